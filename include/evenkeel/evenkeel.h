@@ -1,0 +1,15 @@
+/* evenkeel/evenkeel.h - everything. */
+#ifndef EVENKEEL_EVENKEEL_H
+#define EVENKEEL_EVENKEEL_H
+
+#include "evenkeel/array.h"
+#include "evenkeel/dtype.h"
+#include "evenkeel/files.h"
+#include "evenkeel/graph.h"
+#include "evenkeel/layers.h"
+#include "evenkeel/ops.h"
+#include "evenkeel/session.h"
+#include "evenkeel/status.h"
+#include "evenkeel/variables.h"
+
+#endif

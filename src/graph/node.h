@@ -1,0 +1,126 @@
+/* graph/node.h - the graph from inside: nodes, what surrounds their building, lookups.
+ *
+ * A graph is an append-only array of nodes in creation order. Node ids are their places.
+ * Everything a node points to lives in the graph's arena and dies with the graph.
+ */
+#ifndef EK_GRAPH_NODE_H
+#define EK_GRAPH_NODE_H
+
+#include <pthread.h>
+
+#include "evenkeel/graph.h"
+#include "graph/op.h"
+
+/* One end of a data edge: output `index` of node `node`. */
+typedef struct ek_edge {
+    int32_t node, index;
+} ek_edge;
+
+typedef struct ek_node {
+    const char *name, *type, *device; /* device "" if none */
+    const ek_op_spec *spec;           /* NULL: no definition */
+    const void *attrs;                /* parsed form; NULL if none */
+    ek_attr *attr;                    /* generic, in the order added; files sort them by name */
+    int n_attr;
+    int32_t id, n_in, n_control, n_out;
+    ek_edge *in;
+    int32_t *control;                 /* in the order added */
+    ek_dtype *in_dtype, *out_dtype;   /* may be reference types */
+    ek_shape *out_shape;              /* static */
+    ek_shape *out_handle;             /* shape of the variable behind a resource output; NULL if none */
+    ek_array *constant;               /* the value of a Const; borrowed from its attribute */
+    int32_t context;                  /* innermost control-flow context it was made in; 0: none */
+    bool unfetchable, unfeedable;
+    ek_where where;                   /* the caller's line, {0} for imported nodes */
+    const uint8_t *raw;               /* its NodeDef as imported, while untouched; NULL otherwise */
+    size_t raw_size;
+} ek_node;
+
+/* What a variable consists of; ek_variable is its place here. */
+typedef struct ek_variable_info {
+    const char *name;       /* op name, without ":0" */
+    int32_t op;             /* VariableV2 or VarHandleOp */
+    int32_t initializer;    /* the Assign op */
+    ek_edge initial_value;
+    ek_edge snapshot;       /* V/read, or V/Read/ReadVariableOp */
+    ek_dtype dtype;         /* base type */
+    ek_shape shape;
+    bool trainable, is_resource, in_store; /* in_store: made by get_variable */
+    ek_where where;
+    void *constraint_fn;    /* ek_constraint_fn, with its argument */
+    void *constraint_arg;
+} ek_variable_info;
+
+struct ek_graph {
+    ek_arena arena;
+    const ek_registry *registry;
+    ek_node **node;
+    int64_t n_nodes, cap_nodes;
+    ek_map by_name;
+    ek_variable_info **variable;
+    int64_t n_variables, cap_variables;
+    ek_error error;             /* the first failure of a sticky call */
+    struct ek_graph_scopes *scopes; /* name stack, variable scopes, control dependencies, contexts: graph/scope.c */
+    struct ek_collections *collections;
+    /* from a file */
+    int32_t producer, min_consumer;
+    const uint8_t *raw_rest;    /* GraphDef fields other than node: versions, library, unknown; in wire form */
+    size_t raw_rest_size;
+    bool imported_whole;
+    bool has_graph_seed, finalized, use_resource;
+    int64_t graph_seed;
+    uint64_t version;           /* nodes and attributes added so far; a session notices growth by it */
+    void *source;               /* a mapped file that raw bytes point into; freed by source_release */
+    void (*source_release)(void *source);
+    /* made on demand by floors above and freed with the graph: the recogniser's findings, ... */
+    pthread_rwlock_t lock;      /* one builder, many readers: sessions planning while nobody builds */
+};
+
+static inline const ek_node *ek__node(const ek_graph *g, int32_t id) { return g->node[id]; }
+
+/* Everything that makes a node. Names follow the rules of the current scopes; name NULL: the type; a name that ends
+ * in '/' is taken literally. Attributes may leave out what follows from the inputs' types and what has a default.
+ * Control inputs of the scopes are added. In a cond context, outer inputs come through their Switch. */
+typedef struct ek_node_args {
+    const char *type, *name;
+    const ek_tensor *in;
+    int n_in;
+    const ek_attr *attr;     /* copied; tensors referenced */
+    int n_attr;
+    const ek_op *control;    /* besides those of the scopes */
+    int n_control;
+    const char *const *colocate; /* names for _class, "loc:@" is added; sorted by the caller */
+    int n_colocate;
+    const char *device;
+    ek_where where;
+} ek_node_args;
+/* The op, dead (id < 0) after a failure, which is then recorded in the graph. */
+ek_op ek__node_build(ek_graph *g, const ek_node_args *args);
+
+/* Sticky failure: records it with the caller's place, returns nothing useful on purpose. */
+void ek__graph_fail(ek_graph *g, ek_where where, ek_status code, const char *fmt, ...) EK_PRINTF(4, 5);
+
+/* For importers: appends a node as it came. No scopes, no shape inference (ek__graph_infer does it, in any order of nodes). */
+ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err);
+/* Infers static shapes of nodes [from, n_nodes) in topological order, loops cut at NextIteration. Contradictions are errors. */
+ek_status ek__graph_infer(ek_graph *g, int64_t from, ek_error *err);
+
+/* The value of a tensor if it follows from constants alone (small ones; evaluated through the definitions), as a new
+ * reference, else NULL. */
+ek_array *ek__constant_value(const ek_graph *g, ek_edge e);
+/* What is known of an integer vector's elements, as a shape. */
+ek_shape ek__constant_value_as_shape(const ek_graph *g, ek_edge e);
+
+static inline ek_tensor ek__tensor(const ek_graph *g, ek_edge e)
+{
+    return (ek_tensor){ (ek_graph *)(uintptr_t)g, e.node, e.index };
+}
+static inline ek_edge ek__edge(ek_tensor t) { return (ek_edge){ t.op, t.index }; }
+static inline ek_tensor ek__dead(ek_graph *g) { return (ek_tensor){ g, -1, 0 }; }
+
+/* Evaluates one pure op on arrays: shape, prepare, run. Outputs are new references. in[] may not hold NULL.
+ * Lives here because constants are folded here; ops/eval.h offers it by name. */
+ek_status ek__def_eval(const ek_op_def *def, const void *attrs, int n_in, const ek_array *const *in, int n_out,
+                       const ek_dtype *out_dtype, ek_array **out, ek_error *err);
+
+#endif

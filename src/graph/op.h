@@ -1,0 +1,249 @@
+/* graph/op.h - what an op is: the type of the definitions in ops/.
+ *
+ * A definition is a constant: the op as TensorFlow's registry has it (inputs, outputs,
+ * attributes and defaults in a small notation), its shape rule, how it is prepared and
+ * run. Neither the shape rule nor prepare nor run sees a node or a graph.
+ */
+#ifndef EK_GRAPH_OP_H
+#define EK_GRAPH_OP_H
+
+#include "base/base.h"
+#include "values/array.h"
+
+typedef struct ek_op_def ek_op_def;
+
+/* ---- attributes --------------------------------------------------------------------- */
+
+typedef enum ek_attr_kind {
+    EK_ATTR_NONE, EK_ATTR_STRING, EK_ATTR_INT, EK_ATTR_FLOAT, EK_ATTR_BOOL, EK_ATTR_TYPE,
+    EK_ATTR_SHAPE, EK_ATTR_TENSOR, EK_ATTR_FUNC, EK_ATTR_PLACEHOLDER,
+    EK_ATTR_LIST = 16 /* | kind of the elements; EK_ATTR_LIST alone is an empty list of no kind */
+} ek_attr_kind;
+
+struct ek_attr;
+/* A function by name with its own attributes. */
+typedef struct ek_func {
+    const char *name;
+    int n_attrs;
+    struct ek_attr *attrs;
+} ek_func;
+
+typedef struct ek_attr_value {
+    int kind; /* ek_attr_kind, or EK_ATTR_LIST | kind */
+    int32_t count; /* elements of a list */
+    union {
+        ek_string s;     /* NUL-ended beyond its size as well */
+        int64_t i;
+        float f;
+        bool b;
+        ek_dtype type;
+        ek_shape *shape; /* arena */
+        ek_array *tensor; /* one reference, released with the graph */
+        ek_func *func;
+        /* lists */
+        ek_string *ss;
+        int64_t *is;
+        float *fs;
+        bool *bs;
+        ek_dtype *types;
+        ek_shape *shapes;
+        ek_array **tensors;
+        ek_func *funcs;
+    } u;
+    /* Wire bytes of the AttrValue as imported, kept for what the parsed form cannot hold (dimension names,
+     * unknown fields); NULL for what was built here. Borrowed from the graph. */
+    const uint8_t *raw;
+    size_t raw_size;
+} ek_attr_value;
+
+typedef struct ek_attr {
+    const char *name;
+    ek_attr_value value;
+} ek_attr;
+
+/* Binds an attribute to a member of the parsed form. Members by kind: STRING const char *, INT int64_t, FLOAT float,
+ * BOOL bool, TYPE ek_dtype, SHAPE ek_shape, TENSOR ek_array * (borrowed), FUNC const ek_func *,
+ * LIST|INT ek_ints, LIST|TYPE ek_types, LIST|SHAPE ek_shapes, LIST|FLOAT ek_floats, LIST|STRING ek_strings. */
+typedef struct ek_field {
+    const char *name;
+    size_t offset;
+    int kind;
+} ek_field;
+#define EK_FIELD(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_##KIND }
+#define EK_FIELD_LIST(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_LIST | EK_ATTR_##KIND }
+typedef struct ek_ints { const int64_t *at; int32_t count; } ek_ints;
+typedef struct ek_types { const ek_dtype *at; int32_t count; } ek_types;
+typedef struct ek_shapes { const ek_shape *at; int32_t count; } ek_shapes;
+typedef struct ek_floats { const float *at; int32_t count; } ek_floats;
+typedef struct ek_strings { const ek_string *at; int32_t count; } ek_strings;
+
+/* ---- shape rule --------------------------------------------------------------------- */
+
+/* What a shape rule sees. Unknown dimensions are -1, an unknown rank is -1.
+ *
+ * in_value[i] is the input's value where it is known (a constant, or at run time every
+ * input), else NULL. in_as_shape[i] is what is known of an integer vector's elements,
+ * read as a shape (rank -1: nothing). **With every in_value given a rule must come to
+ * fully known shapes**: that is how the plan learns shapes that depend on data, and the
+ * rule is then also the check of the data (with TensorFlow's run-time message).
+ *
+ * The rule fills out[0 .. n_out). They start as unknown rank. Handles of resource
+ * variables carry the variable's shape in in_handle / out_handle. */
+typedef struct ek_shape_ctx {
+    const ek_op_def *def;
+    const void *attrs;
+    int n_in, n_out;
+    const ek_shape *in;
+    const ek_dtype *in_dtype;  /* may be reference types */
+    const ek_array *const *in_value;
+    const ek_shape *in_as_shape;
+    const ek_shape *in_handle;
+    const ek_dtype *out_dtype;
+    ek_shape *out;
+    ek_shape *out_handle;
+    ek_error *err;
+} ek_shape_ctx;
+
+/* ---- prepare and run ------------------------------------------------------------------ */
+
+/* What a phase's function gets. in[i] and out[k] point to row-major elements (never NULL
+ * for live values; a zero-element value has some address). Pointers of different outputs
+ * never overlap; an output overlaps an input only where the definition allows it (inplace). */
+typedef struct ek_run_args {
+    const void *const *in;
+    void *const *out;
+    ek_slot *const *slot;  /* per input: the variable behind it (reference input or resource handle), else NULL */
+    const void *state;     /* what prepare made; read only */
+    void *scratch;         /* scratch_bytes, 64-byte aligned, contents undefined, shared by the chunks and phases of one execution */
+    void *op_state;        /* def->op_state_bytes per session and node, zeroed at first; NULL if none */
+    ek_error *err;         /* per worker */
+} ek_run_args;
+
+/* One chunk. Chunks of a phase may run at the same time on several threads; phases run
+ * one after the other. */
+typedef ek_status (*ek_run_fn)(const ek_run_args *a, int64_t chunk);
+
+typedef struct ek_phase {
+    ek_run_fn run;
+    int64_t chunks; /* from the problem's size alone, never from the threads; 0 counts as nothing to do */
+} ek_phase;
+
+enum { EK_MAX_PHASES = 4 };
+
+/* What prepare sees and fills. Shapes are concrete: out[] is what the shape rule gave.
+ * in_value[i] is given for every input in def->value_inputs, and wherever else it is known. */
+typedef struct ek_prepare_ctx {
+    const ek_op_def *def;
+    const void *attrs;
+    int n_in, n_out;
+    const ek_shape *in, *out;
+    const ek_dtype *in_dtype, *out_dtype; /* base types */
+    const ek_array *const *in_value;
+    ek_arena *arena; /* for state; lives as long as the plan */
+    ek_error *err;
+    /* results */
+    void *state;
+    size_t scratch_bytes;
+    int n_phases;
+    ek_phase phase[EK_MAX_PHASES];
+} ek_prepare_ctx;
+
+/* An element-wise op offers its loop itself, so that the plan can chain several over one
+ * block of elements without a round trip through memory. fn computes n outputs; input i is
+ * read at step[i] = 1 or 0 (a scalar). The same numbers in the same order must give the same bits
+ * whatever n is and however the whole is cut. `out` may equal any input of step 1 and the same element size. */
+typedef void (*ek_elementwise_fn)(int64_t n, const void *const *in, const int *step, void *out, const void *state);
+
+/* ---- definition -------------------------------------------------------------------- */
+
+typedef enum ek_op_kind {
+    EK_KIND_PURE,   /* outputs are a function of the inputs: may be folded, merged, dropped */
+    EK_KIND_EFFECT, /* reads or writes a resource, checks, prints: never folded, merged, moved */
+    EK_KIND_SOURCE, /* Placeholder, VarHandleOp, VariableV2: a value that comes from outside the step */
+    EK_KIND_ALIAS,  /* Identity and kin: the output is the input, reference included */
+    EK_KIND_SWITCH, EK_KIND_MERGE, /* plan/ gives these their meaning; they have no kernel */
+    EK_KIND_BRANCH, EK_KIND_LOOP, EK_KIND_CALL
+} ek_op_kind;
+
+/* Notation of the registry, one line each, as in TensorFlow's op registration without quotes:
+ *     .inputs  = "x: T, y: T"       "values: N * T, axis: Tidx"     "ref: Ref(T), value: T"
+ *     .outputs = "z: T"             "output: float"
+ *     .attrs   = "T: {half, float, double}; keep_dims: bool = false; N: int >= 1; Tidx: {int32, int64} = int32;
+ *                 container: string = ''; data_format: {'NHWC', 'NCHW'} = 'NHWC'; shape: shape; strides: list(int) >= 4;
+ *                 Tin: list(type) >= 1; dtype: type; explicit_paddings: list(int) = []; shape: shape = { unknown_rank }"
+ * A test holds each against TensorFlow's own registry. */
+struct ek_op_def {
+    const char *name;
+    ek_op_kind kind;
+    bool stateful;      /* as in the registry: is_stateful */
+    const char *inputs, *outputs, *attrs;
+
+    size_t attrs_size;  /* of the parsed form; 0: none */
+    const ek_field *fields;
+    int n_fields;
+
+    ek_status (*shape)(ek_shape_ctx *c);
+    /* Inputs whose values decide shapes or loops (axes, permutations, paddings): bit i. The plan gives prepare
+     * their values, and plans anew where they differ. They must be small. */
+    uint32_t value_inputs;
+    ek_status (*prepare)(ek_prepare_ctx *c);
+
+    /* Element-wise ops set this instead of prepare where the types are right; it returns the loop or NULL, and
+     * may set *state. Broadcasting beyond scalars is prepare's (elementwise_prepare in ops/elementwise.h). */
+    ek_elementwise_fn (*elementwise)(ek_prepare_ctx *c, const void **state);
+
+    uint32_t inplace;   /* bit i: output 0 may overwrite input i when it dies here and sizes agree */
+    uint32_t writes;    /* bit i: writes the variable behind input i */
+    uint32_t reads;     /* bit i: reads the variable behind input i (resource handles; references are read by being used) */
+    uint32_t accepts_uninitialized; /* bit i: input i may be a variable without a value; in[i] is then NULL */
+    uint32_t ref_output; /* bit k: output k is the variable behind input 0 (Assign, AssignAdd, ...) */
+    size_t op_state_bytes; /* per session and node: a random generator's counter */
+
+    const char *no_grad_because; /* why it has no gradient; otherwise autodiff/ will ask for one */
+};
+
+/* ---- the registry as parsed ----------------------------------------------------------- */
+
+typedef struct ek_arg_spec {
+    const char *name;
+    ek_dtype type;           /* fixed type, or NONE */
+    const char *type_attr;   /* "T", or NULL */
+    const char *number_attr; /* "N", or NULL */
+    const char *list_attr;   /* "Tin" of type list(type), or NULL */
+    bool is_ref;
+} ek_arg_spec;
+
+typedef struct ek_attr_spec {
+    const char *name;
+    int kind; /* ek_attr_kind, with EK_ATTR_LIST */
+    bool has_default, has_minimum;
+    ek_attr_value fallback;
+    int64_t minimum;
+    uint64_t allowed_types; /* bit per ek_dtype; 0: any */
+    int n_allowed_strings;
+    const char *const *allowed_strings;
+} ek_attr_spec;
+
+typedef struct ek_op_spec {
+    const ek_op_def *def;
+    int n_in, n_out, n_attrs;
+    ek_arg_spec *in, *out;
+    ek_attr_spec *attr; /* in the registry's order */
+} ek_op_spec;
+
+/* A set of definitions with their notation parsed; made once by ops/ and handed to each graph. */
+typedef struct ek_registry ek_registry;
+ek_status ek__registry_create(const ek_op_def *const *defs, int n, ek_registry **out, ek_error *err);
+const ek_op_spec *ek__registry_find(const ek_registry *r, const char *type); /* NULL: no definition */
+int ek__registry_count(const ek_registry *r);
+const ek_op_spec *ek__registry_at(const ek_registry *r, int i);
+void ek__registry_destroy(ek_registry *r);
+
+/* Fills the parsed form from attributes (defaults where missing). `parsed` has def->attrs_size bytes. */
+ek_status ek__attrs_parse(const ek_op_spec *spec, const ek_attr *attrs, int n, void *parsed, ek_error *err);
+const ek_attr_value *ek__attr_find(const ek_attr *attrs, int n, const char *name); /* NULL: absent */
+/* Types of inputs and outputs from the attributes, lists flattened; counts into *n_in, *n_out; arrays from arena. */
+ek_status ek__op_types(const ek_op_spec *spec, const ek_attr *attrs, int n, ek_arena *arena, int *n_in, ek_dtype **in,
+                       int *n_out, ek_dtype **out, ek_error *err);
+
+#endif

@@ -1,0 +1,12 @@
+/* ops/registry.h - every op of the library, once (ops.def), as one parsed set. */
+#ifndef EK_OPS_REGISTRY_H
+#define EK_OPS_REGISTRY_H
+
+#include "graph/op.h"
+
+/* The definitions in ops.def's order (strcmp). */
+const ek_op_def *const *ek__ops(int *count);
+/* Parsed once per process, thread safe; NULL only without memory. */
+const ek_registry *ek__ops_registry(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* tests/support.h - what tests share: the data folder, reading files, allocators that fail. */
+#ifndef EK_TESTS_SUPPORT_H
+#define EK_TESTS_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "evenkeel/evenkeel.h"
+
+/* Path of a file of the data folder: $EK_DATA, else ../shared/data beside the checkout. NULL, with one line on
+ * stderr, where it is absent: the test then calls skip(). Static storage, overwritten by the next call but three. */
+const char *ek_test_data(const char *relative);
+
+/* Reads a whole file; *size may be NULL. A NUL follows the bytes. NULL when it cannot be read; free() it. */
+char *ek_test_read(const char *path, size_t *size);
+
+/* An allocator that counts and refuses allocation number fail_at (1 is the first; 0: none). Install it with
+ * ek_set_allocator while no object is alive. */
+typedef struct ek_test_allocator {
+    ek_allocator allocator;
+    long calls, fail_at, live; /* guarded by the atomicity of __atomic builtins */
+} ek_test_allocator;
+void ek_test_allocator_install(ek_test_allocator *t, long fail_at);
+void ek_test_allocator_remove(void);
+
+#endif
