@@ -78,6 +78,9 @@ struct ek_graph {
 
 static inline const ek_node *ek__node(const ek_graph *g, int32_t id) { return g->node[id]; }
 
+/* An empty graph whose ops are those of `registry` (borrowed: it outlives the graph). NULL only without memory. */
+ek_graph *ek__graph_create(const ek_registry *registry);
+
 /* Everything that makes a node. Names follow the rules of the current scopes; name NULL: the type; a name that ends
  * in '/' is taken literally. Attributes may leave out what follows from the inputs' types and what has a default.
  * Control inputs of the scopes are added. In a cond context, outer inputs come through their Switch. */

@@ -101,6 +101,7 @@ typedef struct ek_shape_ctx {
     const ek_dtype *out_dtype;
     ek_shape *out;
     ek_shape *out_handle;
+    bool running; /* the shapes are those of a run: what a feed could change while building no longer matters */
     ek_error *err;
 } ek_shape_ctx;
 
@@ -160,7 +161,7 @@ typedef enum ek_op_kind {
     EK_KIND_PURE,   /* outputs are a function of the inputs: may be folded, merged, dropped */
     EK_KIND_EFFECT, /* reads or writes a resource, checks, prints: never folded, merged, moved */
     EK_KIND_SOURCE, /* Placeholder, VarHandleOp, VariableV2: a value that comes from outside the step */
-    EK_KIND_ALIAS,  /* Identity and kin: the output is the input, reference included */
+    EK_KIND_ALIAS,  /* Identity and kin: output k is input k, reference included */
     EK_KIND_SWITCH, EK_KIND_MERGE, /* plan/ gives these their meaning; they have no kernel */
     EK_KIND_BRANCH, EK_KIND_LOOP, EK_KIND_CALL
 } ek_op_kind;
@@ -192,6 +193,8 @@ struct ek_op_def {
      * may set *state. Broadcasting beyond scalars is prepare's (elementwise_prepare in ops/elementwise.h). */
     ek_elementwise_fn (*elementwise)(ek_prepare_ctx *c, const void **state);
 
+    bool alias_data;    /* output 0 has the bytes of input 0, perhaps under another shape: a plan may move nothing */
+    bool feed_point;    /* its value may be replaced by a feed: building a graph does not look through it */
     uint32_t inplace;   /* bit i: output 0 may overwrite input i when it dies here and sizes agree */
     uint32_t writes;    /* bit i: writes the variable behind input i */
     uint32_t reads;     /* bit i: reads the variable behind input i (resource handles; references are read by being used) */

@@ -6,7 +6,8 @@
 
 /* The definitions in ops.def's order (strcmp). */
 const ek_op_def *const *ek__ops(int *count);
-/* Parsed once per process, thread safe; NULL only without memory. */
+/* Parsed once per process, at the first graph, and kept until the process ends: a test that counts allocations
+ * asks for it before it starts to count. Thread safe; NULL only without memory (the next call tries again). */
 const ek_registry *ek__ops_registry(void);
 
 #endif

@@ -1,0 +1,36 @@
+/* ops/rules.h - what shape rules of several families share. */
+#ifndef EK_OPS_RULES_H
+#define EK_OPS_RULES_H
+
+#include "graph/op.h"
+
+/* Texts of shapes in C++'s form for messages: EK_CC(shape).text. */
+typedef struct ek_shape_text {
+    char text[16 * 21 + 3];
+} ek_shape_text;
+ek_shape_text ek__shape_text(const ek_shape *s);
+#define EK_CC(shape) (ek__shape_text(shape).text)
+
+ek_shape ek__vector(int64_t n);           /* -1: of unknown length */
+ek_shape ek__unknown_dims(int32_t rank);  /* rank known, dimensions not */
+
+/* INVALID_ARGUMENT "Shape must be rank 1 but is rank 2" unless input i has this or an unknown rank. */
+ek_status ek__want_rank(const ek_shape_ctx *c, int i, int32_t rank);
+ek_status ek__want_rank_at_least(const ek_shape_ctx *c, int i, int32_t rank);
+/* *out = what both say, or TensorFlow's sentence about the first difference. */
+ek_status ek__merge_shapes(const ek_shape_ctx *c, const ek_shape *a, const ek_shape *b, ek_shape *out);
+/* Whether every input's value is known: the rule is then the check of the data as well. */
+bool ek__values_known(const ek_shape_ctx *c);
+
+/* Whole rules: every output is a scalar; output k is like input k; like input 0; nothing is known (no outputs). */
+ek_status ek__scalar_rule(ek_shape_ctx *c);
+ek_status ek__same_rule(ek_shape_ctx *c);
+ek_status ek__like_first_rule(ek_shape_ctx *c);
+ek_status ek__no_rule(ek_shape_ctx *c);
+
+/* Adds a phase unless it has nothing to do. */
+void ek__add_phase(ek_prepare_ctx *c, ek_run_fn run, int64_t chunks);
+/* No phase at all. */
+ek_status ek__prepare_nothing(ek_prepare_ctx *c);
+
+#endif
