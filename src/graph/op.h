@@ -202,6 +202,13 @@ struct ek_op_def {
     uint32_t ref_output; /* bit k: output k is the variable behind input 0 (Assign, AssignAdd, ...) */
     size_t op_state_bytes; /* per session and node: a random generator's counter */
 
+    /* What the plan may do without running it. */
+    uint32_t shape_inputs; /* bit i: of input i only the shape matters, its elements are never looked at (Shape, Size,
+                            * Rank, ZerosLike): a constant once shapes are known */
+    bool snapshot;         /* output 0 is the whole value of the variable behind input 0 as it is now (ReadVariableOp): a
+                            * copy only where a write comes while it is needed */
+    bool assigns;          /* the variable behind input 0 becomes input 1, whole (Assign, AssignVariableOp) */
+
     const char *no_grad_because; /* why it has no gradient; otherwise autodiff/ will ask for one */
 };
 
