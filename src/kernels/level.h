@@ -13,6 +13,14 @@
 #define EK_LEVEL "base"
 #endif
 
+/* GCC 12 makes (a * b - c * d, a * d + b * c) a fused vfmaddsub whatever -ffp-contract says. Loops that multiply
+ * complex numbers carry this and stay scalar. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define EK_COMPLEX_LOOP __attribute__((optimize("no-tree-vectorize")))
+#else
+#define EK_COMPLEX_LOOP
+#endif
+
 #include "kernels/kernels.h"
 
 #define EK_KERNEL(name, params) void EK_K(name) params;
