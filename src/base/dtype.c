@@ -1,5 +1,6 @@
 /* base/dtype.c - tables of element types, and 16-bit floats. */
 #include "base/base.h"
+#include "base/number.h"
 
 typedef struct dtype_row {
     const char *name, *ref_name, *cc_name, *cc_ref_name;
@@ -127,6 +128,19 @@ uint16_t ek_float_to_float16(float v)
     }
     /* Half a unit less one, plus one if the last kept bit is odd, carries exactly when rounding up. */
     return (uint16_t)(sign | ((magnitude + 0xfffu + (magnitude >> 13 & 1u) - 0x38000000u) >> 13));
+}
+
+/* First to float with the last bit set where that was not exact, which keeps the second rounding honest. */
+uint16_t ek__double_to_float16(double v)
+{
+    float f = (float)v;
+    uint32_t bits = bits_of(f);
+
+    if (v == v && (double)f != v) {
+        if ((double)float_of(bits & 0x7fffffffu) > (v < 0 ? -v : v)) bits--;
+        f = float_of(bits | 1);
+    }
+    return ek_float_to_float16(f);
 }
 
 float ek_bfloat16_to_float(uint16_t b)

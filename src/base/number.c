@@ -1,31 +1,13 @@
 /* base/number.c - the shortest decimal digits of floating-point numbers. */
-#include "base/base.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/number.h"
-
-/* double to float16 in one rounding; through float it would be two. The bits only have to tell numbers apart. */
-static uint16_t half_of_double(double v)
-{
-    float f = (float)v;
-    uint32_t bits;
-
-    /* Round to odd: where the float is not exact, its last bit is set, which keeps the second rounding honest. */
-    if ((double)f != v) {
-        memcpy(&bits, &f, sizeof bits);
-        if (fabs((double)f) > fabs(v)) bits--;
-        bits |= 1;
-        memcpy(&f, &bits, sizeof f);
-    }
-    return ek_float_to_float16(f);
-}
-
 static bool reads_back(const char *text, double v, ek_float_width width)
 {
     switch (width) {
-    case EK_WIDTH_16: return half_of_double(strtod(text, NULL)) == ek_float_to_float16((float)v);
+    case EK_WIDTH_16: return ek__double_to_float16(strtod(text, NULL)) == ek_float_to_float16((float)v);
     case EK_WIDTH_32: return (double)strtof(text, NULL) == v;
     case EK_WIDTH_64: break;
     }

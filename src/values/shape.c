@@ -1,0 +1,89 @@
+/* values/shape.c - shapes: static ones with unknown parts, and those of arrays. */
+#include "evenkeel/array.h"
+
+#include <stdio.h>
+
+bool ek_shape_is_known(const ek_shape *s)
+{
+    if (s->rank < 0) return false;
+    for (int i = 0; i < s->rank; i++)
+        if (s->dim[i] < 0) return false;
+    return true;
+}
+
+/* A product beyond int64 is reported as INT64_MAX, which no array can have. */
+int64_t ek_shape_count(const ek_shape *s)
+{
+    int64_t n = 1;
+    bool empty = false, huge = false;
+
+    if (!ek_shape_is_known(s)) return -1;
+    for (int i = 0; i < s->rank; i++) {
+        if (s->dim[i] == 0) empty = true;
+        if (__builtin_mul_overflow(n, s->dim[i] != 0 ? s->dim[i] : 1, &n)) {
+            huge = true;
+            n = 1;
+        }
+    }
+    return empty ? 0 : huge ? INT64_MAX : n;
+}
+
+bool ek_shape_equal(const ek_shape *a, const ek_shape *b)
+{
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+bool ek_shape_compatible(const ek_shape *a, const ek_shape *b)
+{
+    if (a->rank < 0 || b->rank < 0) return true;
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] >= 0 && b->dim[i] >= 0 && a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+bool ek_shape_merge(const ek_shape *a, const ek_shape *b, ek_shape *out)
+{
+    ek_shape merged = a->rank < 0 ? *b : *a;
+
+    if (!ek_shape_compatible(a, b)) return false;
+    if (a->rank >= 0 && b->rank >= 0) {
+        for (int i = 0; i < a->rank; i++)
+            if (merged.dim[i] < 0) merged.dim[i] = b->dim[i];
+    }
+    *out = merged;
+    return true;
+}
+
+/* Dimensions between brackets; `one` follows the dimension of a vector. */
+static int format(const ek_shape *s, char *buf, size_t size, const char *open, const char *separator, const char *one,
+                  const char *close)
+{
+    char text[EK_MAX_RANK * 24 + 8];
+    int n;
+
+    if (s->rank < 0) return snprintf(buf, size, "<unknown>");
+    n = snprintf(text, sizeof text, "%s", open);
+    for (int i = 0; i < s->rank; i++) {
+        if (i > 0) n += snprintf(text + n, sizeof text - (size_t)n, "%s", separator);
+        if (s->dim[i] < 0) {
+            n += snprintf(text + n, sizeof text - (size_t)n, "?");
+        } else {
+            n += snprintf(text + n, sizeof text - (size_t)n, "%lld", (long long)s->dim[i]);
+        }
+    }
+    return snprintf(buf, size, "%s%s%s", text, s->rank == 1 ? one : "", close);
+}
+
+int ek_shape_format(const ek_shape *s, char *buf, size_t size)
+{
+    return format(s, buf, size, "(", ", ", ",", ")");
+}
+
+int ek_shape_format_cc(const ek_shape *s, char *buf, size_t size)
+{
+    return format(s, buf, size, "[", ",", "", "]");
+}
