@@ -1,0 +1,245 @@
+/* ops/elementwise.c - broadcasting and cutting for all element-wise ops.
+ *
+ * prepare turns the shapes into as few dimensions as describe them: one run of elements
+ * where all inputs are scalars or of the output's shape, else rows of the innermost
+ * collapsed dimension. Chunks are cut from the output's row-major order by size alone.
+ */
+#include "ops/elementwise.h"
+
+enum { MAX_IN = EK_ELEMENTWISE_MAX_INPUTS };
+
+/* ---- shapes -------------------------------------------------------------------------------- */
+
+/* Dimension `axis` of a shape seen with `rank` dimensions: missing leading ones are 1. */
+static int64_t dim_of(const ek_shape *s, int rank, int axis)
+{
+    const int own = axis - (rank - s->rank);
+
+    return own < 0 ? 1 : s->dim[own];
+}
+
+/* One dimension of both; -2 where they contradict. */
+static int64_t broadcast_dim(int64_t x, int64_t y)
+{
+    if (x == y || y == 1) return x;
+    if (x == 1) return y;
+    if (x < 0) return y > 1 ? y : -1;
+    if (y < 0) return x > 1 ? x : -1;
+    return -2;
+}
+
+bool ek__broadcast(const ek_shape *x, const ek_shape *y, ek_shape *out, int64_t *x_dim, int64_t *y_dim)
+{
+    ek_shape s = EK_UNKNOWN_SHAPE;
+
+    if (x->rank >= 0 && y->rank >= 0) {
+        s.rank = x->rank > y->rank ? x->rank : y->rank;
+        for (int i = 0; i < s.rank; i++) {
+            *x_dim = dim_of(x, s.rank, i);
+            *y_dim = dim_of(y, s.rank, i);
+            s.dim[i] = broadcast_dim(*x_dim, *y_dim);
+            if (s.dim[i] == -2) return false;
+        }
+    }
+    *out = s;
+    return true;
+}
+
+ek_status ek__binary_shape(ek_shape_ctx *c)
+{
+    int64_t x = 0, y = 0;
+    char a[160], b[160];
+
+    if (ek__broadcast(&c->in[0], &c->in[1], &c->out[0], &x, &y)) return EK_OK;
+    if (!c->running)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)x,
+                       (long long)y);
+    ek_shape_format_cc(&c->in[0], a, sizeof a);
+    ek_shape_format_cc(&c->in[1], b, sizeof b);
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "Incompatible shapes: %s vs. %s", a, b);
+}
+
+ek_status ek__unary_shape(ek_shape_ctx *c)
+{
+    c->out[0] = c->in[0];
+    return EK_OK;
+}
+
+/* TensorFlow's words for two static shapes that do not merge. */
+static ek_status merge_failure(const ek_shape_ctx *c, const ek_shape *x, const ek_shape *y)
+{
+    char a[160], b[160];
+
+    if (x->rank != y->rank)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Shapes must be equal rank, but are %d and %d", x->rank, y->rank);
+    ek_shape_format_cc(x, a, sizeof a);
+    ek_shape_format_cc(y, b, sizeof b);
+    for (int i = 0; i < x->rank; i++)
+        if (x->dim[i] >= 0 && y->dim[i] >= 0 && x->dim[i] != y->dim[i])
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "Dimension %d in both shapes must be equal, but are %lld and %lld. Shapes are %s and %s.", i,
+                           (long long)x->dim[i], (long long)y->dim[i], a, b);
+    return EK_OK;
+}
+
+ek_status ek__same_shape(ek_shape_ctx *c)
+{
+    char a[160], b[160];
+
+    c->out[0] = c->in[0];
+    for (int i = 1; i < c->n_in; i++) {
+        if (ek_shape_merge(&c->out[0], &c->in[i], &c->out[0])) continue;
+        if (!c->running) return merge_failure(c, &c->out[0], &c->in[i]);
+        ek_shape_format_cc(&c->in[0], a, sizeof a);
+        ek_shape_format_cc(&c->in[i], b, sizeof b);
+        return EK_FAIL(c->err, INVALID_ARGUMENT,
+                       "Inputs to operation {{node}} of type %s must have the same size and shape.  "
+                       "Input 0: %s != input %d: %s",
+                       c->def->name, a, i, b);
+    }
+    return EK_OK;
+}
+
+/* ---- prepared forms ------------------------------------------------------------------------ */
+
+/* Dimensions are outermost first, the last is the row; strides are elements of the input, 0 where it is broadcast. */
+typedef struct elementwise {
+    ek_elementwise_fn fn;
+    const void *state;
+    ek_elementwise_check check;
+    int64_t count;
+    int n_in, n_dims;
+    int step[MAX_IN];
+    size_t in_size[MAX_IN], out_size;
+    int64_t dim[EK_MAX_RANK], stride[MAX_IN][EK_MAX_RANK];
+} elementwise;
+
+/* Everything at once: what a small tensor costs is the loop and this call. */
+static ek_status run_whole(const ek_run_args *a, int64_t chunk)
+{
+    const elementwise *const e = a->state;
+
+    EK_UNUSED(chunk);
+    e->fn(e->count, a->in, e->step, a->out[0], e->state);
+    return EK_OK;
+}
+
+/* Checks and computes n elements at given places. */
+static ek_status run_piece(const elementwise *e, int64_t n, const void *const *in, void *out, ek_error *err)
+{
+    if (e->check != NULL) EK_TRY(e->check(n, in, e->step, err));
+    e->fn(n, in, e->step, out, e->state);
+    return EK_OK;
+}
+
+static ek_status run_flat(const ek_run_args *a, int64_t chunk)
+{
+    const elementwise *const e = a->state;
+    const int64_t from = chunk * EK_ELEMENTWISE_CHUNK, left = e->count - from;
+    const void *in[MAX_IN];
+
+    for (int k = 0; k < e->n_in; k++)
+        in[k] = (const char *)a->in[k] + (size_t)(from * e->step[k]) * e->in_size[k];
+    return run_piece(e, left < EK_ELEMENTWISE_CHUNK ? left : EK_ELEMENTWISE_CHUNK, in,
+                     (char *)a->out[0] + (size_t)from * e->out_size, a->err);
+}
+
+/* Where in each input the output's element `at` comes from; returns how many of its row are left. */
+static int64_t locate(const elementwise *e, int64_t at, const ek_run_args *a, const void **in)
+{
+    int64_t place[MAX_IN] = { 0 }, rest = at, left = 0;
+
+    for (int d = e->n_dims - 1; d >= 0; d--) {
+        const int64_t i = rest % e->dim[d];
+
+        rest /= e->dim[d];
+        if (d == e->n_dims - 1) left = e->dim[d] - i;
+        for (int k = 0; k < e->n_in; k++) place[k] += i * e->stride[k][d];
+    }
+    for (int k = 0; k < e->n_in; k++) in[k] = (const char *)a->in[k] + (size_t)place[k] * e->in_size[k];
+    return left;
+}
+
+static ek_status run_rows(const ek_run_args *a, int64_t chunk)
+{
+    const elementwise *const e = a->state;
+    int64_t at = chunk * EK_ELEMENTWISE_CHUNK;
+    const int64_t end = e->count - at < EK_ELEMENTWISE_CHUNK ? e->count : at + EK_ELEMENTWISE_CHUNK;
+    const void *in[MAX_IN];
+
+    while (at < end) {
+        const int64_t left = locate(e, at, a, in), n = left < end - at ? left : end - at;
+
+        EK_TRY(run_piece(e, n, in, (char *)a->out[0] + (size_t)at * e->out_size, a->err));
+        at += n;
+    }
+    return EK_OK;
+}
+
+/* Merges dimension d of the output into the last collapsed one, or opens a new one. */
+static void push_dim(elementwise *e, int64_t dim, const int64_t *stride)
+{
+    const int last = e->n_dims - 1;
+    bool follows = last >= 0;
+
+    for (int k = 0; k < e->n_in && follows; k++) follows = e->stride[k][last] == stride[k] * dim;
+    if (!follows) e->n_dims++;
+    e->dim[e->n_dims - 1] = follows ? e->dim[last] * dim : dim;
+    for (int k = 0; k < e->n_in; k++) e->stride[k][e->n_dims - 1] = stride[k];
+}
+
+/* Strides of each input along the output's dimensions, collapsed. Dimensions of one element say nothing. */
+static void collapse(elementwise *e, const ek_prepare_ctx *c)
+{
+    const ek_shape *const out = &c->out[0];
+    int64_t stride[EK_MAX_RANK][MAX_IN];
+
+    for (int k = 0; k < e->n_in; k++) {
+        int64_t size = 1;
+
+        for (int d = out->rank - 1; d >= 0; d--) {
+            const int64_t dim = dim_of(&c->in[k], out->rank, d);
+
+            stride[d][k] = dim == 1 ? 0 : size;
+            size *= dim;
+        }
+    }
+    for (int d = 0; d < out->rank; d++)
+        if (out->dim[d] != 1) push_dim(e, out->dim[d], stride[d]);
+    if (e->n_dims == 0) push_dim(e, 1, (int64_t[MAX_IN]){ 0 });
+    for (int k = 0; k < e->n_in; k++) e->step[k] = (int)e->stride[k][e->n_dims - 1];
+}
+
+ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, const void *state,
+                                       ek_elementwise_check check)
+{
+    elementwise *e;
+
+    if (fn == NULL)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "%s of %s has no kernel; cast the operands to another type", c->def->name,
+                       ek_dtype_name(c->in_dtype[c->n_in - 1]));
+    e = EK_ARENA_NEW(c->arena, elementwise, 1);
+    if (e == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    EK_ASSERT(c->n_in <= MAX_IN);
+    e->fn = fn;
+    e->state = state;
+    e->check = check;
+    e->count = ek_shape_count(&c->out[0]);
+    e->n_in = c->n_in;
+    e->out_size = ek_dtype_size(c->out_dtype[0]);
+    for (int k = 0; k < e->n_in; k++) e->in_size[k] = ek_dtype_size(c->in_dtype[k]);
+    collapse(e, c);
+    c->state = e;
+    c->n_phases = 1;
+    c->phase[0].chunks = (e->count + EK_ELEMENTWISE_CHUNK - 1) / EK_ELEMENTWISE_CHUNK;
+    c->phase[0].run = e->n_dims > 1 ? run_rows : c->phase[0].chunks == 1 && check == NULL ? run_whole : run_flat;
+    return EK_OK;
+}
+
+ek_status ek__elementwise_prepare(ek_prepare_ctx *c)
+{
+    const void *state = NULL;
+    const ek_elementwise_fn fn = c->def->elementwise(c, &state);
+
+    return ek__elementwise_prepare_loop(c, fn, state, NULL);
+}
