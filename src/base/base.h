@@ -23,7 +23,7 @@
 ek_status ek__fail(ek_error *err, ek_status code, const char *file, int line, const char *fmt, ...)
     EK_PRINTF(5, 6);
 
-/* Names the node at fault, if none is named yet. */
+/* Names the node at fault, if none is named yet; {{node}} in the text becomes its name. */
 void ek__fail_node(ek_error *err, const char *node);
 /* Public entry points: begin with a cleared record: the caller's, else the thread's. */
 ek_error *ek__error_begin(ek_error *callers);

@@ -43,8 +43,17 @@ ek_status ek__fail(ek_error *err, ek_status code, const char *file, int line, co
 
 void ek__fail_node(ek_error *err, const char *node)
 {
+    static const char marker[] = "{{node}}";
+    char rest[sizeof err->text];
+    char *mark;
+
     if (err == NULL) err = &thread_error;
-    if (err->node[0] == '\0' && node != NULL) snprintf(err->node, sizeof err->node, "%s", node);
+    if (err->node[0] != '\0' || node == NULL) return;
+    snprintf(err->node, sizeof err->node, "%s", node);
+    mark = strstr(err->text, marker);
+    if (mark == NULL) return;
+    memcpy(rest, mark + sizeof marker - 1, strlen(mark + sizeof marker - 1) + 1);
+    snprintf(mark, sizeof err->text - (size_t)(mark - err->text), "%s%s", node, rest);
 }
 
 /* Only what readers look at is cleared: a call that succeeds must not pay for 900 bytes. */

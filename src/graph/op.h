@@ -87,6 +87,10 @@ typedef struct ek_strings { const ek_string *at; int32_t count; } ek_strings;
  * fully known shapes**: that is how the plan learns shapes that depend on data, and the
  * rule is then also the check of the data (with TensorFlow's run-time message).
  *
+ * Static shapes have messages of their own ("Dimensions must be equal, but are 3 and 2"), to which the caller adds
+ * the node; `running` asks for those of the kernels ("Incompatible shapes: [3] vs. [2]"). Where TensorFlow's text holds
+ * the node's name, rules and kernels write {{node}}, which ek__fail_node replaces.
+ *
  * The rule fills out[0 .. n_out). They start as unknown rank. Handles of resource
  * variables carry the variable's shape in in_handle / out_handle. */
 typedef struct ek_shape_ctx {

@@ -7,8 +7,7 @@
 #ifndef EK_KERNELS_LOOP_LV_H
 #define EK_KERNELS_LOOP_LV_H
 
-#include <string.h>
-
+#include "kernels/half.h"
 #include "kernels/level.h"
 
 #define LOOP_ARGS int64_t n, const void *const *in, const int *step, void *out, const void *state
@@ -83,58 +82,7 @@ typedef void loop_fn(LOOP_ARGS);
 #define SAME(T) T
 #define TRUTH(T) bool
 
-/* Multiplication and division of complex numbers are C's (Annex G), as in TensorFlow's std::complex. */
-typedef float _Complex c64;
-typedef double _Complex c128;
-#define COMPLEX(SHAPE, op, OUT_, EXPR)         \
-    SHAPE(op##_c64, c64, c64, OUT_(c64), EXPR) \
-    SHAPE(op##_c128, c128, c128, OUT_(c128), EXPR)
-
 /* ---- 16-bit floats ------------------------------------------------------------------------- */
-
-static inline float float_of_bits(uint32_t u)
-{
-    float f;
-
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-static inline uint32_t bits_of_float(float f)
-{
-    uint32_t u;
-
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
-static inline float f16_widen(uint16_t h)
-{
-    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = h & 0x7fffu;
-    /* The exponent's bias differs by 112; a multiplication by 2^112 moves it and makes subnormals normal. */
-    const float moved = float_of_bits(rest << 13) * 0x1p112f;
-    const uint32_t special = rest >= 0x7c00u ? 0x7f800000u | (rest & 0x3ffu) << 13 : bits_of_float(moved);
-
-    return float_of_bits(special | sign);
-}
-static inline uint16_t f16_narrow(float f)
-{
-    const uint32_t u = bits_of_float(f), rest = u & 0x7fffffffu, sign = (u >> 16) & 0x8000u;
-    /* Below 2^-14 adding 0.5 leaves the rounded subnormal in the low bits; above, rounding is to even on bit 13. */
-    const uint32_t small = bits_of_float(float_of_bits(rest) + 0.5f) - 0x3f000000u;
-    const uint32_t normal = (rest + 0xc8000fffu + ((rest >> 13) & 1u)) >> 13;
-    const uint32_t finite = rest < 0x38800000u ? small : normal;
-    const uint32_t large = rest > 0x7f800000u ? 0x7e00u : 0x7c00u;
-
-    return (uint16_t)((rest >= 0x477ff000u ? large : finite) | sign);
-}
-static inline float bf16_widen(uint16_t h) { return float_of_bits((uint32_t)h << 16); }
-static inline uint16_t bf16_narrow(float f)
-{
-    const uint32_t u = bits_of_float(f);
-    const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-
-    return (uint16_t)((u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
-}
 
 enum { HALF_BLOCK = 512 };
 
@@ -149,10 +97,10 @@ enum { HALF_BLOCK = 512 };
             for (int k = 0; k < n_in; k++) {                                                         \
                 const uint16_t *const x = (const uint16_t *)in[k] + at * step[k];                    \
                 const int64_t count = step[k] == 1 ? m : 1;                                          \
-                for (int64_t i = 0; i < count; i++) wide[k][i] = TYPE##_widen(x[i]);                 \
+                for (int64_t i = 0; i < count; i++) wide[k][i] = half_from_##TYPE(x[i]);               \
             }                                                                                        \
             f(m, block, step, truth ? (void *)((bool *)out + at) : (void *)result, state);           \
-            for (int64_t i = 0; !truth && i < m; i++) ((uint16_t *)out)[at + i] = TYPE##_narrow(result[i]); \
+            for (int64_t i = 0; !truth && i < m; i++) ((uint16_t *)out)[at + i] = half_to_##TYPE(result[i]); \
         }                                                                                            \
     }
 HALF_LOOP(f16)

@@ -6,6 +6,8 @@
  */
 #include "ops/elementwise.h"
 
+#include "ops/rules.h"
+
 enum { MAX_IN = EK_ELEMENTWISE_MAX_INPUTS };
 
 /* ---- shapes -------------------------------------------------------------------------------- */
@@ -48,54 +50,24 @@ bool ek__broadcast(const ek_shape *x, const ek_shape *y, ek_shape *out, int64_t 
 ek_status ek__binary_shape(ek_shape_ctx *c)
 {
     int64_t x = 0, y = 0;
-    char a[160], b[160];
 
     if (ek__broadcast(&c->in[0], &c->in[1], &c->out[0], &x, &y)) return EK_OK;
     if (!c->running)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)x,
                        (long long)y);
-    ek_shape_format_cc(&c->in[0], a, sizeof a);
-    ek_shape_format_cc(&c->in[1], b, sizeof b);
-    return EK_FAIL(c->err, INVALID_ARGUMENT, "Incompatible shapes: %s vs. %s", a, b);
-}
-
-ek_status ek__unary_shape(ek_shape_ctx *c)
-{
-    c->out[0] = c->in[0];
-    return EK_OK;
-}
-
-/* TensorFlow's words for two static shapes that do not merge. */
-static ek_status merge_failure(const ek_shape_ctx *c, const ek_shape *x, const ek_shape *y)
-{
-    char a[160], b[160];
-
-    if (x->rank != y->rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Shapes must be equal rank, but are %d and %d", x->rank, y->rank);
-    ek_shape_format_cc(x, a, sizeof a);
-    ek_shape_format_cc(y, b, sizeof b);
-    for (int i = 0; i < x->rank; i++)
-        if (x->dim[i] >= 0 && y->dim[i] >= 0 && x->dim[i] != y->dim[i])
-            return EK_FAIL(c->err, INVALID_ARGUMENT,
-                           "Dimension %d in both shapes must be equal, but are %lld and %lld. Shapes are %s and %s.", i,
-                           (long long)x->dim[i], (long long)y->dim[i], a, b);
-    return EK_OK;
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "Incompatible shapes: %s vs. %s", EK_CC(&c->in[0]), EK_CC(&c->in[1]));
 }
 
 ek_status ek__same_shape(ek_shape_ctx *c)
 {
-    char a[160], b[160];
-
     c->out[0] = c->in[0];
     for (int i = 1; i < c->n_in; i++) {
-        if (ek_shape_merge(&c->out[0], &c->in[i], &c->out[0])) continue;
-        if (!c->running) return merge_failure(c, &c->out[0], &c->in[i]);
-        ek_shape_format_cc(&c->in[0], a, sizeof a);
-        ek_shape_format_cc(&c->in[i], b, sizeof b);
-        return EK_FAIL(c->err, INVALID_ARGUMENT,
-                       "Inputs to operation {{node}} of type %s must have the same size and shape.  "
-                       "Input 0: %s != input %d: %s",
-                       c->def->name, a, i, b);
+        if (!c->running) EK_TRY(ek__merge_shapes(c, &c->out[0], &c->in[i], &c->out[0]));
+        else if (!ek_shape_equal(&c->in[0], &c->in[i]))
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "Inputs to operation {{node}} of type %s must have the same size and shape.  "
+                           "Input 0: %s != input %d: %s",
+                           c->def->name, EK_CC(&c->in[0]), i, EK_CC(&c->in[i]));
     }
     return EK_OK;
 }

@@ -24,7 +24,7 @@ enum { EK_ELEMENTWISE_CHUNK = 32 * 1024, EK_ELEMENTWISE_MAX_INPUTS = 3 };
 typedef struct ek_loops {
     uint16_t offset[EK_DTYPE_COUNT];
 } ek_loops;
-#define EK_LOOPS(op, types) extern const ek_loops ek__loops_##op;
+#define EK_LOOPS(op, types, inputs, result) extern const ek_loops ek__loops_##op;
 #include "kernels/elementwise.def"
 
 /* The loop for elements of type t in the table in force, or NULL. */
@@ -39,10 +39,8 @@ bool ek__broadcast(const ek_shape *x, const ek_shape *y, ek_shape *out, int64_t 
 /* out 0 = input 0 broadcast with input 1. "Incompatible shapes: [3,1] vs. [2]" in a run, else "Dimensions must be
  * equal, but are 3 and 2". */
 ek_status ek__binary_shape(ek_shape_ctx *c);
-/* out 0 = input 0. */
-ek_status ek__unary_shape(ek_shape_ctx *c);
-/* out 0 = what inputs [0, n_in) all are; "Inputs to operation {{node}} of type T must have the same size and shape.
- * Input 0: [2] != input 1: [3]" in a run. */
+/* out 0 = what all inputs are; in a run "Inputs to operation {{node}} of type AddN must have the same size and shape.
+ * Input 0: [2] != input 1: [3]". */
 ek_status ek__same_shape(ek_shape_ctx *c);
 
 /* ---- prepare ------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include "ops/elementwise.h"
 
 #define LOOP_AT(op, type) [EK_LOOP_DTYPE_##type] = (uint16_t)offsetof(ek_kernels, op##_##type),
-#define EK_LOOPS(op, types) const ek_loops ek__loops_##op = { { EK_TYPES_##types(LOOP_AT, op) } };
+#define EK_LOOPS(op, types, inputs, result) const ek_loops ek__loops_##op = { { EK_TYPES_##types(LOOP_AT, op) } };
 #include "kernels/elementwise.def"
 
 _Static_assert(sizeof(ek_kernels) <= UINT16_MAX, "offsets into the kernel table are 16 bits");

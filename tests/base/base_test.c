@@ -20,6 +20,10 @@ static void the_first_failure_wins(void **state)
     ek__fail_node(&err, "a");
     ek__fail_node(&err, "b");
     assert_string_equal(err.node, "a");
+    err = (ek_error){ 0 };
+    (void)EK_FAIL(&err, INVALID_ARGUMENT, "operation {{node}} of type %s", "Add");
+    ek__fail_node(&err, "s/x");
+    assert_string_equal(err.text, "operation s/x of type Add");
 }
 
 static void a_failure_without_a_record_goes_to_the_threads_own(void **state)
@@ -50,6 +54,10 @@ static void long_texts_are_cut(void **state)
     ek__fail_node(&err, text);
     assert_int_equal(strlen(err.text), sizeof err.text - 1);
     assert_int_equal(strlen(err.node), sizeof err.node - 1);
+    err = (ek_error){ 0 };
+    (void)EK_FAIL(&err, INTERNAL, "{{node}}%s", text);
+    ek__fail_node(&err, text);
+    assert_int_equal(strlen(err.text), sizeof err.text - 1);
 }
 
 static void status_and_dtype_names(void **state)
