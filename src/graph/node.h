@@ -47,8 +47,7 @@ typedef struct ek_variable_info {
     ek_shape shape;
     bool trainable, is_resource, in_store; /* in_store: made by get_variable */
     ek_where where;
-    void *constraint_fn;    /* ek_constraint_fn, with its argument */
-    void *constraint_arg;
+    const void *constraint; /* an ek_constraint in the arena, for optimizers; NULL: none */
 } ek_variable_info;
 
 struct ek_graph {
@@ -62,6 +61,7 @@ struct ek_graph {
     ek_error error;             /* the first failure of a sticky call */
     struct ek_graph_scopes *scopes; /* name stack, variable scopes, control dependencies, contexts: graph/scope.c */
     struct ek_collections *collections;
+    struct ek_vscopes *variable_scopes; /* variable scopes and the store of get_variable: graph/variable_scope.c */
     /* from a file */
     int32_t producer, min_consumer;
     const uint8_t *raw_rest;    /* GraphDef fields other than node: versions, library, unknown; in wire form */
