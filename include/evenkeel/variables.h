@@ -1,4 +1,12 @@
-/* evenkeel/variables.h - variables, variable scopes, get_variable, initializers. */
+/* evenkeel/variables.h - variables, variable scopes, get_variable, initializers.
+ *
+ * A variable is a node that keeps its value from run to run. As in TensorFlow 1.15 it comes in two kinds:
+ * reference variables (VariableV2, the default; reading one gives its memory) and resource variables
+ * (VarHandleOp; every read is a node and a copy of its own). Nodes, names, order and collections are
+ * TensorFlow's.
+ *
+ * As with all building, failures are sticky: the call returns a dead variable and ek_graph_status() tells.
+ */
 #ifndef EVENKEEL_VARIABLES_H
 #define EVENKEEL_VARIABLES_H
 
@@ -8,29 +16,252 @@
 extern "C" {
 #endif
 
-/* ---- initializers, regularizers, constraints ---------------------------------------------- */
+/* ---- initializers ---------------------------------------------------------------------------- */
 
-/* tf.zeros_initializer() and kin: a kind with its numbers, copied by value. */
+typedef enum ek_initializer_kind {
+    EK_INIT_NONE, /* none given */
+    EK_INIT_ZEROS, EK_INIT_ONES, EK_INIT_CONSTANT, EK_INIT_RANDOM_UNIFORM, EK_INIT_RANDOM_NORMAL,
+    EK_INIT_TRUNCATED_NORMAL, EK_INIT_VARIANCE_SCALING,
+    EK_INIT_CALL, /* a function of the caller's */
+    EK_INIT_VALUE /* a value instead of an initializer: see ek_initial_value */
+} ek_initializer_kind;
+typedef enum ek_fan { EK_FAN_IN, EK_FAN_OUT, EK_FAN_AVG } ek_fan;
+typedef enum ek_distribution {
+    EK_DISTRIBUTION_TRUNCATED_NORMAL, EK_DISTRIBUTION_UNTRUNCATED_NORMAL, EK_DISTRIBUTION_UNIFORM
+} ek_distribution;
+
+/* "Not given", where every number means something. */
+#define EK_UNSET __builtin_nan("")
+enum { EK_NO_SEED = INT32_MIN };
+
+/* How the first value of a variable of some shape and dtype is made. Copied by value; arrays are borrowed
+ * until the variable exists. Make them with the macros below. */
 typedef struct ek_initializer {
-    int kind; /* ek_initializer_kind; 0: none given */
-    double a, b;          /* minval/maxval, mean/stddev, scale, gain */
-    int mode, distribution;
-    int64_t seed;
-    bool has_seed;
-    ek_dtype dtype;       /* NONE: the variable's */
-    const ek_array *value; /* constant: borrowed until the variable is made */
-    ek_tensor (*call)(ek_graph *g, ek_shape shape, ek_dtype dtype, void *arg); /* one of the caller's own */
+    ek_initializer_kind kind;
+    union { double minval, mean, scale, value; };
+    union { double maxval, stddev; };
+    ek_fan mode;
+    ek_distribution distribution;
+    int64_t seed;          /* EK_NO_SEED: none (spec 9.2) */
+    ek_dtype dtype;        /* NONE: the variable's */
+    const ek_array *array; /* constant: in place of `value`; a short one repeats its last element */
+    ek_operand operand;    /* of EK_INIT_VALUE */
+    ek_tensor (*call)(ek_graph *g, ek_shape shape, ek_dtype dtype, void *arg);
     void *arg;
 } ek_initializer;
-typedef enum ek_initializer_kind {
-    EK_INIT_NONE, EK_INIT_ZEROS, EK_INIT_ONES, EK_INIT_CONSTANT, EK_INIT_RANDOM_UNIFORM, EK_INIT_RANDOM_NORMAL,
-    EK_INIT_TRUNCATED_NORMAL, EK_INIT_VARIANCE_SCALING, EK_INIT_CALL
-} ek_initializer_kind;
 
-/* A scalar from a variable's value, or a value from a value; built into the graph where it is called. */
-typedef ek_tensor (*ek_variable_fn)(ek_tensor value, void *arg);
-typedef struct ek_regularizer { ek_variable_fn call; void *arg; double l1, l2; } ek_regularizer;
-typedef struct ek_constraint { ek_variable_fn call; void *arg; } ek_constraint;
+#define EK_INITIALIZER_(...) \
+    EK_CALL(ek_initializer, ek_initializer_copy, (), ek_initializer_args_, .of = { __VA_ARGS__ })
+typedef struct ek_initializer_args_ {
+    size_t size;
+    ek_initializer of;
+} ek_initializer_args_;
+EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_where where);
+
+#define ek_zeros_initializer() EK_INITIALIZER_(.kind = EK_INIT_ZEROS, .seed = EK_NO_SEED)
+#define ek_ones_initializer() EK_INITIALIZER_(.kind = EK_INIT_ONES, .seed = EK_NO_SEED)
+/* ek_constant_initializer(0.25), ek_constant_initializer(0, .array = a) */
+#define ek_constant_initializer(...) \
+    EK_INITIALIZER_(.kind = EK_INIT_CONSTANT, .seed = EK_NO_SEED, .value = __VA_ARGS__)
+/* U[minval, maxval): ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7). maxval is 1 by
+ * default; of an integer dtype it must be given. */
+#define ek_random_uniform_initializer(...)                                                             \
+    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_UNIFORM, .seed = EK_NO_SEED, .minval = 0.0, .maxval = EK_UNSET, __VA_ARGS__)
+#define ek_random_normal_initializer(...)                                                              \
+    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_NORMAL, .seed = EK_NO_SEED, .mean = 0.0, .stddev = 1.0, __VA_ARGS__)
+/* What lies beyond two deviations is drawn again. */
+#define ek_truncated_normal_initializer(...)                                                           \
+    EK_INITIALIZER_(.kind = EK_INIT_TRUNCATED_NORMAL, .seed = EK_NO_SEED, .mean = 0.0, .stddev = 1.0, __VA_ARGS__)
+/* Variance scale / n, n being the number of inputs, of outputs, or their mean (`mode`). */
+#define ek_variance_scaling_initializer(...)                                                           \
+    EK_INITIALIZER_(.kind = EK_INIT_VARIANCE_SCALING, .seed = EK_NO_SEED, .scale = 1.0, .mode = EK_FAN_IN, \
+                    .distribution = EK_DISTRIBUTION_TRUNCATED_NORMAL, __VA_ARGS__)
+#define ek_glorot_uniform_initializer(...)                                                             \
+    ek_variance_scaling_initializer(.mode = EK_FAN_AVG, .distribution = EK_DISTRIBUTION_UNIFORM, __VA_ARGS__)
+#define ek_glorot_normal_initializer(...) ek_variance_scaling_initializer(.mode = EK_FAN_AVG, __VA_ARGS__)
+#define ek_he_uniform_initializer(...)                                                                 \
+    ek_variance_scaling_initializer(.scale = 2.0, .distribution = EK_DISTRIBUTION_UNIFORM, __VA_ARGS__)
+#define ek_he_normal_initializer(...) ek_variance_scaling_initializer(.scale = 2.0, __VA_ARGS__)
+#define ek_lecun_uniform_initializer(...)                                                              \
+    ek_variance_scaling_initializer(.distribution = EK_DISTRIBUTION_UNIFORM, __VA_ARGS__)
+#define ek_lecun_normal_initializer(...) ek_variance_scaling_initializer(__VA_ARGS__)
+/* `fn(g, shape, dtype, arg)` builds the value, inside the name scope V/Initializer. */
+#define ek_custom_initializer(fn, data) EK_INITIALIZER_(.kind = EK_INIT_CALL, .seed = EK_NO_SEED, .call = (fn), .arg = (data))
+/* A tensor, array, literal or number that is the first value itself; the variable takes its shape. */
+#define ek_initial_value(x) EK_INITIALIZER_(.kind = EK_INIT_VALUE, .seed = EK_NO_SEED, .operand = EK_OPERAND(x))
+
+/* ---- regularizers and constraints -------------------------------------------------------------- */
+
+/* Something built from a variable, at once, in the name scope that is then current. */
+typedef ek_tensor (*ek_variable_fn)(ek_variable v, void *arg);
+
+/* A scalar loss of a variable; it goes to the collection EK_REGULARIZATION_LOSSES when the variable is made. */
+typedef struct ek_regularizer {
+    int kind;      /* 0: none */
+    double l1, l2; /* kind 1: l1 * sum(|v|) + l2 * sum(v^2), in Keras's nodes */
+    ek_variable_fn call; /* kind 2; a dead tensor stands for Python's None: no loss */
+    void *arg;
+} ek_regularizer;
+EK_API ek_regularizer ek_l1_regularizer(double l1);
+EK_API ek_regularizer ek_l2_regularizer(double l2);
+EK_API ek_regularizer ek_l1_l2_regularizer(double l1, double l2);
+EK_API ek_regularizer ek_custom_regularizer(ek_variable_fn call, void *arg);
+
+/* What an optimizer replaces the variable by after its step: v <- call(v). Kept with the variable. */
+typedef struct ek_constraint {
+    ek_variable_fn call; /* NULL: none */
+    void *arg;
+} ek_constraint;
+EK_API ek_constraint ek_non_neg_constraint(void); /* v * (v >= 0) */
+EK_API ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg);
+
+/* ---- variable scopes ------------------------------------------------------------------------------- */
+
+/* Whether get_variable makes, shares, or does what is needed. EK_NEW inside a reusing scope inherits: once on,
+ * sharing cannot be switched off further in. */
+typedef enum ek_reuse { EK_NEW = 0, EK_REUSE = 1, EK_AUTO_REUSE = 2 } ek_reuse;
+
+/* A variable scope to come back to; alive as long as its graph. */
+typedef struct ek_variable_scope {
+    ek_graph *graph;
+    const struct ek_vscope *scope; /* NULL: none */
+} ek_variable_scope;
+/* tf.get_variable_scope(): the current one. */
+EK_API ek_variable_scope ek_get_variable_scope(ek_graph *g);
+EK_API const char *ek_variable_scope_name(ek_variable_scope vs); /* "" at the root; borrowed from the graph */
+EK_API ek_reuse ek_variable_scope_reuse(ek_variable_scope vs);
+/* The name scope it was first opened with, with its trailing '/'. */
+EK_API const char *ek_variable_scope_name_scope(ek_variable_scope vs);
+
+/* Everything but the name is inherited from the scope around where it is not given, except the constraint. */
+typedef struct ek_variable_scope_options {
+    size_t size;
+    const char *name;         /* NULL: default_name, made unique ("dense", "dense_1", ...) */
+    const char *default_name;
+    ek_variable_scope scope;  /* re-enters this one instead: absolute names, a name scope of its last part */
+    ek_reuse reuse;
+    ek_initializer initializer;
+    ek_regularizer regularizer;
+    ek_constraint constraint;
+    ek_dtype dtype;
+    ek_tristate use_resource;
+    bool auxiliary_name_scope; /* false: opens no name scope */
+} ek_variable_scope_options;
+/* tf.variable_scope, for one statement or block:
+ *     ek_with_variable_scope(g, "net", .reuse = EK_AUTO_REUSE) w = ek_get_variable(g, "w", .shape = EK_SHAPE(3));
+ * Opens a name scope of that name as well (made unique: the second time operations are named net_1/..., while
+ * variables stay net/...).
+ * Errors  INVALID_ARGUMENT: neither name nor default_name; reuse without a name. */
+#define ek_with_variable_scope(g, ...) EK_SCOPE_(ek_variable_scope_push(g, __VA_ARGS__))
+#define ek_variable_scope_push(g, ...)                                                              \
+    EK_CALL(ek_scope, ek_variable_scope_push_with, ((g),), ek_variable_scope_options,               \
+            .use_resource = EK_DEFAULT, .auxiliary_name_scope = true, .name = __VA_ARGS__)
+EK_API ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope_options *o, ek_where where);
+
+/* ---- making variables ------------------------------------------------------------------------------- */
+
+/* Names of collections: EK_KEYS(EK_LOCAL_VARIABLES, "mine"). count -1: not given. */
+typedef struct ek_keys {
+    const char *const *key;
+    int count;
+} ek_keys;
+#define EK_KEYS(...) \
+    ((ek_keys){ (const char *const[]){ __VA_ARGS__ }, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)) })
+#define EK_NO_KEYS ((ek_keys){ NULL, 0 })
+
+typedef struct ek_get_variable_options {
+    size_t size;
+    const char *name;           /* required; the scope's name and a '/' come before it */
+    ek_shape shape;             /* of rank -2: not given */
+    ek_dtype dtype;             /* NONE: the scope's, float32 at the root */
+    ek_initializer initializer; /* none: the scope's, else glorot_uniform (floating types), zeros */
+    ek_regularizer regularizer; /* none: the scope's */
+    ek_constraint constraint;
+    bool trainable;             /* adds it to EK_TRAINABLE_VARIABLES */
+    ek_keys collections;        /* not given: EK_GLOBAL_VARIABLES */
+    bool validate_shape;        /* false: the shape may be unknown */
+    ek_tristate use_resource;   /* EK_DEFAULT: the scope's, else ek_use_resource_variables() */
+} ek_get_variable_options;
+/* tf.get_variable: the variable of that name, made or shared as the scope's reuse says (spec 3.5).
+ *
+ * Nodes        V/Initializer/..., V, V/Assign, V/read; name scopes do not matter.
+ * Shared       shape (where given) and dtype must fit; initializer and regularizer are not looked at.
+ * Errors       INVALID_ARGUMENT with TensorFlow's sentences: it exists already; it does not exist; another shape
+ *              or dtype; no shape; a value and a shape; a shape not fully known. */
+#define ek_get_variable(g, ...)                                                                         \
+    EK_CALL(ek_variable, ek_get_variable_with, ((g),), ek_get_variable_options, .shape = { .rank = -2 }, \
+            .trainable = true, .collections = { NULL, -1 }, .validate_shape = true,                      \
+            .use_resource = EK_DEFAULT, .name = __VA_ARGS__)
+EK_API ek_variable ek_get_variable_with(ek_graph *g, const ek_get_variable_options *o, ek_where where);
+
+typedef struct ek_variable_options {
+    size_t size;
+    ek_operand value;         /* required: the initial value */
+    const char *name;         /* NULL: "Variable"; under the current name scope, always a new one */
+    ek_dtype dtype;           /* NONE: the value's */
+    bool trainable;
+    ek_keys collections;
+    ek_constraint constraint;
+    bool validate_shape;
+    ek_tristate use_resource;
+} ek_variable_options;
+/* tf.Variable: ek_variable_create(g, 1.0), ek_variable_create(g, w0, .trainable = false, .name = "w"). The value is
+ * anything EK_OPERAND takes. Initial values that read other variables are guarded as TensorFlow guards them: those
+ * variables' initial values are used where they are not initialized yet.
+ * Errors  INVALID_ARGUMENT: the value has no full shape (and validate_shape is on), or is made inside a cond. */
+#define ek_variable_create(g, ...)                                                                      \
+    EK_CALL(ek_variable, ek_variable_create_with, ((g),), ek_variable_options, .trainable = true,       \
+            .collections = { NULL, -1 }, .validate_shape = true, .use_resource = EK_DEFAULT,             \
+            .value = EK_OPERAND(EK_HEAD_(__VA_ARGS__, 0)), EK_TAIL_(__VA_ARGS__, .size = sizeof(ek_variable_options)))
+EK_API ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, ek_where where);
+#define EK_HEAD_(first, ...) first
+#define EK_TAIL_(first, ...) __VA_ARGS__
+
+/* ---- what a variable is -------------------------------------------------------------------------------- */
+
+static inline bool ek_variable_ok(ek_variable v) { return v.graph != NULL && v.id >= 0; }
+EK_API const char *ek_variable_name(ek_variable v);       /* "w:0"; borrowed from the graph, "" for a dead one */
+EK_API ek_dtype ek_variable_dtype(ek_variable v);         /* a reference type for a reference variable */
+EK_API ek_shape ek_variable_shape(ek_variable v);
+EK_API bool ek_variable_is_resource(ek_variable v);
+EK_API bool ek_variable_is_trainable(ek_variable v);
+EK_API ek_op ek_variable_op(ek_variable v);               /* VariableV2 or VarHandleOp */
+EK_API ek_op ek_variable_initializer(ek_variable v);      /* the Assign */
+EK_API ek_tensor ek_variable_initial_value(ek_variable v);
+EK_API ek_constraint ek_variable_constraint(ek_variable v);
+/* The variable made with this op name (without ":0"); dead, nothing recorded, if there is none. */
+EK_API ek_variable ek_variable_by_name(ek_graph *g, const char *name);
+
+/* The value as an operand gets it: V/read of a reference variable (no new node), a new ReadVariableOp otherwise. */
+EK_API ek_tensor ek_variable_value(ek_variable v);
+/* v.read_value(): always a new node, so that control dependencies take hold of it. */
+EK_API ek_tensor ek_read_value(ek_variable v);
+/* Its value, or its initial value as long as it has none (a cond). */
+EK_API ek_tensor ek_initialized_value(ek_variable v);
+EK_API ek_tensor ek_is_variable_initialized(ek_variable v); /* a bool scalar */
+
+/* ---- lists and initializers of variables ---------------------------------------------------------------- */
+
+/* Copies of the collections, as they are now. tf.all_variables is tf.global_variables. */
+EK_API ek_list ek_global_variables(ek_graph *g);
+EK_API ek_list ek_all_variables(ek_graph *g);
+EK_API ek_list ek_local_variables(ek_graph *g);
+EK_API ek_list ek_trainable_variables(ek_graph *g);
+EK_API ek_list ek_model_variables(ek_graph *g);
+EK_API ek_list ek_moving_average_variables(ek_graph *g);
+
+/* A NoOp "init" (init_1, ...) that depends on the initializer of every global variable there is now: build it last. */
+#define ek_global_variables_initializer(g) ek_global_variables_initializer_at((g), EK_HERE)
+EK_API ek_op ek_global_variables_initializer_at(ek_graph *g, ek_where where);
+#define ek_local_variables_initializer(g) ek_local_variables_initializer_at((g), EK_HERE)
+EK_API ek_op ek_local_variables_initializer_at(ek_graph *g, ek_where where);
+/* The same for a list; name NULL: "init". Items that are no variables are an error. */
+#define ek_variables_initializer(g, list, name) ek_variables_initializer_at((g), (list), (name), EK_HERE)
+EK_API ek_op ek_variables_initializer_at(ek_graph *g, ek_list list, const char *name, ek_where where);
+/* A string vector: names of the global and local variables that have no value yet. */
+#define ek_report_uninitialized_variables(g) ek_report_uninitialized_variables_at((g), EK_EMPTY_LIST, NULL, EK_HERE)
+/* Of a list; an empty one stands for all. name NULL: "report_uninitialized_variables". */
+EK_API ek_tensor ek_report_uninitialized_variables_at(ek_graph *g, ek_list list, const char *name, ek_where where);
 
 #ifdef __cplusplus
 }
