@@ -67,7 +67,7 @@ ek_status ek__prepare_copy(ek_prepare_ctx *c)
 {
     copy_state *s = EK_ARENA_NEW(c->arena, copy_state, c->n_out);
 
-    if (s == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    if (s == NULL) return ek__no_memory(c);
     for (int k = 0; k < c->n_out; k++) s[k] = (copy_state){ c->out_dtype[k], ek_shape_count(&c->out[k]) };
     c->state = s;
     if (c->n_out == 1)

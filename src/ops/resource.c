@@ -117,7 +117,7 @@ static ek_status read_prepare(ek_prepare_ctx *c)
 {
     read_state *s = EK_ARENA_NEW(c->arena, read_state, 1);
 
-    if (s == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    if (s == NULL) return ek__no_memory(c);
     *s = (read_state){ c->out_dtype[0], ek_shape_count(&c->out[0]) };
     c->state = s;
     ek__add_phase(c, read_check, 1);
@@ -220,7 +220,7 @@ static ek_status variable_shape_run(const ek_run_args *a, int64_t chunk)
 static ek_status variable_shape_prepare(ek_prepare_ctx *c)
 {
     c->state = ek__arena_memdup(c->arena, &c->out_dtype[0], sizeof c->out_dtype[0]);
-    if (c->state == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    if (c->state == NULL) return ek__no_memory(c);
     ek__add_phase(c, variable_shape_run, 1);
     return EK_OK;
 }

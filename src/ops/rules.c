@@ -56,6 +56,55 @@ bool ek__values_known(const ek_shape_ctx *c)
     return true;
 }
 
+ek_status ek__input_as_shape(const ek_shape_ctx *c, int i, ek_shape *out)
+{
+    const ek_array *value = c->in_value[i];
+
+    *out = EK_UNKNOWN_SHAPE;
+    if (value != NULL && value->shape.rank == 0 && value->count == 1 && ek__array_int(value, 0) == -1) return EK_OK;
+    EK_TRY(ek__want_rank(c, i, 1));
+    if (value == NULL && c->in_as_shape[i].rank >= 0) {
+        *out = c->in_as_shape[i];
+        return EK_OK;
+    }
+    if (c->in[i].rank != 1 || c->in[i].dim[0] < 0) return EK_OK;
+
+    const int64_t rank = c->in[i].dim[0];
+    if (rank > EK_MAX_RANK)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "a shape of %lld dimensions, %d are supported", (long long)rank,
+                       EK_MAX_RANK);
+    *out = ek__unknown_dims((int32_t)rank);
+    for (int32_t d = 0; value != NULL && d < out->rank; d++) {
+        out->dim[d] = ek__array_int(value, d);
+        if (out->dim[d] < -1)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension %lld must be >= 0", (long long)out->dim[d]);
+    }
+    return EK_OK;
+}
+
+ek_status ek__input_as_full_shape(const ek_shape_ctx *c, int i, ek_shape *out)
+{
+    const ek_array *v = c->in_value[i];
+
+    for (int64_t d = 0; v != NULL && d < v->count; d++)
+        if (ek__array_int(v, d) < 0)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension %lld must be >= 0", (long long)ek__array_int(v, d));
+    return ek__input_as_shape(c, i, out);
+}
+
+ek_status ek__insert_dim(const ek_shape_ctx *c, const ek_shape *in, int32_t at, int64_t dim, ek_shape *out)
+{
+    if (in->rank >= EK_MAX_RANK)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: %d dimensions are supported, the result has more", c->def->name,
+                       EK_MAX_RANK);
+    ek_shape s = *in;
+    for (int32_t d = s.rank; d > at; d--) s.dim[d] = s.dim[d - 1];
+    s.dim[at] = dim;
+    s.rank++;
+    *out = s;
+    return EK_OK;
+}
+
 ek_status ek__scalar_rule(ek_shape_ctx *c)
 {
     for (int k = 0; k < c->n_out; k++) c->out[k] = EK_SCALAR;
@@ -81,6 +130,11 @@ ek_status ek__no_rule(ek_shape_ctx *c)
 {
     EK_UNUSED(c);
     return EK_OK;
+}
+
+ek_status ek__no_memory(const ek_prepare_ctx *c)
+{
+    return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
 }
 
 void ek__add_phase(ek_prepare_ctx *c, ek_run_fn run, int64_t chunks)

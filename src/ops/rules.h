@@ -22,12 +22,34 @@ ek_status ek__merge_shapes(const ek_shape_ctx *c, const ek_shape *a, const ek_sh
 /* Whether every input's value is known: the rule is then the check of the data as well. */
 bool ek__values_known(const ek_shape_ctx *c);
 
+/* Integer `i` of input `in` (int32 or int64), whose value must be known. */
+static inline int64_t ek__int_at(const ek_array *const *in_value, int in, int64_t i)
+{
+    return ek__array_int(in_value[in], i);
+}
+static inline void ek__put_int(ek_dtype t, void *out, int64_t i, int64_t v)
+{
+    if (t == EK_INT32)
+        ((int32_t *)out)[i] = (int32_t)v;
+    else
+        ((int64_t *)out)[i] = v;
+}
+
+/* An integer vector read as a shape: what is known of its elements, -1 being unknown; a scalar -1 is an unknown shape.
+ * Errors  a matrix, an element below -1, more dimensions than arrays have. */
+ek_status ek__input_as_shape(const ek_shape_ctx *c, int i, ek_shape *out);/* The same for a run: where the value is known every element must be a size ("Dimension -1 must be >= 0"). */
+ek_status ek__input_as_full_shape(const ek_shape_ctx *c, int i, ek_shape *out);
+/* *out = `in` with a dimension more at `at`. Fails where no array can have so many. */
+ek_status ek__insert_dim(const ek_shape_ctx *c, const ek_shape *in, int32_t at, int64_t dim, ek_shape *out);
+
 /* Whole rules: every output is a scalar; output k is like input k; like input 0; nothing is known (no outputs). */
 ek_status ek__scalar_rule(ek_shape_ctx *c);
 ek_status ek__same_rule(ek_shape_ctx *c);
 ek_status ek__like_first_rule(ek_shape_ctx *c);
 ek_status ek__no_rule(ek_shape_ctx *c);
 
+/* RESOURCE_EXHAUSTED, for a prepare function without its state. */
+ek_status ek__no_memory(const ek_prepare_ctx *c);
 /* Adds a phase unless it has nothing to do. */
 void ek__add_phase(ek_prepare_ctx *c, ek_run_fn run, int64_t chunks);
 /* No phase at all. */

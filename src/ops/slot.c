@@ -2,6 +2,7 @@
 #include "ops/slot.h"
 
 #include "ops/move.h"
+#include "ops/rules.h"
 
 static bool slot_owned(const ek_slot *slot)
 {
@@ -61,7 +62,7 @@ ek_write_state *ek__write_state(ek_prepare_ctx *c)
     ek_write_state *s = EK_ARENA_NEW(c->arena, ek_write_state, 1);
 
     if (s == NULL) {
-        (void)EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+        (void)ek__no_memory(c);
         return NULL;
     }
     *s = (ek_write_state){ c->in_dtype[1], c->in[1] };
