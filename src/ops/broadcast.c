@@ -6,6 +6,7 @@ enum { A, B };
 /* Two vectors of dimensions aligned at their ends; a missing dimension counts as 1. n is the longer one's length. */
 typedef struct aligned {
     int64_t n;
+    bool equal; /* as they came: of one length, element by element */
     int64_t a[EK_MAX_RANK], b[EK_MAX_RANK], out[EK_MAX_RANK];
 } aligned;
 
@@ -28,6 +29,7 @@ static ek_status align(const ek_array *va, const ek_array *vb, aligned *out, ek_
     if (out->n > EK_MAX_RANK)
         return EK_FAIL(err, INVALID_ARGUMENT, "a shape of %lld dimensions, %d are supported", (long long)out->n,
                        EK_MAX_RANK);
+    out->equal = va->count == vb->count;
     for (int64_t d = 0; d < out->n; d++) {
         const int64_t a = dim_from_end(va, out->n - 1 - d), b = dim_from_end(vb, out->n - 1 - d);
 
@@ -35,6 +37,7 @@ static ek_status align(const ek_array *va, const ek_array *vb, aligned *out, ek_
             const ek_shape sa = as_shape(va), sb = as_shape(vb);
             return EK_FAIL(err, INVALID_ARGUMENT, "Incompatible shapes: %s vs. %s", EK_CC(&sa), EK_CC(&sb));
         }
+        out->equal = out->equal && a == b;
         out->a[d] = a;
         out->b[d] = b;
         out->out[d] = a == 1 ? b : a;
@@ -116,7 +119,7 @@ const ek_op_def ek__op_BroadcastArgs = {
  * nothing and is what TensorFlow gives. Equal shapes need no sums at all. */
 static void axes_to_sum(const aligned *both, vectors *v)
 {
-    if (memcmp(both->a, both->b, (size_t)both->n * sizeof both->a[0]) == 0) return;
+    if (both->equal) return;
     for (int64_t d = 0; d < both->n; d++) {
         if (both->a[d] == 1) v->value[A][v->n[A]++] = d;
         if (both->b[d] == 1) v->value[B][v->n[B]++] = d;

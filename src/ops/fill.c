@@ -71,6 +71,7 @@ const ek_op_def ek__op_ZerosLike = {
     .attrs = "T: type",
     .shape = ek__like_first_rule,
     .prepare = zeros_prepare,
+    .shape_inputs = 1,
     .inplace = 1,
     .no_grad_because = "its output is constant",
 };
@@ -83,6 +84,7 @@ const ek_op_def ek__op_OnesLike = {
     .attrs = "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, int64, complex64, complex128, bool}",
     .shape = ek__like_first_rule,
     .prepare = ones_prepare,
+    .shape_inputs = 1,
     .inplace = 1,
     .no_grad_because = "its output is constant",
 };

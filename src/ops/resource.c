@@ -3,9 +3,9 @@
  * The shapes that rules see behind a handle are the declared one while building, the variable's own in a run; what
  * depends on the value that is there (its type, whether it is there at all) is checked when the op runs.
  */
+#include "ops/move.h"
 #include "ops/rules.h"
 #include "ops/slot.h"
-#include "ops/move.h"
 
 enum { HANDLE, VALUE };
 
@@ -138,6 +138,7 @@ const ek_op_def ek__op_ReadVariableOp = {
     .shape = read_shape,
     .prepare = read_prepare,
     .reads = 1u << HANDLE,
+    .snapshot = true,
 };
 
 /* ---- writing ------------------------------------------------------------------------------------- */
@@ -181,8 +182,69 @@ const ek_op_def ek__op_AssignVariableOp = {
     .n_fields = EK_COUNT_OF(dtype_fields),
     .shape = write_shape,
     .prepare = assign_prepare,
+    .assigns = true,
     .writes = 1u << HANDLE,
     .accepts_uninitialized = 1u << HANDLE,
+    .no_grad_because = "it writes",
+};
+
+static ek_status update_check(const ek_run_args *a, int64_t chunk)
+{
+    const ek_write_state *s = a->state;
+    const ek_slot *slot = a->slot[HANDLE];
+
+    EK_UNUSED(chunk);
+    if (slot->value == NULL)
+        return EK_FAIL(a->err, NOT_FOUND, "Resource localhost/%s/N10tensorflow3VarE does not exist.", slot->name);
+    if (slot->dtype != s->dtype)
+        return EK_FAIL(a->err, INVALID_ARGUMENT, "Trying to update variable with wrong dtype. Expected %s got %s",
+                       ek_dtype_cc_name(slot->dtype), ek_dtype_cc_name(s->dtype));
+    if (!ek_shape_equal(&slot->value->shape, &s->shape))
+        return EK_FAIL(a->err, INVALID_ARGUMENT,
+                       "Cannot update variable with shape %s using a Tensor with shape %s, shapes must be equal.",
+                       EK_CC(&slot->value->shape), EK_CC(&s->shape));
+    return EK_OK;
+}
+
+static ek_status add_prepare(ek_prepare_ctx *c)
+{
+    return ek__update_prepare(c, &ek__loops_add, update_check);
+}
+
+static ek_status sub_prepare(ek_prepare_ctx *c)
+{
+    return ek__update_prepare(c, &ek__loops_sub, update_check);
+}
+
+const ek_op_def ek__op_AssignAddVariableOp = {
+    .name = "AssignAddVariableOp",
+    .kind = EK_KIND_EFFECT,
+    .stateful = true,
+    .inputs = "resource: resource, value: dtype",
+    .outputs = "",
+    .attrs = "dtype: type",
+    .attrs_size = sizeof(dtype_attrs),
+    .fields = dtype_fields,
+    .n_fields = EK_COUNT_OF(dtype_fields),
+    .shape = write_shape,
+    .prepare = add_prepare,
+    .writes = 1u << HANDLE,
+    .no_grad_because = "it writes",
+};
+
+const ek_op_def ek__op_AssignSubVariableOp = {
+    .name = "AssignSubVariableOp",
+    .kind = EK_KIND_EFFECT,
+    .stateful = true,
+    .inputs = "resource: resource, value: dtype",
+    .outputs = "",
+    .attrs = "dtype: type",
+    .attrs_size = sizeof(dtype_attrs),
+    .fields = dtype_fields,
+    .n_fields = EK_COUNT_OF(dtype_fields),
+    .shape = write_shape,
+    .prepare = sub_prepare,
+    .writes = 1u << HANDLE,
     .no_grad_because = "it writes",
 };
 

@@ -87,6 +87,7 @@ const ek_op_def ek__op_Shape = {
     .n_fields = EK_COUNT_OF(out_type_fields),
     .shape = shape_shape,
     .prepare = shape_prepare,
+    .shape_inputs = ~0u,
     .no_grad_because = "its output is integers",
 };
 
@@ -101,6 +102,7 @@ const ek_op_def ek__op_ShapeN = {
     .n_fields = EK_COUNT_OF(out_type_fields),
     .shape = shape_shape,
     .prepare = shape_prepare,
+    .shape_inputs = ~0u,
     .no_grad_because = "its outputs are integers",
 };
 
@@ -115,6 +117,7 @@ const ek_op_def ek__op_Size = {
     .n_fields = EK_COUNT_OF(out_type_fields),
     .shape = ek__scalar_rule,
     .prepare = size_prepare,
+    .shape_inputs = 1,
     .no_grad_because = "its output is an integer",
 };
 
@@ -126,6 +129,7 @@ const ek_op_def ek__op_Rank = {
     .attrs = "T: type",
     .shape = ek__scalar_rule,
     .prepare = rank_prepare,
+    .shape_inputs = 1,
     .no_grad_because = "its output is an integer",
 };
 

@@ -69,3 +69,48 @@ ek_write_state *ek__write_state(ek_prepare_ctx *c)
     c->state = s;
     return s;
 }
+
+/* ---- updates in place -------------------------------------------------------------------- */
+
+typedef struct update_state {
+    ek_write_state value; /* first: what checks see */
+    ek_elementwise_fn loop;
+    ek_run_fn check;
+    int64_t count;
+} update_state;
+
+static ek_status update_open(const ek_run_args *a, int64_t chunk)
+{
+    const update_state *s = a->state;
+
+    EK_TRY(s->check(a, chunk));
+    return ek__slot_own(a->slot[0], a->err);
+}
+
+static ek_status update_run(const ek_run_args *a, int64_t chunk)
+{
+    static const int step[2] = { 1, 1 };
+    const update_state *s = a->state;
+    const int64_t from = chunk * EK_ELEMENTWISE_CHUNK;
+    const int64_t n = s->count - from < EK_ELEMENTWISE_CHUNK ? s->count - from : EK_ELEMENTWISE_CHUNK;
+    const size_t at = (size_t)from * ek_dtype_size(s->value.dtype);
+    char *to = (char *)a->slot[0]->value->data + at;
+
+    s->loop(n, (const void *const[]){ to, (const char *)a->in[1] + at }, step, to, NULL);
+    return EK_OK;
+}
+
+ek_status ek__update_prepare(ek_prepare_ctx *c, const ek_loops *loops, ek_run_fn check)
+{
+    update_state *s = EK_ARENA_NEW(c->arena, update_state, 1);
+
+    if (s == NULL) return ek__no_memory(c);
+    *s = (update_state){ .value = { c->in_dtype[1], c->in[1] }, .loop = ek__loop(loops, c->in_dtype[1]), .check = check,
+                         .count = ek_shape_count(&c->in[1]) };
+    if (s->loop == NULL)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "%s has no loop for %s", c->def->name, ek_dtype_cc_name(c->in_dtype[1]));
+    c->state = s;
+    ek__add_phase(c, update_open, 1);
+    ek__add_phase(c, update_run, (s->count + EK_ELEMENTWISE_CHUNK - 1) / EK_ELEMENTWISE_CHUNK);
+    return EK_OK;
+}

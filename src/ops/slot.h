@@ -2,7 +2,7 @@
 #ifndef EK_OPS_SLOT_H
 #define EK_OPS_SLOT_H
 
-#include "graph/op.h"
+#include "ops/elementwise.h"
 
 /* The new value of a variable: `data` has elements of `dtype` in `shape`. Where as many elements of the type are
  * already there and nobody else holds them they are overwritten in place, so that reads which share the memory see
@@ -22,5 +22,9 @@ typedef struct ek_write_state {
     ek_shape shape;
 } ek_write_state;
 ek_write_state *ek__write_state(ek_prepare_ctx *c);
+
+/* Prepares "variable = loop(variable, input 1)", in place and in chunks; `check` looks at the variable first (in the
+ * first phase, chunk 0; its a->state is an ek_write_state). */
+ek_status ek__update_prepare(ek_prepare_ctx *c, const ek_loops *loops, ek_run_fn check);
 
 #endif
