@@ -94,7 +94,8 @@ void ek__buf_printf(ek_buf *b, const char *fmt, ...) EK_PRINTF(2, 3);
 void ek__buf_fini(ek_buf *b);
 
 /* Shortest digits that read back as the same float or double, Python's repr style
- * ("1e-05", "0.001", "inf", "nan"); returns their number. buf holds 40. */
+ * ("1e-05", "0.001", "1.0", "inf", "nan"; numpy's for float, whose 0.0001 is "1e-04");
+ * returns their number. buf holds 40. */
 int ek__format_double(char *buf, double v);
 int ek__format_float(char *buf, float v);
 

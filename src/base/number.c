@@ -58,8 +58,9 @@ int ek__shortest_digits(double v, ek_float_width width, char digits[20], int *ex
     return n;
 }
 
-static int format(char *buf, double v, ek_float_width width)
+int ek__format_number(char *buf, double v, ek_float_width width)
 {
+    const double magnitude = fabs(v);
     char digits[20], *p = buf;
     int exponent, n;
 
@@ -67,7 +68,7 @@ static int format(char *buf, double v, ek_float_width width)
     if (isinf(v)) return sprintf(buf, v < 0 ? "-inf" : "inf");
     if (signbit(v)) *p++ = '-';
     n = ek__shortest_digits(v, width, digits, &exponent);
-    if (exponent < -4 || exponent >= 16) {
+    if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16)) {
         *p++ = digits[0];
         if (n > 1) p += sprintf(p, ".%s", digits + 1);
         p += sprintf(p, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
@@ -85,10 +86,10 @@ static int format(char *buf, double v, ek_float_width width)
 
 int ek__format_double(char *buf, double v)
 {
-    return format(buf, v, EK_WIDTH_64);
+    return ek__format_number(buf, v, EK_WIDTH_64);
 }
 
 int ek__format_float(char *buf, float v)
 {
-    return format(buf, (double)v, EK_WIDTH_32);
+    return ek__format_number(buf, (double)v, EK_WIDTH_32);
 }
