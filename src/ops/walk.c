@@ -132,17 +132,24 @@ static ek_status walk_range(const ek_walk *w, ek_dtype t, char *out, const char 
 
 /* ---- lists of parts ---------------------------------------------------------------------------- */
 
+static bool parts_init(ek_prepare_ctx *c, ek_parts *p, int64_t cap)
+{
+    *p = (ek_parts){ .dtype = c->out_dtype[0], .cap = cap, .part = EK_ARENA_NEW(c->arena, ek_part, cap + 1) };
+    return p->part != NULL;
+}
+
+ek_parts *ek__parts_pair(ek_prepare_ctx *c, int64_t cap_first, int64_t cap_second)
+{
+    ek_parts *p = EK_ARENA_NEW(c->arena, ek_parts, 2);
+
+    if (p != NULL && parts_init(c, &p[0], cap_first) && parts_init(c, &p[1], cap_second)) return p;
+    (void)ek__no_memory(c);
+    return NULL;
+}
+
 ek_parts *ek__parts_new(ek_prepare_ctx *c, int64_t cap)
 {
-    ek_parts *p = EK_ARENA_NEW(c->arena, ek_parts, 1);
-    ek_part *part = EK_ARENA_NEW(c->arena, ek_part, cap + 1);
-
-    if (p == NULL || part == NULL) {
-        (void)ek__no_memory(c);
-        return NULL;
-    }
-    *p = (ek_parts){ .dtype = c->out_dtype[0], .cap = cap, .part = part };
-    return p;
+    return ek__parts_pair(c, cap, 0);
 }
 
 ek_walk *ek__parts_add(ek_parts *p, int in, int out)

@@ -36,9 +36,11 @@ typedef struct ek_parts {
 
 /* State for up to `cap` parts of elements like those of output 0; NULL (recorded) without memory. */
 ek_parts *ek__parts_new(ek_prepare_ctx *c, int64_t cap);
+/* Two lists in a row, done one after the other. */
+ek_parts *ek__parts_pair(ek_prepare_ctx *c, int64_t cap_first, int64_t cap_second);
 /* The next part, all zeros but for its ends. */
 ek_walk *ek__parts_add(ek_parts *p, int in, int out);
-/* Adds the phase that does them all. The first list of an op is its state; an op with two lists keeps them in a row. */
+/* Adds the phase that does them all; `run` finds the list through the state. */
 void ek__parts_phase(ek_prepare_ctx *c, ek_parts *p, ek_run_fn run);
 /* Chunk `chunk` of a list. */
 ek_status ek__parts_chunk(const ek_parts *p, const ek_run_args *a, int64_t chunk);
