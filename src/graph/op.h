@@ -188,8 +188,9 @@ struct ek_op_def {
     int n_fields;
 
     ek_status (*shape)(ek_shape_ctx *c);
-    /* Inputs whose values decide shapes or loops (axes, permutations, paddings): bit i. The plan gives prepare
-     * their values, and plans anew where they differ. They must be small. */
+    /* Arguments whose values decide shapes or loops (axes, permutations, paddings): bit k for argument k of .inputs, which
+     * is input k where no list comes before it; ask ek__value_input. The plan gives prepare their values, and plans anew
+     * where they differ. They must be small. */
     uint32_t value_inputs;
     ek_status (*prepare)(ek_prepare_ctx *c);
 
@@ -207,7 +208,7 @@ struct ek_op_def {
     size_t op_state_bytes; /* per session and node: a random generator's counter */
 
     /* What the plan may do without running it. */
-    uint32_t shape_inputs; /* bit i: of input i only the shape matters, its elements are never looked at (Shape, Size,
+    uint32_t shape_inputs; /* bit k: of argument k (ask ek__shape_input) only the shape matters, its elements are never looked at (Shape, Size,
                             * Rank, ZerosLike): a constant once shapes are known */
     bool snapshot;         /* output 0 is the whole value of the variable behind input 0 as it is now (ReadVariableOp): a
                             * copy only where a write comes while it is needed */
@@ -244,6 +245,28 @@ typedef struct ek_op_spec {
     ek_arg_spec *in, *out;
     ek_attr_spec *attr; /* in the registry's order */
 } ek_op_spec;
+
+/* Whether input i of n_in belongs to an argument in `mask`. Lists share evenly what single arguments leave. */
+static inline bool ek__input_in(const ek_op_spec *s, uint32_t mask, int i, int n_in)
+{
+    int lists = 0, at = 0;
+
+    for (int k = 0; k < s->n_in; k++) lists += s->in[k].number_attr != NULL || s->in[k].list_attr != NULL;
+    const int length = lists > 0 ? (n_in - (s->n_in - lists)) / lists : 0;
+    for (int k = 0; k < s->n_in && k < 32; k++) {
+        at += s->in[k].number_attr != NULL || s->in[k].list_attr != NULL ? length : 1;
+        if (i < at) return (mask >> k & 1u) != 0;
+    }
+    return false;
+}
+static inline bool ek__value_input(const ek_op_spec *s, int i, int n_in)
+{
+    return ek__input_in(s, s->def->value_inputs, i, n_in);
+}
+static inline bool ek__shape_input(const ek_op_spec *s, int i, int n_in)
+{
+    return ek__input_in(s, s->def->shape_inputs, i, n_in);
+}
 
 /* A set of definitions with their notation parsed; made once by ops/ and handed to each graph. */
 typedef struct ek_registry ek_registry;

@@ -87,7 +87,7 @@ const ek_op_def ek__op_Shape = {
     .n_fields = EK_COUNT_OF(out_type_fields),
     .shape = shape_shape,
     .prepare = shape_prepare,
-    .shape_inputs = ~0u,
+    .shape_inputs = 1,
     .no_grad_because = "its output is integers",
 };
 
@@ -102,7 +102,7 @@ const ek_op_def ek__op_ShapeN = {
     .n_fields = EK_COUNT_OF(out_type_fields),
     .shape = shape_shape,
     .prepare = shape_prepare,
-    .shape_inputs = ~0u,
+    .shape_inputs = 1,
     .no_grad_because = "its outputs are integers",
 };
 
