@@ -30,7 +30,7 @@ typedef struct ek_func {
 
 typedef struct ek_attr_value {
     int kind; /* ek_attr_kind, or EK_ATTR_LIST | kind */
-    int32_t count; /* elements of a list */
+    int32_t count; /* elements of a list; of a tensor, the values that a file shows: a scalar broadcast to a shape 1, 0: all */
     union {
         ek_string s;     /* NUL-ended beyond its size as well */
         int64_t i;
