@@ -195,7 +195,7 @@ static void large_contents_are_used_in_place(void **state)
 
 static void files(void **state)
 {
-    char path[] = "/tmp/ek_source_XXXXXX", renamed[64];
+    char path[] = EK_BUILD_DIR "/ek_source_XXXXXX", renamed[sizeof path + 10];
     const int fd = mkstemp(path);
     ek_source *s;
     ek_error err = { .code = EK_OK };
