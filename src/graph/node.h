@@ -31,6 +31,8 @@ typedef struct ek_node {
     ek_array *constant;               /* the value of a Const; borrowed from its attribute */
     int32_t context;                  /* innermost control-flow context it was made in; 0: none */
     bool unfetchable, unfeedable;
+    const void *controller;           /* innermost control_dependencies scope it was made in; graph/scope.h */
+    ek_array **folded;                /* per output, what constant.c found; NULL: not asked yet */
     ek_where where;                   /* the caller's line, {0} for imported nodes */
     const uint8_t *raw;               /* its NodeDef as imported, while untouched; NULL otherwise */
     size_t raw_size;
@@ -49,6 +51,9 @@ typedef struct ek_variable_info {
     ek_where where;
     const void *constraint; /* an ek_constraint in the arena, for optimizers; NULL: none */
 } ek_variable_info;
+
+/* An empty graph over a set of definitions, which must outlive it. NULL only without memory. */
+ek_graph *ek__graph_create(const ek_registry *registry);
 
 struct ek_graph {
     ek_arena arena;
@@ -73,6 +78,7 @@ struct ek_graph {
     void *source;               /* a mapped file that raw bytes point into; freed by source_release */
     void (*source_release)(void *source);
     /* made on demand by floors above and freed with the graph: the recogniser's findings, ... */
+    pthread_mutex_t fold_lock;  /* guards node->folded: planning threads share what one of them found */
     pthread_rwlock_t lock;      /* one builder, many readers: sessions planning while nobody builds */
 };
 
@@ -100,8 +106,18 @@ typedef struct ek_node_args {
 /* The op, dead (id < 0) after a failure, which is then recorded in the graph. */
 ek_op ek__node_build(ek_graph *g, const ek_node_args *args);
 
+/* Whether nothing more may be added; a failure is then recorded. */
+bool ek__graph_closed(ek_graph *g, ek_where where);
 /* Sticky failure: records it with the caller's place, returns nothing useful on purpose. */
 void ek__graph_fail(ek_graph *g, ek_where where, ek_status code, const char *fmt, ...) EK_PRINTF(4, 5);
+/* The same from a record that a callee filled; `node` names the node at fault, or is NULL. */
+void ek__graph_fail_from(ek_graph *g, ek_where where, const ek_error *from, const char *node);
+
+/* The public lookups, with a record of one's own. */
+ek_status ek__op_by_name(const ek_graph *g, const char *name, ek_op *out, ek_error *err);
+ek_status ek__tensor_by_name(const ek_graph *g, const char *name, ek_tensor *out, ek_error *err);
+/* Places of an operation; -1: none of that name. */
+int32_t ek__node_find(const ek_graph *g, const char *name, size_t size);
 
 /* For importers: appends a node as it came. No scopes, no shape inference (ek__graph_infer does it, in any order of nodes). */
 ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err);

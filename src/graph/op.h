@@ -235,6 +235,8 @@ typedef struct ek_attr_spec {
     ek_attr_value fallback;
     int64_t minimum;
     uint64_t allowed_types; /* bit per ek_dtype; 0: any */
+    const ek_dtype *allowed_type; /* the same in the registry's order, for messages */
+    int n_allowed_types;
     int n_allowed_strings;
     const char *const *allowed_strings;
 } ek_attr_spec;
