@@ -52,7 +52,7 @@ static void look_at(const ek_graph *g, const ek_node *n, int32_t i, view *v)
 {
     const ek_edge e = n->in[i];
     const ek_node *from = g->node[e.node];
-    const bool asked = i < 32 && (n->spec->def->value_inputs >> i & 1) != 0;
+    const bool asked = ek__value_input(n->spec, i, n->n_in);
 
     v->shape[i] = from->out_shape[e.index];
     v->as_shape[i] = EK_UNKNOWN_SHAPE;
@@ -86,11 +86,12 @@ static bool any_resource(const ek_dtype *type, int32_t n)
     return false;
 }
 
-static ek_status run_rule(const ek_graph *g, ek_node *n, view *v, ek_error *err)
+static ek_status run_rule(const ek_graph *g, ek_node *n, view *v, ek_shape *handle, ek_error *err)
 {
     ek_shape_ctx c = { .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out, .in = v->shape,
                        .in_dtype = n->in_dtype, .in_value = v->value, .in_as_shape = v->as_shape, .in_handle = v->handle,
-                       .out_dtype = n->out_dtype, .out = n->out_shape, .out_handle = n->out_handle, .err = err };
+                       .out_dtype = n->out_dtype, .out = n->out_shape,
+                       .out_handle = handle, .err = err };
 
     for (int32_t i = 0; i < n->n_in; i++) look_at(g, n, i, v);
     return n->spec->def->shape != NULL ? n->spec->def->shape(&c) : EK_OK;
@@ -99,19 +100,20 @@ static ek_status run_rule(const ek_graph *g, ek_node *n, view *v, ek_error *err)
 ek_status ek__node_shapes(ek_graph *g, ek_node *n, ek_error *err)
 {
     const bool handles = n->spec != NULL && any_resource(n->out_dtype, n->n_out);
+    ek_shape unused[INLINE_INPUTS], *handle = n->out_handle; /* rules write handles whatever the types are */
     inputs room;
     view v;
     ek_status st;
 
     if (n->out_shape == NULL) n->out_shape = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out + 1);
-    if (handles && n->out_handle == NULL) n->out_handle = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out);
-    if (n->out_shape == NULL || (handles && n->out_handle == NULL))
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
-    for (int32_t k = 0; k < n->n_out; k++) n->out_shape[k] = EK_UNKNOWN_SHAPE;
-    for (int32_t k = 0; n->out_handle != NULL && k < n->n_out; k++) n->out_handle[k] = EK_UNKNOWN_SHAPE;
+    if ((handles || n->n_out > INLINE_INPUTS) && handle == NULL) handle = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out);
+    else if (handle == NULL) handle = unused;
+    if (n->out_shape == NULL || handle == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
+    for (int32_t k = 0; k < n->n_out; k++) n->out_shape[k] = handle[k] = EK_UNKNOWN_SHAPE;
+    if (handles) n->out_handle = handle;
     if (n->spec == NULL) return EK_OK;
     if (!open_view(&room, n->n_in, &v)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
-    st = run_rule(g, n, &v, err);
+    st = run_rule(g, n, &v, handle, err);
     if (st != EK_OK) {
         if (st != EK_RESOURCE_EXHAUSTED) explain(n, &v, err);
         ek__fail_node(err, n->name);
