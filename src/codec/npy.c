@@ -6,6 +6,7 @@
 #include "codec/npy.h"
 
 #include "base/file.h"
+#include "codec/source.h"
 
 static const char magic[6] = "\x93NUMPY";
 
@@ -443,12 +444,11 @@ ek_status ek__npy_encode(const ek_array *a, ek_buf *out, ek_error *err)
 ek_status ek_npy_load(const char *path, ek_array **out)
 {
     ek_error *err = ek__error_begin(NULL);
-    void *data = NULL;
-    size_t size = 0;
-    ek_status st = ek__file_read(path, &data, &size, err);
+    ek_source *source = NULL;
+    ek_status st = ek__source_open(path, &source, err);
 
-    if (st == EK_OK) st = ek__npy_decode(data, size, out, err);
-    ek__free(data);
+    if (st == EK_OK) st = ek__npy_decode(source->data, source->size, out, err);
+    ek__source_unref(source);
     return st;
 }
 

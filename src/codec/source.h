@@ -22,7 +22,4 @@ ek_status ek__source_take(ek_buf *b, ek_source **out, ek_error *err);
 ek_source *ek__source_ref(ek_source *s);
 void ek__source_unref(ek_source *s); /* NULL is allowed */
 
-/* Writes a whole file: under another name first, then renamed, so that what stood there is whole until the new one is. */
-ek_status ek__file_write(const char *path, const void *data, size_t size, ek_error *err);
-
 #endif

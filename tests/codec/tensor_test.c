@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "codec/tensor.h"
+
+#include "base/file.h"
 #include "codec/text.h"
 #include "support/support.h"
 
