@@ -34,6 +34,14 @@ void ek__strides(const ek_shape *s, int64_t *stride)
     }
 }
 
+int64_t ek__dims(const ek_shape *s, int32_t from, int32_t to)
+{
+    int64_t n = 1;
+
+    for (int32_t d = from; d < to; d++) n *= s->dim[d];
+    return n;
+}
+
 void ek__walk_broadcast(ek_walk *w, const ek_shape *in, const ek_shape *out)
 {
     const int32_t more = out->rank - in->rank;

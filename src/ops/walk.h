@@ -49,6 +49,8 @@ void ek__parts_only(ek_prepare_ctx *c, ek_parts *p);
 
 /* Row-major strides of a shape. */
 void ek__strides(const ek_shape *s, int64_t *stride);
+/* Product of dimensions [from, to). */
+int64_t ek__dims(const ek_shape *s, int32_t from, int32_t to);
 /* Loops that repeat `in` until it has the shape `out`, to which it broadcasts. */
 void ek__walk_broadcast(ek_walk *w, const ek_shape *in, const ek_shape *out);
 /* Loops that write all of `out` from one element. */
