@@ -1,4 +1,5 @@
 /* ops/transpose.c - other orders of the same elements: Transpose, Reverse, InvertPermutation. */
+#include "ops/index.h"
 #include "ops/rules.h"
 #include "ops/walk.h"
 
@@ -253,11 +254,6 @@ static ek_status invert_shape(ek_shape_ctx *c)
     return EK_OK;
 }
 
-static int64_t get_int(ek_dtype t, const void *in, int64_t i)
-{
-    return t == EK_INT32 ? ((const int32_t *)in)[i] : ((const int64_t *)in)[i];
-}
-
 static ek_status invert_run(const ek_run_args *a, int64_t chunk)
 {
     const invert_state *s = a->state;
@@ -265,11 +261,11 @@ static ek_status invert_run(const ek_run_args *a, int64_t chunk)
     EK_UNUSED(chunk);
     for (int64_t i = 0; i < s->n; i++) ek__put_int(s->type, a->out[0], i, -1);
     for (int64_t i = 0; i < s->n; i++) {
-        const int64_t at = get_int(s->type, a->in[0], i);
+        const int64_t at = ek__get_int(s->type, a->in[0], i);
 
         if (at < 0 || at >= s->n)
             return EK_FAIL(a->err, INVALID_ARGUMENT, "%lld is not between 0 and %lld", (long long)at, (long long)s->n);
-        if (get_int(s->type, a->out[0], at) != -1)
+        if (ek__get_int(s->type, a->out[0], at) != -1)
             return EK_FAIL(a->err, INVALID_ARGUMENT, "%lld is duplicated in the input.", (long long)at);
         ek__put_int(s->type, a->out[0], at, i);
     }
