@@ -65,7 +65,7 @@ static bool numeric(ek_dtype t)
 
 static bool foldable(const ek_node *n)
 {
-    bool ok = n->spec != NULL && !n->spec->def->stateful && n->n_out > 0 &&
+    bool ok = n->spec != NULL && !n->spec->def->stateful && !n->spec->def->feed_point && n->n_out > 0 &&
               (n->spec->def->kind == EK_KIND_PURE || n->spec->def->kind == EK_KIND_ALIAS);
 
     for (int32_t i = 0; ok && i < n->n_in; i++) ok = numeric(n->in_dtype[i]);

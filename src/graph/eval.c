@@ -43,7 +43,8 @@ static ek_status shapes(eval *e)
     EK_TRY(e->def->shape(&(ek_shape_ctx){ .def = e->def, .attrs = e->attrs, .n_in = e->n_in, .n_out = e->n_out,
                                           .in = e->in_shape, .in_dtype = e->in_dtype, .in_value = e->in,
                                           .in_as_shape = as_shape, .in_handle = handle, .out_dtype = e->out_dtype,
-                                          .out = e->out_shape, .out_handle = handle + e->n_in, .err = e->err }));
+                                          .out = e->out_shape, .out_handle = handle + e->n_in, .running = true,
+                                          .err = e->err }));
     for (int k = 0; k < e->n_out; k++) {
         if (ek_shape_is_known(&e->out_shape[k])) continue;
         ek_shape_format_cc(&e->out_shape[k], text, sizeof text);
