@@ -9,7 +9,8 @@
  *     x - reference = (x - shift) + e  with  e = shift - reference
  *     sum (x - reference)   = s1 + n e
  *     sum (x - reference)^2 = s2 + 2 e s1 + n e^2
- * The first START rows are summed in double, so that a wild first row spoils no shift.
+ * The first START rows are summed in double and chunks grow from there, so that wild first rows
+ * spoil no shift for long.
  */
 #include "kernels/level.h"
 
@@ -90,8 +91,9 @@ static void tile_stats(int64_t rows, int64_t stride, int64_t w, const float *x, 
         shift[j] = (float)((double)reference[j] + (a1[j] - before[j]) / (double)start);
         s1[j] = s2[j] = 0;
     }
-    for (int64_t r = start; r < rows; r += CHUNK) {
-        const int64_t n = rows - r < CHUNK ? rows - r : CHUNK;
+    for (int64_t r = start, n = start; r < rows; r += n) {
+        n = r < CHUNK ? r : CHUNK;
+        if (n > rows - r) n = rows - r;
         chunk_sums(n, stride, w, x + r * stride, shift, s1, s2);
         promote(n, w, reference, shift, s1, s2, a1, a2);
     }

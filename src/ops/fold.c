@@ -224,7 +224,7 @@ static ek_status fold_units(const ek_run_args *a, int64_t chunk)
     for (int64_t u = first; u < last; u++) {
         const int64_t n = unit_outputs(s, u), total = s->ro * (s->rows + (s->tail > 0));
 
-        acc_clear(s, s->rows > 0 || s->k == 1 ? unit_width(s, u) : s->tail, acc);
+        acc_clear(s, s->rows > 0 || s->tail == 0 ? unit_width(s, u) : s->tail, acc);
         fold_rows(s, a->in[0], u, 0, total, acc);
         join_columns(s, acc);
         if (n > OUT_BATCH / 2) {

@@ -83,7 +83,7 @@ static ek_status forward_shape(ek_shape_ctx *c)
     c->out[Y] = x;
     for (int k = BATCH_MEAN; k <= RESERVE_2; k++) c->out[k] = ek__vector(channels);
     /* declared as a vector, in truth a scalar that nobody reads */
-    if (c->n_out > RESERVE_3) c->out[RESERVE_3] = c->running ? EK_SCALAR : ek__vector(-1);
+    if (c->n_out > RESERVE_3) c->out[RESERVE_3] = c->running || ek__values_known(c) ? EK_SCALAR : ek__vector(-1);
     return EK_OK;
 }
 
