@@ -11,7 +11,6 @@
 #define EK_LOOP_PARAMS (int64_t n, const void *const *in, const int *step, void *out, const void *state)
 
 /* X(op, type) for each type of a set. b is bool. */
-#define EK_TYPES_WIDE(X, op) X(op, f32) X(op, f64)
 #define EK_TYPES_FLOAT(X, op) X(op, f16) X(op, bf16) X(op, f32) X(op, f64)
 #define EK_TYPES_INT(X, op) X(op, i8) X(op, u8) X(op, i16) X(op, u16) X(op, i32) X(op, u32) X(op, i64) X(op, u64)
 #define EK_TYPES_COMPLEX(X, op) X(op, c64) X(op, c128)
@@ -22,6 +21,8 @@
 #define EK_TYPES_FIELD(X, op) EK_TYPES_FLOAT(X, op) EK_TYPES_COMPLEX(X, op)
 #define EK_TYPES_RING(X, op) EK_TYPES_SIGNED(X, op) EK_TYPES_COMPLEX(X, op)
 #define EK_TYPES_BOOL(X, op) X(op, b)
+/* One of each size, for loops that only move. */
+#define EK_TYPES_SIZED(X, op) X(op, u8) X(op, u16) X(op, u32) X(op, u64) X(op, c128)
 #define EK_TYPES_ANY(X, op) EK_TYPES_NUMBER(X, op) EK_TYPES_BOOL(X, op)
 
 /* The dtype behind each name. */

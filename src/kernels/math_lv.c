@@ -1,0 +1,117 @@
+/* kernels/math_lv.c - element-wise loops of exp, log, tanh and their kin, and of activations made of them.
+ *
+ * float32 in vectors; float64 in vectors where the op is one function, else one at a time,
+ * by the same functions. The activations are written so that no intermediate overflows or
+ * cancels: sigmoid, tanh and softplus stay within 4 units in the last place everywhere.
+ */
+#include <tgmath.h>
+
+#include "kernels/loop_lv.h"
+#include "kernels/vec_math.h"
+
+#define PIECES(V, T, BODY)                                             \
+    {                                                                  \
+        T *const z = out;                                              \
+        (void)state;                                                   \
+        for (int64_t i = 0; i < n; i += VF_LANES) {                    \
+            const int64_t m = n - i < VF_LANES ? n - i : VF_LANES;     \
+            const V a = V##_next(in[0], step[0], i, m);                \
+            BODY                                                       \
+        }                                                              \
+    }
+#define VECTORS1(NAME, V, T, EXPR) \
+    void EK_K(NAME)(LOOP_ARGS) PIECES(V, T, V##_put(z + i, EXPR, m);)
+#define VECTORS2(NAME, V, T, EXPR) \
+    void EK_K(NAME)(LOOP_ARGS) PIECES(V, T, const V b = V##_next(in[1], step[1], i, m); V##_put(z + i, EXPR, m);)
+
+/* One function of SLEEF for all floating types. */
+#define FUNCTION1(op, f, u)                         \
+    VECTORS1(op##_f32, vf, float, VF(f, u)(a))      \
+    VECTORS1(op##_f64, vd, double, VD1(f, u, a))    \
+    HALF(op, 1, false)
+#define FUNCTION2(op, f, u)                            \
+    VECTORS2(op##_f32, vf, float, VF(f, u)(a, b))      \
+    VECTORS2(op##_f64, vd, double, VD2(f, u, a, b))    \
+    HALF(op, 2, false)
+
+FUNCTION1(exp, exp, u10)
+FUNCTION1(expm1, expm1, u10)
+FUNCTION1(log, log, u10)
+FUNCTION1(log1p, log1p, u10)
+FUNCTION1(sin, sin, u10)
+FUNCTION1(cos, cos, u10)
+FUNCTION1(tan, tan, u10)
+FUNCTION1(asin, asin, u10)
+FUNCTION1(acos, acos, u10)
+FUNCTION1(atan, atan, u10)
+FUNCTION1(sinh, sinh, u10)
+FUNCTION1(cosh, cosh, u10)
+FUNCTION1(tanh, tanh, u10)
+FUNCTION1(asinh, asinh, u10)
+FUNCTION1(acosh, acosh, u10)
+FUNCTION1(atanh, atanh, u10)
+FUNCTION1(erf, erf, u10)
+FUNCTION1(erfc, erfc, u15)
+FUNCTION1(lgamma, lgamma, u10)
+FUNCTION2(atan2, atan2, u10)
+FUNCTION2(pow, pow, u10)
+
+/* ---- compositions: one expression over vf, one over double --------------------------------------- */
+
+#define ONE vf_set(1.0f)
+#define ZERO vf_set(0.0f)
+#define COMPOSED1(op, VECTOR, SCALAR)          \
+    VECTORS1(op##_f32, vf, float, VECTOR)      \
+    UNARY(op##_f64, double, double, double, SCALAR) \
+    HALF(op, 1, false)
+#define COMPOSED2(op, VECTOR, SCALAR)          \
+    VECTORS2(op##_f32, vf, float, VECTOR)      \
+    BINARY(op##_f64, double, double, double, SCALAR) \
+    HALF(op, 2, false)
+
+/* With e = exp(-|x|): 1 / (1 + e) for x >= 0, e / (1 + e) below. */
+static inline vf sigmoid_vf(vf a)
+{
+    const vf e = VF(exp, u10)(vf_neg(vf_abs(a)));
+
+    return vf_div(vf_select(vf_lt(a, ZERO), e, ONE), vf_add(ONE, e));
+}
+static inline double sigmoid_d(double a)
+{
+    const double e = SCALAR_D(exp, u10)(-fabs(a));
+
+    return (a < 0.0 ? e : 1.0) / (1.0 + e);
+}
+COMPOSED1(sigmoid, sigmoid_vf(a), sigmoid_d(a))
+
+/* max(x, 0) + log(1 + exp(-|x|)). */
+COMPOSED1(softplus, vf_add(vf_max(a, ZERO), VF(log1p, u10)(VF(exp, u10)(vf_neg(vf_abs(a))))),
+          (a > 0.0 ? a : 0.0) + SCALAR_D(log1p, u10)(SCALAR_D(exp, u10)(-fabs(a))))
+/* a is the gradient, b the features. */
+COMPOSED2(softplus_grad, vf_mul(a, sigmoid_vf(b)), a * sigmoid_d(b))
+
+COMPOSED1(elu, vf_select(vf_lt(a, ZERO), VF(expm1, u10)(a), a), a < 0.0 ? SCALAR_D(expm1, u10)(a) : a)
+
+#define SELU_SCALE 1.0507009873554804934193349852946
+#define SELU_SCALE_ALPHA 1.7580993408473768599402175208123
+COMPOSED1(selu, vf_select(vf_lt(a, ZERO), vf_mul(vf_set((float)SELU_SCALE_ALPHA), VF(expm1, u10)(a)),
+                          vf_mul(vf_set((float)SELU_SCALE), a)),
+          a < 0.0 ? SELU_SCALE_ALPHA * SCALAR_D(expm1, u10)(a) : SELU_SCALE * a)
+/* b is the output here. */
+BINARY(selu_grad_f32, float, float, float, b < 0 ? a * (b + (float)SELU_SCALE_ALPHA) : a * (float)SELU_SCALE)
+BINARY(selu_grad_f64, double, double, double, b < 0 ? a * (b + SELU_SCALE_ALPHA) : a * SELU_SCALE)
+HALF(selu_grad, 2, false)
+
+/* 0 where x is 0, whatever y. */
+COMPOSED2(xlogy, vf_select(vf_eq(a, ZERO), ZERO, vf_mul(a, VF(log, u10)(b))), a == 0.0 ? 0.0 : a * SCALAR_D(log, u10)(b))
+
+/* Integers by squaring, wrapping around; negative exponents are refused before and give 0 here. */
+static inline uint64_t power(uint64_t base, int64_t exponent)
+{
+    uint64_t result = exponent < 0 ? 0 : 1;
+
+    for (; exponent > 0; exponent >>= 1, base *= base)
+        if ((exponent & 1) != 0) result *= base;
+    return result;
+}
+INDEX(BINARY, pow, SAME, power((uint64_t)a, b))
