@@ -26,3 +26,9 @@ FLOATS2(softsign_grad, a / ((1 + fabs(b)) * (1 + fabs(b))))
 FLOATS2(elu_grad, b < 0 ? a * (b + 1) : a)
 
 FLOATS2(xdivy, a == 0 ? 0 : a / b)
+
+/* a between b and c; where they cross, b. */
+#define CLIPPED ((a > c ? c : a) < b ? b : a > c ? c : a)
+WIDE(TERNARY, clip, SAME, CLIPPED)
+HALF(clip, 3, false)
+INTS(TERNARY, clip, SAME, CLIPPED)

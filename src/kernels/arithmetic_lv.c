@@ -61,6 +61,9 @@ FLOATS1(rsqrt, 1 / sqrt(a))
 FLOATS1(floor, floor(a))
 FLOATS1(ceil, ceil(a))
 FLOATS1(rint, rint(a))
+/* Half to even. */
+FLOATS1(round, rint(a))
+INDEX(UNARY, round, SAME, a)
 
 /* ---- gradients, where a is y (or the gradient) and b is dy (or the features), as the ops order them --------------- */
 

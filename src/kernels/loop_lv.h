@@ -1,12 +1,12 @@
 /* kernels/loop_lv.h - how the element-wise loops of a level are written: one expression, one macro each.
  *
- * The expression sees a and b: one element of each input in the loop's working type, and
+ * The expression sees a, b and c: one element of each input in the loop's working type, and
  * `parameter`, the float that `state` points to (0 without one). Loops without
  * transcendental functions are plain C, which the compiler turns into vectors; those with
  * them are written over vec.h (math_lv.c). 16-bit floats are computed as float and rounded
  * once.
  *
- * SHAPE below stands for UNARY or BINARY, RESULT for SAME (results of the elements' own
+ * SHAPE below stands for UNARY, BINARY or TERNARY, RESULT for SAME (results of the elements' own
  * type) or TRUTH (bool).
  */
 #ifndef EK_KERNELS_LOOP_LV_H
@@ -63,6 +63,18 @@ typedef void loop_fn(LOOP_ARGS);
         else if (step[1] == 1) EACH(const W a = x0; const W b = (W)y[i], OUT, EXPR)                 \
         else EACH(const W a = x0; const W b = y0, OUT, EXPR)                                        \
     }
+
+/* Three inputs, for types that are rare. */
+#define TERNARY_RARE(NAME, IN, W, OUT, EXPR)                                                            \
+    void EK_K(NAME)(LOOP_ARGS)                                                                          \
+    {                                                                                                   \
+        const IN *const x0 = in[0], *const x1 = in[1], *const x2 = in[2];                               \
+        OUT *const z = out;                                                                             \
+        const int64_t p = step[0], q = step[1], r = step[2];                                            \
+        (void)state;                                                                                    \
+        EACH(const W a = (W)x0[p * i]; const W b = (W)x1[q * i]; const W c = (W)x2[r * i], OUT, EXPR)   \
+    }
+#define TERNARY TERNARY_RARE
 
 /* The same in one loop, for types that are rare. */
 #define UNARY_RARE UNARY
@@ -130,14 +142,14 @@ enum { HALF_BLOCK = 512 };
 #define HALF_LOOP(TYPE)                                                                               \
     static inline void TYPE##_loop(loop_fn *f, int n_in, bool truth, LOOP_ARGS)                       \
     {                                                                                                 \
-        float wide[2][HALF_BLOCK], result[HALF_BLOCK];                                                \
+        float wide[3][HALF_BLOCK], result[HALF_BLOCK];                                                \
         for (int64_t at = 0; at < n; at += HALF_BLOCK) {                                              \
             const int64_t m = n - at < HALF_BLOCK ? n - at : HALF_BLOCK;                              \
             for (int k = 0; k < n_in; k++) {                                                          \
                 const uint16_t *const x = (const uint16_t *)in[k] + at * step[k];                     \
                 for (int64_t i = 0; i < (step[k] == 1 ? m : 1); i++) wide[k][i] = half_from_##TYPE(x[i]); \
             }                                                                                         \
-            f(m, (const void *const[2]){ wide[0], wide[1] }, step,                                    \
+            f(m, (const void *const[3]){ wide[0], wide[1], wide[2] }, step,                           \
               truth ? (void *)((bool *)out + at) : (void *)result, state);                            \
             for (int64_t i = 0; !truth && i < m; i++) ((uint16_t *)out)[at + i] = half_to_##TYPE(result[i]); \
         }                                                                                             \

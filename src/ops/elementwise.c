@@ -77,8 +77,8 @@ ek_status ek__same_shape(ek_shape_ctx *c)
 /* Dimensions are outermost first, the last is the row; strides are elements of the input, 0 where it is broadcast. */
 typedef struct elementwise {
     ek_elementwise_fn fn;
+    ek_fallible_fn fallible; /* instead of fn */
     const void *state;
-    ek_elementwise_check check;
     int64_t count;
     int n_in, n_dims;
     int step[MAX_IN];
@@ -96,10 +96,10 @@ static ek_status run_whole(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
-/* Checks and computes n elements at given places. */
+/* n elements at given places. */
 static ek_status run_piece(const elementwise *e, int64_t n, const void *const *in, void *out, ek_error *err)
 {
-    if (e->check != NULL) EK_TRY(e->check(n, in, e->step, err));
+    if (e->fallible != NULL) return e->fallible(n, in, e->step, out, e->state, err);
     e->fn(n, in, e->step, out, e->state);
     return EK_OK;
 }
@@ -182,20 +182,15 @@ static void collapse(elementwise *e, const ek_prepare_ctx *c)
     for (int k = 0; k < e->n_in; k++) e->step[k] = (int)e->stride[k][e->n_dims - 1];
 }
 
-ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, const void *state,
-                                       ek_elementwise_check check)
+static ek_status prepare(ek_prepare_ctx *c, ek_elementwise_fn fn, ek_fallible_fn fallible, const void *state)
 {
-    elementwise *e;
+    elementwise *const e = EK_ARENA_NEW(c->arena, elementwise, 1);
 
-    if (fn == NULL)
-        return EK_FAIL(c->err, UNIMPLEMENTED, "%s of %s has no kernel; cast the operands to another type", c->def->name,
-                       ek_dtype_name(c->in_dtype[c->n_in - 1]));
-    e = EK_ARENA_NEW(c->arena, elementwise, 1);
     if (e == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
     EK_ASSERT(c->n_in <= MAX_IN);
     e->fn = fn;
+    e->fallible = fallible;
     e->state = state;
-    e->check = check;
     e->count = ek_shape_count(&c->out[0]);
     e->n_in = c->n_in;
     e->out_size = ek_dtype_size(c->out_dtype[0]);
@@ -204,8 +199,20 @@ ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, 
     c->state = e;
     c->n_phases = 1;
     c->phase[0].chunks = (e->count + EK_ELEMENTWISE_CHUNK - 1) / EK_ELEMENTWISE_CHUNK;
-    c->phase[0].run = e->n_dims > 1 ? run_rows : c->phase[0].chunks == 1 && check == NULL ? run_whole : run_flat;
+    c->phase[0].run = e->n_dims > 1 ? run_rows : c->phase[0].chunks == 1 && fn != NULL ? run_whole : run_flat;
     return EK_OK;
+}
+
+ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, const void *state)
+{
+    if (fn != NULL) return prepare(c, fn, NULL, state);
+    return EK_FAIL(c->err, UNIMPLEMENTED, "%s has no kernel for %s; cast its operands to another type", c->def->name,
+                   ek_dtype_name(c->in_dtype[c->n_in - 1]));
+}
+
+ek_status ek__elementwise_prepare_fallible(ek_prepare_ctx *c, ek_fallible_fn fn, const void *state)
+{
+    return prepare(c, NULL, fn, state);
 }
 
 ek_status ek__elementwise_prepare(ek_prepare_ctx *c)
@@ -213,5 +220,5 @@ ek_status ek__elementwise_prepare(ek_prepare_ctx *c)
     const void *state = NULL;
     const ek_elementwise_fn fn = c->def->elementwise(c, &state);
 
-    return ek__elementwise_prepare_loop(c, fn, state, NULL);
+    return ek__elementwise_prepare_loop(c, fn, state);
 }

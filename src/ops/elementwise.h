@@ -45,14 +45,35 @@ ek_status ek__same_shape(ek_shape_ctx *c);
 
 /* ---- prepare ------------------------------------------------------------------------------- */
 
-/* Looks at the chunk's operands before the loop runs; fails with the op's error. */
-typedef ek_status (*ek_elementwise_check)(int64_t n, const void *const *in, const int *step, ek_error *err);
+/* A loop that may refuse its operands or run out of memory: same operands, same independence of the cut. */
+typedef ek_status (*ek_fallible_fn)(int64_t n, const void *const *in, const int *step, void *out, const void *state,
+                                    ek_error *err);
 
-/* Prepares def->elementwise's loop over inputs [0, n_in) broadcast to out[0]. Every element-wise definition's
- * .prepare; UNIMPLEMENTED where the op has no loop for the type. */
+/* Prepares def->elementwise's loop over all inputs broadcast to out[0]: the .prepare of element-wise definitions.
+ * UNIMPLEMENTED where the op has no loop for the type. */
 ek_status ek__elementwise_prepare(ek_prepare_ctx *c);
-/* The same for a loop at hand; check may be NULL. */
-ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, const void *state,
-                                       ek_elementwise_check check);
+/* The same for a loop at hand (NULL: UNIMPLEMENTED); state lives as long as the plan. */
+ek_status ek__elementwise_prepare_loop(ek_prepare_ctx *c, ek_elementwise_fn fn, const void *state);
+ek_status ek__elementwise_prepare_fallible(ek_prepare_ctx *c, ek_fallible_fn fn, const void *state);
+
+/* ---- definitions -------------------------------------------------------------------------------- */
+
+/* Types as the registry lists them. */
+#define EK_T_FLOAT "bfloat16, half, float, double"
+#define EK_T_COMPLEX "complex64, complex128"
+#define EK_T_INT "int8, int16, int32, int64, uint8, uint16, uint32, uint64"
+#define EK_T_REAL "float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64"
+#define EK_T_NUMBER EK_T_REAL ", " EK_T_COMPLEX ", qint8, quint8, qint32"
+
+/* A pure op that is one loop by the type of its first input. Name, table (ek__loops_...), notation, shape rule, inputs that
+ * may be overwritten. */
+#define EK_ELEMENTWISE_OP(Name, table, inputs_, outputs_, attrs_, rule, inplace_)                            \
+    static ek_elementwise_fn Name##_loop(ek_prepare_ctx *c, const void **state)                              \
+    {                                                                                                        \
+        EK_UNUSED(state);                                                                                    \
+        return ek__loop(&ek__loops_##table, c->in_dtype[0]);                                                 \
+    }                                                                                                        \
+    const ek_op_def ek__op_##Name = { .name = #Name, .inputs = inputs_, .outputs = outputs_, .attrs = attrs_, \
+        .shape = rule, .prepare = ek__elementwise_prepare, .elementwise = Name##_loop, .inplace = inplace_ };
 
 #endif

@@ -92,10 +92,10 @@ static bool is_nan(int type, const unsigned char *p)
     return (type == T_f64 || type == T_c128) && isnan(d);
 }
 
-/* Bytes of an element of input k: three inputs begin with a truth. */
+/* Bytes of an element of input k: select begins with a truth. */
 static size_t input_size(const struct loop *loop, int k)
 {
-    return loop->inputs == 3 && k == 0 ? 1 : type_size[loop->type];
+    return k == 0 && strncmp(loop->name, "select", 6) == 0 ? 1 : type_size[loop->type];
 }
 
 /* Bits, but any NaN for a NaN. */
