@@ -95,7 +95,7 @@ static bool is_nan(int type, const unsigned char *p)
 /* Bytes of an element of input k: select begins with a truth. */
 static size_t input_size(const struct loop *loop, int k)
 {
-    return k == 0 && strncmp(loop->name, "select", 6) == 0 ? 1 : type_size[loop->type];
+    return k == 0 && loop->name != NULL && strncmp(loop->name, "select", 6) == 0 ? 1 : type_size[loop->type];
 }
 
 /* Bits, but any NaN for a NaN. */
