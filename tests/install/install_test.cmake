@@ -1,0 +1,37 @@
+# Installs into a folder of its own and builds the programs here against it, by find_package and by pkg-config, in C and
+# C++17, shared and static:  cmake -DBUILD=... -DSOURCE=... -DWORK=... -DCC=... -DCXX=... -P install_test.cmake
+function(must)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE rc OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT rc EQUAL 0)
+    message(FATAL_ERROR "failed (${rc}): ${ARGV}\n${out}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${WORK})
+must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+file(COPY ${SOURCE}/main.c ${SOURCE}/main.cc ${SOURCE}/CMakeLists.txt DESTINATION ${WORK}/outside)
+
+must(${CMAKE_COMMAND} -S ${WORK}/outside -B ${WORK}/by-cmake -DCMAKE_PREFIX_PATH=${WORK}/prefix
+     -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX})
+must(${CMAKE_COMMAND} --build ${WORK}/by-cmake)
+foreach(kind evenkeel evenkeel_static)
+  must(${WORK}/by-cmake/c_${kind})
+  must(${WORK}/by-cmake/cxx_${kind})
+endforeach()
+
+file(GLOB pkgconfig ${WORK}/prefix/lib*/pkgconfig ${WORK}/prefix/lib/*/pkgconfig)
+get_filename_component(libdir ${pkgconfig} DIRECTORY)
+set(ENV{PKG_CONFIG_PATH} ${pkgconfig})
+foreach(mode "" --static)
+  must(pkg-config --cflags --libs ${mode} evenkeel)
+  separate_arguments(flags UNIX_COMMAND "${out}")
+  if(mode STREQUAL "--static")
+    list(TRANSFORM flags REPLACE "^-levenkeel$" "${libdir}/libevenkeel.a")
+  endif()
+  must(${CC} -std=c11 ${WORK}/outside/main.c -o ${WORK}/c${mode} ${flags} -Wl,-rpath,${libdir})
+  must(${CXX} -std=c++17 ${WORK}/outside/main.cc -o ${WORK}/cxx${mode} ${flags} -Wl,-rpath,${libdir})
+  must(${WORK}/c${mode})
+  must(${WORK}/cxx${mode})
+endforeach()
+file(REMOVE_RECURSE ${WORK})
