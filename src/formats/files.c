@@ -1,0 +1,125 @@
+/* formats/files.c - the public calls of files.h: whole files of graphs, binary or text. */
+#include "evenkeel/files.h"
+
+#include "base/file.h"
+#include "codec/text.h"
+#include "formats/graph_io.h"
+
+/* Whether a file that is no message could be text: printable all through its first part. */
+static bool looks_like_text(ek_span s)
+{
+    const size_t n = s.size < 1024 ? s.size : 1024;
+
+    for (size_t i = 0; i < n; i++)
+        if (s.at[i] < ' ' && (s.at[i] < '\t' || s.at[i] > '\r')) return false;
+    return true;
+}
+
+/* Replaces text by the bytes it stands for. */
+static ek_status text_to_bytes(ek_proto_id type, ek_source **source, ek_error *err)
+{
+    ek_buf bytes = { .data = NULL };
+    ek_source *made = NULL;
+    ek_status st = ek__text_parse(ek__proto(type), (const char *)(*source)->data, (*source)->size, &bytes, err);
+
+    if (st == EK_OK) st = ek__source_take(&bytes, &made, err);
+    ek__buf_fini(&bytes);
+    if (st != EK_OK) return st;
+    ek__source_unref(*source);
+    *source = made;
+    return EK_OK;
+}
+
+/* Takes over the reference to `source`. */
+static ek_status load_source(ek_source *source, const char *what, ek_graph **out, ek_error *err)
+{
+    const ek_span all = { source->data, source->size };
+    ek_file_kind kind = ek__bytes_kind(all);
+    ek_status st;
+
+    if (kind == EK_FILE_OTHER && looks_like_text(all)) kind = EK_FILE_GRAPH_DEF_TEXT;
+    switch (kind) {
+    case EK_FILE_GRAPH_DEF_TEXT:
+        st = text_to_bytes(EK_PROTO_GRAPH_DEF, &source, err);
+        break;
+    case EK_FILE_GRAPH_DEF:
+    case EK_FILE_OTHER: /* the importer says what is wrong with it, and where */
+        st = EK_OK;
+        break;
+    default:
+        st = EK_FAIL(err, INVALID_ARGUMENT, "%s is %s, a GraphDef is needed", what, ek__file_kind_name(kind));
+        break;
+    }
+    if (st == EK_OK) st = ek__graph_import(source, (ek_span){ source->data, source->size }, out, err);
+    ek__source_unref(source);
+    return st;
+}
+
+ek_status ek_graph_load(const char *path, ek_graph **out, ek_error *err)
+{
+    ek_source *source;
+
+    err = ek__error_begin(err);
+    *out = NULL;
+    if (path == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "the path is NULL");
+    EK_TRY(ek__source_open(path, &source, err));
+    return load_source(source, path, out, err);
+}
+
+ek_status ek_graph_load_bytes(const void *data, size_t size, ek_graph **out, ek_error *err)
+{
+    ek_source *source;
+
+    err = ek__error_begin(err);
+    *out = NULL;
+    if (data == NULL && size > 0) return EK_FAIL(err, INVALID_ARGUMENT, "%zu bytes at NULL", size);
+    EK_TRY(ek__source_copy(data, size, &source, err));
+    return load_source(source, "what was given", out, err);
+}
+
+/* The file's contents in `out`. */
+static ek_status graph_bytes(const ek_graph *g, bool text, ek_buf *out, ek_error *err)
+{
+    ek_buf bytes = { .data = NULL };
+    ek_status st;
+
+    if (g == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "there is no graph");
+    st = ek__graph_export(g, text ? &bytes : out, err);
+    if (st == EK_OK && text)
+        st = ek__text_print(ek__proto(EK_PROTO_GRAPH_DEF), (ek_span){ (const uint8_t *)bytes.data, bytes.size }, 0, out, err);
+    ek__buf_fini(&bytes);
+    return st;
+}
+
+ek_status ek_graph_save(const ek_graph *g, const char *path, bool text, ek_error *err)
+{
+    ek_buf out = { .data = NULL };
+    ek_status st;
+
+    err = ek__error_begin(err);
+    if (path == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "the path is NULL");
+    st = graph_bytes(g, text, &out, err);
+    if (st == EK_OK) st = ek__file_write(path, out.data, out.size, err);
+    ek__buf_fini(&out);
+    return st;
+}
+
+ek_status ek_graph_save_bytes(const ek_graph *g, bool text, void **data, size_t *size, ek_error *err)
+{
+    ek_buf out = { .data = NULL };
+    ek_status st;
+
+    err = ek__error_begin(err);
+    *data = NULL;
+    *size = 0;
+    st = graph_bytes(g, text, &out, err);
+    if (st == EK_OK) ek__buf_add(&out, "", 0); /* an empty graph has an address too */
+    if (st == EK_OK && out.failed) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the bytes of the graph");
+    if (st != EK_OK) {
+        ek__buf_fini(&out);
+        return st;
+    }
+    *data = out.data;
+    *size = out.size;
+    return EK_OK;
+}
