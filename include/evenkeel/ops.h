@@ -66,7 +66,7 @@ typedef struct ek_placeholder_options {
 /* tf.placeholder: x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 1), .name = "x") */
 #define ek_placeholder(g, ...)                                                                \
     EK_CALL(ek_tensor, ek_placeholder_with, ((g),), ek_placeholder_options,                   \
-            .shape = EK_UNKNOWN_SHAPE, .name = NULL, .dtype = __VA_ARGS__)
+            .shape = { .rank = -1 }, .name = NULL, .dtype = __VA_ARGS__)
 EK_API ek_tensor ek_placeholder_with(ek_graph *g, const ek_placeholder_options *o, ek_where where);
 
 typedef struct ek_placeholder_with_default_options {

@@ -1,0 +1,106 @@
+/* Builders: the nodes that TensorFlow's front end makes, names and constants included. */
+#include "support/support.h"
+
+#include <string.h>
+
+#include "graph/node.h"
+
+typedef struct row {
+    const char *name, *type;
+} row;
+
+/* The whole graph, in order. */
+static void expect_nodes(ek_graph *g, const row *rows, int n)
+{
+    ek_error err = { 0 };
+
+    if (ek_graph_status(g, &err) != EK_OK) fail_msg("%s", err.text);
+    for (int i = 0; i < n && i < ek_graph_op_count(g); i++) {
+        assert_string_equal(ek_op_name(ek_graph_op_at(g, i)), rows[i].name);
+        assert_string_equal(ek_op_type(ek_graph_op_at(g, i)), rows[i].type);
+    }
+    assert_int_equal(ek_graph_op_count(g), n);
+}
+#define EXPECT_NODES(g, ...) expect_nodes((g), (row[]){ __VA_ARGS__ }, (int)(sizeof((row[]){ __VA_ARGS__ }) / sizeof(row)))
+
+static void test_sources(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 3), .name = "x");
+    const ek_tensor d = ek_placeholder_with_default(g, ek_bool(false), .name = "training");
+    const ek_tensor c = ek_constant(g, ek_float(1.5), .shape = EK_SHAPE(2, 2));
+
+    EK_UNUSED(state);
+    (void)ek_identity_with(&(ek_unary_options){ sizeof(ek_unary_options), EK_OPERAND(x), "y" }, EK_HERE);
+    EXPECT_NODES(g, { "x", "Placeholder" }, { "training/input", "Const" }, { "training", "PlaceholderWithDefault" },
+                 { "Const", "Const" }, { "y", "Identity" });
+    assert_int_equal(ek_tensor_shape(x).dim[0], -1);
+    assert_int_equal(ek_tensor_shape(x).dim[1], 3);
+    assert_int_equal(ek_tensor_dtype(d), EK_BOOL);
+    assert_int_equal(ek_tensor_shape(d).rank, 0);
+    assert_int_equal(ek_tensor_shape(c).rank, 2);
+    assert_float_equal(ek_array_get(ek__node(g, c.op)->constant, 3), 1.5, 0);
+    ek_graph_destroy(g);
+}
+
+static void test_literals(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const int32_t two[2] = { 1, 2 };
+    ek_array *a = ek_array_of(EK_INT32, EK_SHAPE(2), two);
+    const ek_tensor big = ek_constant(g, ek_int(3000000000));
+    const ek_tensor rest = ek_constant(g, ek_value(a), .shape = EK_SHAPE(4), .dtype = EK_FLOAT64);
+    const ek_tensor text = ek_constant(g, ek_str("hi"));
+    const ek_array *v;
+
+    EK_UNUSED(state);
+    ek_array_unref(a);
+    assert_int_equal(ek_graph_status(g, NULL), EK_OK);
+    assert_int_equal(ek_tensor_dtype(big), EK_INT64);
+    assert_int_equal(ek_tensor_dtype(text), EK_STRING);
+    v = ek__node(g, rest.op)->constant;
+    assert_int_equal(v->dtype, EK_FLOAT64);
+    assert_float_equal(ek_array_get(v, 0), 1.0, 0);
+    assert_float_equal(ek_array_get(v, 3), 2.0, 0); /* the last one repeats */
+    ek_graph_destroy(g);
+}
+
+static void expect_failure(ek_graph *g, const char *text)
+{
+    ek_error err = { 0 };
+
+    assert_int_equal(ek_graph_status(g, &err), EK_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.text, text));
+    assert_non_null(strstr(err.file, "build_test.c"));
+    ek_graph_destroy(g);
+}
+
+static void test_refused_literals(void **state)
+{
+    ek_graph *g = ek_graph_create();
+
+    EK_UNUSED(state);
+    (void)ek_constant(g, ek_float(0.001), .dtype = EK_INT32);
+    expect_failure(g, "Expected int32, got 0.001 of type 'float' instead.");
+
+    g = ek_graph_create();
+    (void)ek_constant(g, ek_value(NULL));
+    expect_failure(g, "a value is needed");
+
+    g = ek_graph_create();
+    ek_array *a = ek_array_of(EK_FLOAT32, EK_SHAPE(3), NULL);
+    (void)ek_constant(g, ek_value(a), .shape = EK_SHAPE(2));
+    ek_array_unref(a);
+    expect_failure(g, "Too many elements provided. Needed at most 2, but received 3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_refused_literals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
