@@ -1,0 +1,215 @@
+/* plan/ir.h - between graph and steps: what is known of the graph's tensors, values, lowered ops, and the passes.
+ *
+ * Passes run in the order of the declarations at the end. Up to `infer` they annotate graph nodes through a view; from
+ * `lower` on there are values and lowered ops. No pass asks an op's name.
+ */
+#ifndef EK_PLAN_IR_H
+#define EK_PLAN_IR_H
+
+#include "base/log.h"
+#include "plan/plan.h"
+
+/* Why a node is part of a run. */
+enum {
+    EK_LIVE_NOT,
+    EK_LIVE_ORDER, /* reached by control edges alone and pure: it orders effects and passes deadness on, and is not run */
+    EK_LIVE_RUN
+};
+
+/* What a goal says of a node. */
+enum { EK_MARK_FED = 1, EK_MARK_FETCHED = 2, EK_MARK_TARGET = 4 };
+
+/* What holds for a goal before anything is known about its values: shared by the root and all tails. */
+typedef struct ek_program {
+    const ek_graph *graph;
+    int64_t n_nodes;     /* of the graph when this was made */
+    int32_t n_feeds, n_fetches, n_targets;
+    ek_edge *feed, *fetch;
+    int32_t *target;
+    uint8_t *live;       /* per node */
+    uint8_t *mark;       /* per node: EK_MARK_... */
+    int32_t *first_out;  /* per node; live ones only */
+    int32_t n_outs;
+    int32_t n_order;
+    int32_t *order;      /* live nodes in the order of execution */
+    int32_t max_in, max_out;
+    ek_arena arena;
+} ek_program;
+
+/* What is known of an output beyond the view. */
+typedef struct ek_fact {
+    uint64_t taint;      /* feeds whose values `known` rests on */
+    ek_array *known;     /* value that follows from constants and fed booleans, good for steering only */
+    int32_t feed;        /* place among the feeds, or -1 */
+    int32_t variable;    /* the variable that it is, refers to or is a snapshot of, or -1 */
+    int32_t value;       /* place among the region's values, or -1 */
+    int32_t outer;       /* place in plan->outer_place, or -1 */
+    bool dead, snapshot;
+} ek_fact;
+
+/* Annotations of one region, indexed like the view's. */
+typedef struct ek_facts {
+    ek_view view;
+    ek_shape *shape;
+    ek_array **constant;
+    int8_t *taken;
+    uint8_t *fed;
+    uint8_t *node_dead;  /* per node */
+    ek_fact *fact;
+    ek_arena arena;      /* gone after planning unless the region splits */
+} ek_facts;
+
+/* A value between lowered ops: one piece of memory. Several tensors may be one value (Identity, Reshape). */
+typedef struct ek_value {
+    ek_dtype dtype;      /* base type */
+    int64_t count;
+    size_t bytes;
+    ek_place place;
+    int32_t variable;    /* whose snapshot it is, or -1 */
+    int32_t def, last;   /* lowered ops; -1: before all; INT32_MAX: to the end */
+    int32_t shares;      /* the value whose memory it takes over in place, or -1 */
+    bool keep;           /* fetched, or needed by a tail */
+    bool used;           /* an op reads it from memory */
+    bool taken;          /* another value took its memory over */
+    int32_t link;        /* place among the links of the chain that makes it */
+    int32_t port_of, port; /* the chain that last read it from outside, and its place among that one's inputs */
+} ek_value;
+
+typedef struct ek_port {
+    int32_t value;
+    ek_dtype dtype;      /* base type */
+    const ek_shape *shape;
+} ek_port;
+
+enum { EK_LINK_MAX_IN = 8 };
+
+/* An element-wise op in a chain. in[i]: link number of the chain that made it, or -1 - place among the chain's inputs. */
+typedef struct ek_link {
+    ek_elementwise_fn fn;
+    const void *state;
+    int32_t n_in;
+    int32_t in[EK_LINK_MAX_IN];
+    int step[EK_LINK_MAX_IN];
+    int32_t out;         /* place among the chain's outputs, or -1: it stays in a tile */
+    int32_t value;
+    ek_dtype dtype;      /* of the output */
+} ek_link;
+
+typedef enum ek_lowered_kind {
+    EK_LOWERED_OP,       /* def's own prepare */
+    EK_LOWERED_CHAIN,    /* links over tiles */
+    EK_LOWERED_SNAPSHOT, /* the value of a variable at this point: a copy, or nothing where no write follows */
+    EK_LOWERED_GONE
+} ek_lowered_kind;
+
+typedef struct ek_lowered {
+    ek_lowered_kind kind;
+    const ek_node *node;
+    int32_t n_in, n_out;
+    ek_port *in, *out;
+    int32_t n_links, cap_links;
+    ek_link *link;
+    int64_t count;       /* of a chain: elements of every output */
+    int32_t cap_in;
+    int32_t n_covers, cap_covers;
+    const ek_node **covers;
+    const ek_shape **written_shape; /* per variable written, in the order of inputs */
+    int32_t *variable;   /* per input: the variable it refers to, or -1; NULL: none does */
+    bool pinned;         /* an effect, or an input is the memory of a variable: its place in the order matters */
+} ek_lowered;
+
+typedef struct ek_builder {
+    ek_plan *plan;
+    ek_program *program;
+    const ek_plan_host *host;
+    const ek_goal *goal;         /* NULL for tails */
+    const ek_outcome *outcome;   /* NULL for roots */
+    ek_error *err;
+    ek_arena *arena;             /* the plan's */
+    ek_arena scratch;            /* gone when planning is done */
+    ek_facts *facts;
+    int32_t begin, end;          /* positions of the order that this region runs */
+    ek_map variable_of;          /* slot address -> place in plan->variable */
+    const ek_shape **now;        /* shape of each variable at the node in work; NULL: unknown */
+    int64_t cap_now;
+    int64_t cap_variables, cap_owned, cap_constants, cap_checks, cap_outer;
+    /* buffers for shape rules */
+    ek_shape *in_shape, *in_as_shape, *in_handle, *out_shape, *out_handle;
+    const ek_array **in_value;
+    ek_dtype *in_dtype, *out_dtype;
+    /* from lower on */
+    int32_t n_values, n_ops;
+    int64_t cap_values, cap_ops;
+    ek_value *value;
+    ek_lowered *op;
+    int32_t *fetch_value;        /* per fetch: its value, or -1: not of this region */
+    int32_t *variable_value;     /* per variable: the value that is its memory, or -1 */
+} ek_builder;
+
+/* ---- passes -------------------------------------------------------------------------------- */
+
+ek_status ek__pass_prune(ek_builder *b);   /* program: live */
+ek_status ek__pass_order(ek_builder *b);   /* program: order, first_out */
+ek_status ek__pass_infer(ek_builder *b);   /* facts; sets end and plan->split */
+ek_status ek__pass_lower(ek_builder *b);   /* value, op */
+ek_status ek__pass_fuse(ek_builder *b);    /* chains */
+ek_status ek__pass_alias(ek_builder *b);   /* lifetimes, snapshots, in place */
+ek_status ek__pass_place(ek_builder *b);   /* offsets */
+ek_status ek__pass_prepare(ek_builder *b); /* the plan's steps */
+
+/* ---- helpers that passes share ------------------------------------------------------------------ */
+
+static inline int32_t ek__out_at(const ek_program *p, ek_edge e) { return p->first_out[e.node] + e.index; }
+static inline const ek_node *ek__at(const ek_program *p, int32_t id) { return p->graph->node[id]; }
+static inline bool ek__bit(uint32_t bits, int i) { return i < 32 && (bits >> i & 1) != 0; }
+static inline bool ek__value_decides(const ek_node *n, int i)
+{
+    return n->spec->def->value_inputs != 0 && ek__value_input(n->spec, i, n->n_in);
+}
+
+ek_status ek__plan_no_memory(ek_error *err);
+bool ek__is_effect(const ek_node *n);
+/* The feed that replaces an output, or -1. */
+int32_t ek__feed_of(const ek_program *p, ek_edge e);
+
+/* specialise.c: what Switch and Merge do once a branch is known. *known false: the predicate is not. */
+ek_status ek__specialise_switch(ek_builder *b, const ek_node *n, bool *known);
+ek_status ek__specialise_merge(ek_builder *b, const ek_node *n);
+/* Output `to` is tensor `from`, whatever that is. */
+void ek__alias_fact(ek_builder *b, int32_t from, int32_t to);
+/* A tensor's value as far as constants and fed booleans say it; the plan is then good for these booleans only, so call
+ * it where the answer decides something. NULL: not known. */
+const ek_array *ek__steer(ek_builder *b, ek_edge e);
+
+/* rule.c: one node's shape rule, into b->out_shape; its value where inputs are known. */
+ek_status ek__rule(ek_builder *b, const ek_node *n);
+ek_status ek__fold(ek_builder *b, const ek_node *n);
+/* Elements of an integer vector, read as a shape; nothing where they are none. */
+void ek__as_shape(const ek_array *value, ek_shape *out);
+/* The plan keeps the reference, or releases it on failure. */
+ek_status ek__own(ek_builder *b, ek_array *a);
+
+/* variable.c: the variable of a source node, as a place in plan->variable; what a write does to shapes. */
+ek_status ek__variable_find(ek_builder *b, const ek_node *source, int32_t *out);
+/* The variable that input i refers to (reference or handle), or -1. */
+int32_t ek__variable_of_input(const ek_builder *b, const ek_node *n, int i);
+void ek__variables_written(ek_builder *b, const ek_node *n, const ek_shape **now);
+ek_status ek__check_add(ek_builder *b, ek_plan_check check);
+/* Shape of input i as it is now: that of a variable may have changed since its node. */
+const ek_shape *ek__input_shape(const ek_builder *b, const ek_node *n, int i, const ek_shape *const *now);
+
+/* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
+bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, const ek_port *out, ek_prepare_ctx *c);
+
+/* chain.c: the loop of a chain, its phase and state. */
+ek_status ek__chain_prepare(ek_builder *b, const ek_lowered *op, ek_step *step);
+
+/* split.c: where a split's inputs are; the facts that a tail starts from. */
+ek_status ek__split_fill(ek_builder *b, ek_split *s);
+ek_status ek__split_enter(ek_builder *b, const ek_plan *head);
+ek_status ek__facts_new(ek_builder *b, ek_facts **out);
+void ek__facts_destroy(ek_facts *f);
+
+void ek__print_plan(const ek_builder *b);
+
+#endif
