@@ -106,26 +106,42 @@ static bool add_scope_controls(ek_graph *g, ek_node *n, const ek_controller *c)
     return ok;
 }
 
-/* The _class of the scopes, or of the caller where it gives one. */
+/* The operations that the node must be placed with: those of its reference inputs. As in TensorFlow the k-th argument is
+ * matched with the k-th input, so of a list only the first counts. */
+static int32_t reference_inputs(const ek_node *n, int32_t *op, int32_t room)
+{
+    int32_t count = 0;
+
+    for (int32_t i = 0; i < n->spec->n_in && i < n->n_in && count < room; i++)
+        if (n->spec->in[i].is_ref) op[count++] = n->in[i].node;
+    return count;
+}
+
+/* _class from the scopes (or the caller, where it gives names) and from reference inputs. */
 static ek_status add_class(ek_graph *g, ek_node *n, const ek_node_args *args, ek_error *err)
 {
-    const ek_colocation *scope = ek__scope_now(g)->colocation;
-    const int32_t count = args->n_colocate > 0 ? args->n_colocate : scope != NULL ? scope->n : 0;
-    const char *const *name = args->n_colocate > 0 ? args->colocate : scope != NULL ? scope->name : NULL;
+    const ek_colocation own = { args->colocate, args->n_colocate };
+    const ek_colocation *with = args->n_colocate > 0 ? &own : ek__scope_now(g)->colocation;
+    int32_t ref[8];
+    const int32_t n_ref = reference_inputs(n, ref, EK_COUNT_OF(ref));
+    ek_colocation all;
     ek_string *list;
 
-    if (count == 0 || ek__attr_find(n->attr, n->n_attr, "_class") != NULL) return EK_OK;
-    list = EK_ARENA_NEW(&g->arena, ek_string, count);
-    for (int32_t i = 0; list != NULL && i < count; i++) {
-        list[i].data = ek__arena_printf(&g->arena, "loc:@%s", name[i]);
-        if (list[i].data == NULL) list = NULL;
-        else list[i].size = strlen(list[i].data);
+    if ((with == NULL && n_ref == 0) || ek__attr_find(n->attr, n->n_attr, "_class") != NULL) return EK_OK;
+    if (!ek__colocation_of(g, ref, n_ref, with, &all)) goto no_memory;
+    list = EK_ARENA_NEW(&g->arena, ek_string, all.n + 1);
+    if (list == NULL) goto no_memory;
+    for (int32_t i = 0; i < all.n; i++) {
+        list[i].data = ek__arena_printf(&g->arena, "loc:@%s", all.name[i]);
+        if (list[i].data == NULL) goto no_memory;
+        list[i].size = strlen(list[i].data);
     }
-    if (list == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the attribute _class");
     n->attr[n->n_attr++] = (ek_attr){
-        "_class", { .kind = EK_ATTR_LIST | EK_ATTR_STRING, .count = count, .u.ss = list }
+        "_class", { .kind = EK_ATTR_LIST | EK_ATTR_STRING, .count = all.n, .u.ss = list }
     };
     return EK_OK;
+no_memory:
+    return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the attribute _class");
 }
 
 /* ---- the node -------------------------------------------------------------------------------------------- */

@@ -70,8 +70,7 @@ static bool foldable(const ek_node *n)
 
     for (int32_t i = 0; ok && i < n->n_in; i++) ok = numeric(n->in_dtype[i]);
     for (int32_t k = 0; ok && k < n->n_out; k++) {
-        const int64_t count = ek_shape_count(&n->out_shape[k]);
-        ok = numeric(n->out_dtype[k]) && ek_shape_is_known(&n->out_shape[k]) && count <= EK_FOLD_ELEMENTS;
+        ok = numeric(n->out_dtype[k]) && ek_shape_count(&n->out_shape[k]) <= EK_FOLD_ELEMENTS; /* or not known yet */
     }
     return ok;
 }
@@ -106,7 +105,8 @@ static void compute(const ek_graph *g, ek_node *n)
 
     for (int32_t i = 0; in != NULL && i < n->n_in; i++) in[i] = known_value(g->node[n->in[i].node], n->in[i].index);
     /* A failure only means that nothing is known: the run will say what is wrong. */
-    if (in != NULL) (void)ek__def_eval(n->spec->def, n->attrs, n->n_in, in, n->n_out, n->out_dtype, n->folded, &ignored);
+    if (in != NULL)
+        (void)ek__def_eval_small(n->spec->def, n->attrs, n->n_in, in, n->n_out, n->out_dtype, EK_FOLD_ELEMENTS, n->folded, &ignored);
     ek__free(in);
 }
 

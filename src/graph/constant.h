@@ -1,4 +1,4 @@
-/* graph/constant.h - limits of what is computed while building. The functions are in node.h. */
+/* graph/constant.h - limits of what is computed while building. The questions are in node.h. */
 #ifndef EK_GRAPH_CONSTANT_H
 #define EK_GRAPH_CONSTANT_H
 
@@ -8,5 +8,9 @@ enum {
     EK_FOLD_ELEMENTS = 4096, /* of one folded value */
     EK_FOLD_NODES = 1024     /* looked at for one question */
 };
+
+/* ek__def_eval, refused where an output has more than `most` elements. */
+ek_status ek__def_eval_small(const ek_op_def *def, const void *attrs, int n_in, const ek_array *const *in, int n_out,
+                             const ek_dtype *out_dtype, int64_t most, ek_array **out, ek_error *err);
 
 #endif

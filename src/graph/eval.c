@@ -1,5 +1,5 @@
 /* graph/eval.c - one op on arrays, on the calling thread: what folding of constants and ops/eval.h use. */
-#include "graph/node.h"
+#include "graph/constant.h"
 
 enum { INLINE_VALUES = 8 };
 
@@ -8,6 +8,7 @@ typedef struct eval {
     const ek_op_def *def;
     const void *attrs;
     int n_in, n_out;
+    int64_t most; /* elements of an output */
     const ek_array *const *in;
     const ek_dtype *out_dtype;
     ek_array **out;
@@ -46,6 +47,8 @@ static ek_status shapes(eval *e)
                                           .out = e->out_shape, .out_handle = handle + e->n_in, .running = true,
                                           .err = e->err }));
     for (int k = 0; k < e->n_out; k++) {
+        if (ek_shape_is_known(&e->out_shape[k]) && ek_shape_count(&e->out_shape[k]) > e->most)
+            return EK_FAIL(e->err, RESOURCE_EXHAUSTED, "the result of Op '%s' is too large to be computed here", e->def->name);
         if (ek_shape_is_known(&e->out_shape[k])) continue;
         ek_shape_format_cc(&e->out_shape[k], text, sizeof text);
         return EK_FAIL(e->err, INTERNAL, "the shape rule of Op '%s' leaves output %d as %s although every input is known",
@@ -93,7 +96,13 @@ static ek_status prepare_and_run(eval *e)
 ek_status ek__def_eval(const ek_op_def *def, const void *attrs, int n_in, const ek_array *const *in, int n_out,
                        const ek_dtype *out_dtype, ek_array **out, ek_error *err)
 {
-    eval e = { .def = def, .attrs = attrs, .n_in = n_in, .n_out = n_out, .in = in, .out_dtype = out_dtype, .out = out,
+    return ek__def_eval_small(def, attrs, n_in, in, n_out, out_dtype, INT64_MAX, out, err);
+}
+
+ek_status ek__def_eval_small(const ek_op_def *def, const void *attrs, int n_in, const ek_array *const *in, int n_out,
+                             const ek_dtype *out_dtype, int64_t most, ek_array **out, ek_error *err)
+{
+    eval e = { .def = def, .attrs = attrs, .n_in = n_in, .n_out = n_out, .most = most, .in = in, .out_dtype = out_dtype, .out = out,
                .err = err, .arena = { .block_size = 4096 } };
     ek_status st;
 

@@ -95,6 +95,26 @@ static bool fan_out(const ek_graph *g, fan *f)
     return true;
 }
 
+/* What an exporter knew, which is more than can be inferred where a loop comes back. */
+static ek_status merge_written(ek_node *n, ek_error *err)
+{
+    const ek_attr_value *v = ek__attr_find(n->attr, n->n_attr, "_output_shapes");
+    char have[300], written[300];
+
+    if (v == NULL || v->kind != (EK_ATTR_LIST | EK_ATTR_SHAPE)) return EK_OK;
+    if (v->count < n->n_out)
+        return EK_FAIL(err, INVALID_ARGUMENT, "Node '%s' has %d outputs but the _output_shapes attribute specifies shapes for %d outputs",
+                       n->name, n->n_out, v->count);
+    for (int32_t k = 0; k < n->n_out; k++) {
+        if (ek_shape_merge(&n->out_shape[k], &v->u.shapes[k], &n->out_shape[k])) continue;
+        ek_shape_format_cc(&n->out_shape[k], have, sizeof have);
+        ek_shape_format_cc(&v->u.shapes[k], written, sizeof written);
+        return EK_FAIL(err, INVALID_ARGUMENT, "Node '%s' has an _output_shapes attribute inconsistent with the GraphDef for output #%d: "
+                       "it says %s where %s is inferred", n->name, k, written, have);
+    }
+    return EK_OK;
+}
+
 static ek_status infer_in_order(ek_graph *g, fan *f, int32_t *queue, ek_error *err)
 {
     int64_t done = 0, ready = 0;
@@ -104,6 +124,7 @@ static ek_status infer_in_order(ek_graph *g, fan *f, int32_t *queue, ek_error *e
     for (; done < ready; done++) {
         const int32_t i = queue[done];
         EK_TRY(ek__node_shapes(g, g->node[f->from + i], err));
+        EK_TRY(merge_written(g->node[f->from + i], err));
         for (int64_t k = f->first[i]; k < f->first[i + 1]; k++)
             if (--f->waits[f->at[k]] == 0) queue[ready++] = f->at[k];
     }
