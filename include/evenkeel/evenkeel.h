@@ -3,6 +3,7 @@
 #define EVENKEEL_EVENKEEL_H
 
 #include "evenkeel/array.h"
+#include "evenkeel/arrays.h"
 #include "evenkeel/control.h"
 #include "evenkeel/dtype.h"
 #include "evenkeel/files.h"
