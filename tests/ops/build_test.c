@@ -94,12 +94,68 @@ static void test_refused_literals(void **state)
     expect_failure(g, "Too many elements provided. Needed at most 2, but received 3");
 }
 
+/* Names as tf.shape, tf.zeros_like, tf.concat, ... give them in TensorFlow 1.15. */
+static void test_arrays(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_tensor a = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 3), .name = "a");
+    const ek_tensor b = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2, 3), .name = "b");
+
+    EK_UNUSED(state);
+    (void)ek_shape_of(a);
+    (void)ek_shape_of(b);
+    (void)ek_rank_of(a, .name = "r");
+    (void)ek_reshape(a, EK_SHAPE(-1));
+    (void)ek_squeeze(a, .axis = EK_INTS(0));
+    (void)ek_expand_dims(a, 0, .name = "more");
+    (void)ek_transpose(a);
+    (void)ek_zeros_like(a);
+    (void)ek_zeros_like(b);
+    (void)ek_ones_like(b);
+    (void)ek_zeros(g, EK_SHAPE(1000));
+    EXPECT_NODES(g, { "a", "Placeholder" }, { "b", "Placeholder" }, { "Shape", "Shape" }, { "Shape_1", "Const" },
+                 { "r", "Const" }, { "Reshape/shape", "Const" }, { "Reshape", "Reshape" }, { "Squeeze", "Squeeze" },
+                 { "more/dim", "Const" }, { "more", "ExpandDims" }, { "transpose/perm", "Const" },
+                 { "transpose", "Transpose" }, { "zeros_like", "ZerosLike" }, { "zeros_like_1", "Const" },
+                 { "ones_like/Shape", "Const" }, { "ones_like/Const", "Const" }, { "ones_like", "Fill" },
+                 { "zeros/shape_as_tensor", "Const" }, { "zeros/Const", "Const" }, { "zeros", "Fill" });
+    ek_graph_destroy(g);
+}
+
+static void test_joining(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_tensor a = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2, 3), .name = "a");
+    const ek_tensor rows = ek_concat(EK_TENSORS(a, a, a));
+    const ek_tensor stacked = ek_stack(EK_TENSORS(a, a), .axis = -1);
+    const ek_tensor cut = ek_strided_slice(rows, .begin = EK_INTS(1), .end = EK_INTS(-1));
+    const ek_tensor picked = ek_gather(rows, ek_constant(g, ek_int(4), .name = "i"));
+
+    EK_UNUSED(state);
+    (void)ek_tile(picked, EK_INTS(2));
+    (void)ek_slice(a, .begin = EK_INTS(0, 1), .sizes = EK_INTS(2, -1));
+    (void)ek_range(g, EK_OPERAND(5));
+    EXPECT_NODES(g, { "a", "Placeholder" }, { "concat/axis", "Const" }, { "concat", "ConcatV2" }, { "stack", "Pack" },
+                 { "strided_slice/stack", "Const" }, { "strided_slice/stack_1", "Const" },
+                 { "strided_slice/stack_2", "Const" }, { "strided_slice", "StridedSlice" }, { "i", "Const" },
+                 { "GatherV2/axis", "Const" }, { "GatherV2", "GatherV2" }, { "Tile/multiples", "Const" },
+                 { "Tile", "Tile" }, { "Slice/begin", "Const" }, { "Slice/size", "Const" }, { "Slice", "Slice" },
+                 { "range/start", "Const" }, { "range/limit", "Const" }, { "range/delta", "Const" }, { "range", "Range" });
+    assert_int_equal(ek_tensor_shape(rows).dim[0], 6);
+    assert_int_equal(ek_tensor_shape(stacked).dim[2], 2);
+    assert_int_equal(ek_tensor_shape(cut).dim[0], 4);
+    assert_int_equal(ek_tensor_shape(picked).rank, 1);
+    ek_graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_literals),
         cmocka_unit_test(test_refused_literals),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_joining),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
