@@ -5,6 +5,7 @@
 
 #include "codec/fields.h"
 #include "codec/tensor.h"
+#include "graph/attr.h"
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
@@ -29,8 +30,15 @@ static int compare_attrs(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-/* A map from names to AttrValues as field `number`, sorted. */
-static void write_attrs(ek_buf *b, uint32_t number, const ek_attr *attrs, int n)
+/* What TensorFlow 1.15 does not know is not shown to it without need. */
+static bool is_later_default(const ek_op_spec *spec, const ek_attr *attr)
+{
+    const ek_attr_spec *a = spec != NULL ? ek__attr_spec(spec, attr->name) : NULL;
+    return a != NULL && a->later && ek__attr_equal(&attr->value, &a->fallback);
+}
+
+/* A map from names to AttrValues as field `number`, sorted. spec NULL: of no op. */
+static void write_attrs(ek_buf *b, uint32_t number, const ek_op_spec *spec, const ek_attr *attrs, int n)
 {
     const ek_attr **sorted = ek__alloc((size_t)n * sizeof(const ek_attr *));
 
@@ -41,6 +49,7 @@ static void write_attrs(ek_buf *b, uint32_t number, const ek_attr *attrs, int n)
     for (int i = 0; i < n; i++) sorted[i] = &attrs[i];
     qsort(sorted, (size_t)n, sizeof(const ek_attr *), compare_attrs);
     for (int i = 0; i < n; i++) {
+        if (is_later_default(spec, sorted[i])) continue;
         const size_t entry = ek__put_open(b, number);
         ek__put_str(b, EK_F_ENTRY_KEY, sorted[i]->name);
         const size_t value = ek__put_open(b, EK_F_ENTRY_VALUE);
@@ -55,7 +64,7 @@ static void write_func(ek_buf *b, uint32_t number, const ek_func *f)
 {
     const size_t mark = ek__put_open(b, number);
     if (f->name[0] != '\0') ek__put_str(b, EK_F_FUNC_NAME, f->name);
-    write_attrs(b, EK_F_FUNC_ATTR, f->attrs, f->n_attrs);
+    write_attrs(b, EK_F_FUNC_ATTR, NULL, f->attrs, f->n_attrs);
     ek__put_close(b, mark);
 }
 
@@ -166,5 +175,5 @@ void ek__nodedef_write(ek_buf *b, const ek_graph *g, const ek_node *n)
     }
     write_control(b, g, n);
     if (n->device[0] != '\0') ek__put_str(b, EK_F_NODE_DEVICE, n->device);
-    write_attrs(b, EK_F_NODE_ATTR, n->attr, n->n_attr);
+    write_attrs(b, EK_F_NODE_ATTR, n->spec, n->attr, n->n_attr);
 }

@@ -298,7 +298,9 @@ static ek_status attribute(scan *s, ek_attr_spec *a)
         a->has_minimum = true;
         EK_TRY(integer(s, &a->minimum));
     }
-    return take(s, "=") ? default_value(s, a) : EK_OK;
+    if (take(s, "=")) EK_TRY(default_value(s, a));
+    a->later = a->has_default && take(s, "later");
+    return EK_OK;
 }
 
 static ek_status attributes(scan *s, ek_op_spec *spec)

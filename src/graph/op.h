@@ -175,7 +175,8 @@ typedef enum ek_op_kind {
  *     .outputs = "z: T"             "output: float"
  *     .attrs   = "T: {half, float, double}; keep_dims: bool = false; N: int >= 1; Tidx: {int32, int64} = int32;
  *                 container: string = ''; data_format: {'NHWC', 'NCHW'} = 'NHWC'; shape: shape; strides: list(int) >= 4;
- *                 Tin: list(type) >= 1; dtype: type; explicit_paddings: list(int) = []; shape: shape = { unknown_rank }"
+ *                 Tin: list(type) >= 1; dtype: type; explicit_paddings: list(int) = []; shape: shape = { unknown_rank };
+ *                 incompatible_shape_error: bool = true later"
  * A test holds each against TensorFlow's own registry. */
 struct ek_op_def {
     const char *name;
@@ -232,6 +233,7 @@ typedef struct ek_attr_spec {
     const char *name;
     int kind; /* ek_attr_kind, with EK_ATTR_LIST */
     bool has_default, has_minimum;
+    bool later; /* TensorFlow 2 added it: read from files, not written at its default */
     ek_attr_value fallback;
     int64_t minimum;
     uint64_t allowed_types; /* bit per ek_dtype; 0: any */

@@ -90,7 +90,7 @@ static ek_status equal_prepare(ek_prepare_ctx *c, bool truth)
     }                                                                                                               \
     const ek_op_def ek__op_##Name = { .name = #Name, .inputs = "x: T, y: T", .outputs = "z: bool",                   \
         .attrs = "T: {" EK_T_FLOAT ", uint8, int8, int16, int32, int64, complex64, quint8, qint8, qint32, string, bool, " \
-                 "complex128}; incompatible_shape_error: bool = true",                                              \
+                 "complex128}; incompatible_shape_error: bool = true later",                                              \
         .attrs_size = sizeof(equal_attrs), .fields = equal_fields, .n_fields = EK_COUNT_OF(equal_fields),            \
         .shape = equal_shape, .prepare = Name##_prepare, .elementwise = Name##_loop };
 EQUAL_OP(Equal, equal, false)

@@ -210,7 +210,7 @@ const ek_op_def ek__op_StatelessRandomUniformInt = {
     .kind = EK_KIND_PURE,
     .inputs = "shape: T, seed: Tseed, minval: dtype, maxval: dtype",
     .outputs = "output: dtype",
-    .attrs = "dtype: {int32, int64}; T: {int32, int64} = int32; Tseed: {int32, int64} = int64",
+    .attrs = "dtype: {int32, int64}; T: {int32, int64}; Tseed: {int32, int64} = int64",
     .shape = stateless_int_shape,
     .value_inputs = 1,
     .prepare = StatelessRandomUniformInt_prepare,

@@ -395,6 +395,28 @@ static void a_built_graph(void **state)
     ek_graph_destroy(g);
 }
 
+static void attributes_of_later_versions_are_written_where_they_matter(void **state)
+{
+    ek_graph *g = load_text(A);
+    const ek_attribute off = { .name = "incompatible_shape_error", .kind = EK_A_BOOL, .u.b = false };
+    ek_tensor a;
+    void *text;
+    size_t size;
+
+    EK_UNUSED(state);
+    assert_int_equal(ek_graph_tensor_by_name(g, "a:0", &a), EK_OK);
+    const ek_tensor in[] = { a, a };
+    ek_op_build(g, "Equal", .inputs = in, .n_inputs = 2);
+    assert_int_equal(ek_graph_save_bytes(g, true, &text, &size, NULL), EK_OK);
+    assert_null(strstr(text, "incompatible"));
+    ek_free(text);
+    ek_op_build(g, "Equal", .inputs = in, .n_inputs = 2, .attributes = &off, .n_attributes = 1);
+    assert_int_equal(ek_graph_save_bytes(g, true, &text, &size, NULL), EK_OK);
+    assert_non_null(strstr(text, "incompatible"));
+    ek_free(text);
+    ek_graph_destroy(g);
+}
+
 static void a_failed_graph_is_not_saved(void **state)
 {
     ek_graph *g = ek_graph_create();
@@ -493,6 +515,7 @@ int main(void)
         cmocka_unit_test(loops_are_no_cycles), cmocka_unit_test(attributes_that_a_definition_lacks_are_kept),
         cmocka_unit_test(old_placeholders_of_no_dimensions_have_an_unknown_shape),
         cmocka_unit_test(a_graph_that_grew_keeps_what_it_had), cmocka_unit_test(a_built_graph),
+        cmocka_unit_test(attributes_of_later_versions_are_written_where_they_matter),
         cmocka_unit_test(a_failed_graph_is_not_saved), cmocka_unit_test(files_are_told_by_content),
         cmocka_unit_test(save_and_load_a_path), cmocka_unit_test(no_memory),
     };
