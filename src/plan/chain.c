@@ -10,12 +10,13 @@ enum {
     CHUNK = 64 * 1024        /* elements; below that one thread is faster than two */
 };
 
-/* Where a link's operand is: an input or output of the chain, or a tile. */
+/* Where a link's operand is: the chain's inputs, then its outputs, then its tiles stand in one table of addresses. */
 typedef struct operand {
-    enum { OF_INPUT, OF_OUTPUT, OF_TILE } of;
-    int32_t index;
-    int32_t bytes; /* per element; 0 for a scalar, which does not move */
+    int32_t at;
+    int32_t bytes; /* that it moves per element; 0 for a scalar or a tile, which stay */
 } operand;
+
+enum { MAX_ADDRESSES = 512 };
 
 typedef struct compiled_link {
     ek_elementwise_fn fn;
@@ -28,15 +29,15 @@ typedef struct compiled_link {
 typedef struct chain {
     int64_t count, tile; /* elements */
     size_t tile_bytes;
-    int32_t n_links;
+    int32_t n_in, n_out, n_tiles, n_links;
     compiled_link link[];
 } chain;
 
-static inline char *locate(const operand *o, const ek_run_args *a, char *tiles, size_t tile_bytes, int64_t at)
+static void list_addresses(const chain *c, const ek_run_args *a, char *tiles, char **address)
 {
-    if (o->of == OF_TILE) return tiles + (size_t)o->index * tile_bytes;
-    char *base = o->of == OF_INPUT ? (char *)(uintptr_t)a->in[o->index] : (char *)a->out[o->index];
-    return base + at * o->bytes;
+    for (int32_t i = 0; i < c->n_in; i++) *address++ = (char *)(uintptr_t)a->in[i];
+    for (int32_t o = 0; o < c->n_out; o++) *address++ = a->out[o];
+    for (int32_t t = 0; t < c->n_tiles; t++) *address++ = tiles + (size_t)t * c->tile_bytes;
 }
 
 static ek_status chain_run(const ek_run_args *a, int64_t chunk)
@@ -44,7 +45,9 @@ static ek_status chain_run(const ek_run_args *a, int64_t chunk)
     const chain *c = a->state;
     const int64_t end = (chunk + 1) * CHUNK < c->count ? (chunk + 1) * CHUNK : c->count;
     _Alignas(64) char tiles[TILE_BYTES];
+    char *address[MAX_ADDRESSES];
 
+    list_addresses(c, a, tiles, address);
     for (int64_t at = chunk * CHUNK; at < end; at += c->tile) {
         const int64_t n = end - at < c->tile ? end - at : c->tile;
 
@@ -52,8 +55,8 @@ static ek_status chain_run(const ek_run_args *a, int64_t chunk)
             const compiled_link *l = &c->link[j];
             const void *in[EK_LINK_MAX_IN];
 
-            for (int32_t i = 0; i < l->n_in; i++) in[i] = locate(&l->in[i], a, tiles, c->tile_bytes, at);
-            l->fn(n, in, l->step, locate(&l->out, a, tiles, c->tile_bytes, at), l->state);
+            for (int32_t i = 0; i < l->n_in; i++) in[i] = address[l->in[i].at] + at * l->in[i].bytes;
+            l->fn(n, in, l->step, address[l->out.at] + at * l->out.bytes, l->state);
         }
     }
     return EK_OK;
@@ -113,6 +116,12 @@ static int32_t assign_tiles(const ek_lowered *op, const int32_t *last, int32_t *
     return n;
 }
 
+/* Where the result of link j is. */
+static int32_t result_at(const ek_lowered *op, const int32_t *tile, int32_t j)
+{
+    return op->link[j].out >= 0 ? op->n_in + op->link[j].out : op->n_in + op->n_out + tile[j];
+}
+
 static void compile_links(const ek_lowered *op, const int32_t *tile, chain *c)
 {
     for (int32_t j = 0; j < op->n_links; j++) {
@@ -125,14 +134,12 @@ static void compile_links(const ek_lowered *op, const int32_t *tile, chain *c)
         for (int32_t i = 0; i < l->n_in; i++) {
             const int32_t from = l->in[i];
             const ek_dtype t = from >= 0 ? op->link[from].dtype : op->in[-1 - from].dtype;
+            const bool moves = l->step[i] != 0 && (from < 0 || op->link[from].out >= 0);
 
             out->step[i] = l->step[i];
-            out->in[i].bytes = l->step[i] != 0 ? (int32_t)ek_dtype_size(t) : 0;
-            out->in[i].of = from < 0 ? OF_INPUT : op->link[from].out >= 0 ? OF_OUTPUT : OF_TILE;
-            out->in[i].index = from < 0 ? -1 - from : op->link[from].out >= 0 ? op->link[from].out : tile[from];
+            out->in[i] = (operand){ from < 0 ? -1 - from : result_at(op, tile, from), moves ? (int32_t)ek_dtype_size(t) : 0 };
         }
-        out->out = (operand){ l->out >= 0 ? OF_OUTPUT : OF_TILE, l->out >= 0 ? l->out : tile[j],
-                              (int32_t)ek_dtype_size(l->dtype) };
+        out->out = (operand){ result_at(op, tile, j), l->out >= 0 ? (int32_t)ek_dtype_size(l->dtype) : 0 };
     }
 }
 
@@ -150,6 +157,10 @@ ek_status ek__chain_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
         if (ek_dtype_size(op->link[j].dtype) > widest) widest = ek_dtype_size(op->link[j].dtype);
     c->count = op->count;
     c->n_links = n;
+    c->n_in = op->n_in;
+    c->n_out = op->n_out;
+    c->n_tiles = n_tiles;
+    EK_ASSERT(c->n_in + c->n_out + c->n_tiles <= MAX_ADDRESSES);
     c->tile_bytes = n_tiles > 0 ? TILE_BYTES / (size_t)n_tiles / 64 * 64 : TILE_BYTES;
     c->tile = (int64_t)(c->tile_bytes / widest);
     compile_links(op, scratch + n, c);

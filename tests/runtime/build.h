@@ -34,9 +34,16 @@ static inline ek_tensor placeholder(ek_graph *g, const char *name, ek_dtype dtyp
     return out(ek_op_build(g, "Placeholder", .name = name, .attributes = a, .n_attributes = 2), 0);
 }
 
-/* Takes the array's reference. */
+/* Whether making an array for a constant failed, which no graph knows of. */
+static bool constant_without_memory;
+
+/* Takes the array's reference; dead without memory. */
 static inline ek_tensor constant_under(ek_graph *g, const char *name, ek_array *value, const ek_op *control, int n)
 {
+    if (value == NULL) {
+        constant_without_memory = true;
+        return (ek_tensor){ g, -1, 0 };
+    }
     const ek_attribute a[] = { { .name = "dtype", .kind = EK_A_TYPE, .u.type = ek_array_dtype(value) },
                                { .name = "value", .kind = EK_A_TENSOR, .u.tensor = value } };
     const ek_tensor t = out(ek_op_build(g, "Const", .name = name, .attributes = a, .n_attributes = 2, .control = control,
