@@ -55,9 +55,19 @@ ek_operand ek_operand_of_double(double v)
     return ek_operand_of_literal(ek_float(v));
 }
 
-ek_operand ek_operand_of_int(int v)
+ek_operand ek_operand_of_int(int64_t v)
 {
     return ek_operand_of_literal(ek_int(v));
+}
+
+ek_operand ek_operand_of_bool(bool v)
+{
+    return ek_operand_of_literal(ek_bool(v));
+}
+
+ek_operand ek_operand_of_string(const char *s)
+{
+    return ek_operand_of_literal(ek_str(s));
 }
 
 ek_operand ek_operand_of_array(const ek_array *a)

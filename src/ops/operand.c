@@ -129,8 +129,10 @@ static ek_tensor convert(const ek_call *c, ek_graph *g, const ek_op_spec *spec, 
     if (x->kind != 'l') return ek__operand_tensor(g, x, dtype, spec->in[i].name, c->where);
     const ek_status st = ek__literal_array(&x->u.literal, dtype, NULL, &value, &err);
     if (st == EK_INVALID_ARGUMENT && dtype != EK_DTYPE_NONE) {
-        ek__graph_fail(g, c->where, st, "Expected %s passed to parameter '%s' of op '%s'. Error: %s", ek_dtype_name(dtype),
-                       spec->in[i].name, c->type, err.text);
+        /* "Expected int32, got 0.001 of type 'float' instead." is told in the middle and whole at the end. */
+        const char *got = strstr(err.text, ", got ");
+        ek__graph_fail(g, c->where, st, "Expected %s passed to parameter '%s' of op '%s'%s Error: %s", ek_dtype_name(dtype),
+                       spec->in[i].name, c->type, got != NULL ? got : ".", err.text);
     } else if (st != EK_OK) {
         ek__graph_fail(g, c->where, st, "%s", err.text);
     }

@@ -27,6 +27,13 @@ ek_tensor ek__variable_value(ek_variable v, ek_where where);
 
 /* ---- nodes ---------------------------------------------------------------------------------------- */
 
+/* A node's output 0. */
+static inline ek_tensor ek__node_tensor(ek_graph *g, const ek_node_args *args)
+{
+    const ek_op op = ek__node_build(g, args);
+
+    return (ek_tensor){ op.graph, op.id, 0 };
+}
 /* A Const. `value` is borrowed. */
 ek_tensor ek__const(ek_graph *g, ek_array *value, const char *name, ek_where where);
 ek_tensor ek__const_shape(ek_graph *g, const ek_shape *s, const char *name, ek_where where); /* int32 vector */
