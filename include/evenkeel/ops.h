@@ -120,13 +120,12 @@ typedef struct ek_binary_options {
 #define EK_BINARY_NAMED_(fn, a, b, n) \
     EK_CALL(ek_tensor, fn, (), ek_binary_options, .x = EK_OPERAND(a), .y = EK_OPERAND(b), n)
 
-/* Functions of one operand: ek_relu(x), ek_relu(x, .name = "act"). The node is named by TensorFlow's wrapper: its type
- * ("Relu", "Neg"), but zeros_like and ones_like by their own name. Numbers that stand for the operand become float32, int32,
+/* Functions of one operand: ek_relu(x), ek_relu(x, .name = "act"). The node is named by its type ("Relu", "Neg"). Numbers that stand for the operand become float32, int32,
  * bool or string; there must be a tensor or variable for a graph to be found, so that ek_sqrt(2.0) gives a dead tensor.
  *
- * identity and stop_gradient pass their operand on. shape, size and rank (int32) and zeros_like are constants where the
- * static shape says enough; otherwise ops. The others are element-wise; is_nan, is_inf, is_finite and logical_not give
- * bool. Integers are taken by abs, negative, sign, square, round, relu, relu6. */
+ * identity and stop_gradient pass their operand on; shape, size, rank, zeros_like and ones_like are in arrays.h. The others
+ * are element-wise; is_nan, is_inf, is_finite and logical_not give bool. Integers are taken by abs, negative, sign, square,
+ * round, relu, relu6. */
 #define EK_UNARY_BUILDERS(X) \
     X(identity) X(stop_gradient) X(shape) X(size) X(rank) X(zeros_like) X(ones_like) X(abs) X(acos)        \
     X(acosh) X(asin) X(asinh) X(atan) X(atanh) X(ceil) X(cos) X(cosh) X(elu) X(erf) X(erfc) X(exp)         \
@@ -158,11 +157,6 @@ EK_OPERATOR_BUILDERS(EK_DECLARE_BINARY_)
 
 #define ek_identity(...) EK_UNARY_(ek_identity_with, __VA_ARGS__)
 #define ek_stop_gradient(...) EK_UNARY_(ek_stop_gradient_with, __VA_ARGS__)
-#define ek_shape(...) EK_UNARY_(ek_shape_with, __VA_ARGS__)
-#define ek_size(...) EK_UNARY_(ek_size_with, __VA_ARGS__)
-#define ek_rank(...) EK_UNARY_(ek_rank_with, __VA_ARGS__)
-#define ek_zeros_like(...) EK_UNARY_(ek_zeros_like_with, __VA_ARGS__)
-#define ek_ones_like(...) EK_UNARY_(ek_ones_like_with, __VA_ARGS__)
 #define ek_abs(...) EK_UNARY_(ek_abs_with, __VA_ARGS__)
 #define ek_acos(...) EK_UNARY_(ek_acos_with, __VA_ARGS__)
 #define ek_acosh(...) EK_UNARY_(ek_acosh_with, __VA_ARGS__)

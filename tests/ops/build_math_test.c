@@ -61,28 +61,6 @@ static void more_than_operands(void **state)
     ek_graph_destroy(g);
 }
 
-static void shapes(void **state)
-{
-    ek_graph *g = ek_graph_create();
-    const ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 2), .name = "x");
-    const ek_tensor k = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(3), .name = "k");
-
-    EK_UNUSED(state);
-    (void)ek_shape(x);
-    (void)ek_shape_with(&(ek_unary_options){ sizeof(ek_unary_options), EK_OPERAND(k), NULL }, EK_HERE);
-    (void)ek_size(x);
-    (void)ek_rank(x);
-    (void)ek_zeros_like(x);
-    (void)ek_zeros_like(k);
-    (void)ek_ones_like(x);
-    (void)ek_ones_like(k, .name = "o");
-    EXPECT_NODES(g, { "x", "Placeholder" }, { "k", "Placeholder" }, { "Shape", "Shape" }, { "Shape_1", "Const" },
-                 { "Size", "Size" }, { "Rank", "Const" }, { "zeros_like", "ZerosLike" }, { "zeros_like_1", "Const" },
-                 { "ones_like/Shape", "Shape" }, { "ones_like/Const", "Const" }, { "ones_like", "Fill" },
-                 { "o/Shape", "Const" }, { "o/Const", "Const" }, { "o", "Fill" });
-    ek_graph_destroy(g);
-}
-
 static void refuse(ek_graph *g, const char *text)
 {
     ek_error err = { 0 };
@@ -117,8 +95,7 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(operators),
-                                        cmocka_unit_test(more_than_operands), cmocka_unit_test(shapes),
-                                        cmocka_unit_test(refusals) };
+                                        cmocka_unit_test(more_than_operands), cmocka_unit_test(refusals) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
