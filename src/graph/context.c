@@ -9,33 +9,44 @@ bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer)
     return id == outer;
 }
 
-ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_edge pivot, int branch, ek_where where)
+ek_context *ek__context_restore(ek_graph *g, const char *name, int32_t outer)
 {
     struct ek_graph_scopes *s = g->scopes;
     ek_context *c = EK_ARENA_NEW(&g->arena, ek_context, 1);
+
+    if (c == NULL || !EK_GROW(s->context, s->cap_contexts, s->n_contexts + 1)) return NULL;
+    c->name = ek__arena_strdup(&g->arena, name);
+    if (c->name == NULL) return NULL;
+    c->outer = outer;
+    s->context[s->n_contexts++] = c;
+    c->id = (int32_t)s->n_contexts;
+    return c;
+}
+
+ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_edge pivot, int branch, ek_where where)
+{
+    const ek_scope_state *now = ek__scope_now(g);
+    const char *unique;
+    ek_context *c;
     int deep = 0;
 
-    for (int32_t id = s->now.context; id != 0; id = ek__context(g, id)->outer) deep++;
+    for (int32_t id = now->context; id != 0; id = ek__context(g, id)->outer) deep++;
     if (deep > TOO_DEEP) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "conds are nested more than %d deep", TOO_DEEP);
         return NULL;
     }
-    if (c == NULL || !EK_GROW(s->context, s->cap_contexts, s->n_contexts + 1)) goto no_memory;
-    c->name = ek__unique_name_in(g, s->now.name, name, true);
-    if (c->name == NULL) goto no_memory;
-    c->outer = s->now.context;
+    unique = ek__unique_name_in(g, now->name, name, true);
+    c = unique != NULL ? ek__context_restore(g, unique, now->context) : NULL;
+    if (c == NULL || !ek__context_map(g, c, pred, pred)) {
+        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a control-flow context");
+        return NULL;
+    }
     c->pred = pred;
     c->pivot = pivot;
     c->branch = branch;
     c->where = where;
-    s->context[s->n_contexts++] = c;
-    c->id = (int32_t)s->n_contexts;
-    if (!ek__context_map(g, c, pred, pred)) goto no_memory;
     g->node[pivot.node]->context = c->id;
     return c;
-no_memory:
-    ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a control-flow context");
-    return NULL;
 }
 
 static int64_t external_place(const ek_context *c, ek_edge e)

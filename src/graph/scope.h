@@ -106,6 +106,9 @@ static inline ek_context *ek__context(const ek_graph *g, int32_t id)
 bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer);
 /* A new context inside the current one; it takes over the pivot's operation. NULL without memory. */
 ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_edge pivot, int branch, ek_where where);
+/* A context as a file describes it; predicate, pivot and branch are the reader's to set, as are the nodes' contexts and what
+ * comes from outside (ek__context_map). NULL without memory. */
+ek_context *ek__context_restore(ek_graph *g, const char *name, int32_t outer);
 /* The tensor as the context sees it: itself, what it was given before, or a new Switch made under name scope `prefix`.
  * node < 0 after a failure. */
 ek_edge ek__context_value(ek_graph *g, ek_context *c, ek_edge e, const char *prefix, ek_where where);
