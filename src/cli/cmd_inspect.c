@@ -1,0 +1,291 @@
+/* cli/cmd_inspect.c - evenkeel inspect: what a graph consists of. */
+#include <stdlib.h>
+
+#include "cli/commands.h"
+#include "graph/node.h"
+
+/* A type of operation and how often it occurs. */
+typedef struct kind {
+    const char *type;
+    int64_t count;
+    bool known; /* has a definition here */
+} kind;
+
+typedef struct kinds {
+    kind *at;
+    int64_t n, cap;
+} kinds;
+
+static int by_count(const void *a, const void *b)
+{
+    const kind *x = a, *y = b;
+
+    if (x->count != y->count) return x->count < y->count ? 1 : -1;
+    return strcmp(x->type, y->type);
+}
+
+/* The types of a graph, most frequent first; false without memory. */
+static bool count_kinds(const ek_graph *g, kinds *k)
+{
+    ek_map place = { 0 };
+    bool ok = true;
+
+    for (int64_t i = 0; ok && i < g->n_nodes; i++) {
+        const ek_node *n = ek__node(g, (int32_t)i);
+        const int64_t at = ek__map_get(&place, n->type, strlen(n->type), -1);
+
+        if (at >= 0) {
+            k->at[at].count++;
+            continue;
+        }
+        ok = EK_GROW(k->at, k->cap, k->n + 1) && ek__map_put(&place, n->type, strlen(n->type), k->n);
+        if (ok) k->at[k->n++] = (kind){ n->type, 1, n->spec != NULL };
+    }
+    ek__map_fini(&place);
+    if (k->n > 0) qsort(k->at, (size_t)k->n, sizeof *k->at, by_count);
+    return ok;
+}
+
+/* ---- variables ------------------------------------------------------------------------------------------ */
+
+/* A variable's dtype as TensorFlow prints it, and its shape: of a reference or behind a handle. */
+static bool is_variable(const ek_node *n, ek_dtype *dtype, ek_shape *shape)
+{
+    const ek_attr_value *type;
+
+    if (strcmp(n->type, "VariableV2") == 0 || strcmp(n->type, "Variable") == 0) {
+        type = ek__attr_find(n->attr, n->n_attr, "dtype");
+        *dtype = type != NULL && type->kind == EK_ATTR_TYPE ? ek_dtype_ref(type->u.type) : EK_DTYPE_NONE;
+    } else if (strcmp(n->type, "VarHandleOp") == 0) {
+        type = ek__attr_find(n->attr, n->n_attr, "dtype");
+        *dtype = type != NULL && type->kind == EK_ATTR_TYPE ? type->u.type : EK_DTYPE_NONE;
+    } else {
+        return false;
+    }
+    type = ek__attr_find(n->attr, n->n_attr, "shape");
+    *shape = type != NULL && type->kind == EK_ATTR_SHAPE ? *type->u.shape : EK_UNKNOWN_SHAPE;
+    return true;
+}
+
+typedef void variable_fn(void *arg, const ek_node *n, ek_dtype dtype, const ek_shape *shape);
+
+static void each_variable(const ek_graph *g, variable_fn *f, void *arg)
+{
+    ek_dtype dtype;
+    ek_shape shape;
+
+    for (int64_t i = 0; i < g->n_nodes; i++)
+        if (is_variable(ek__node(g, (int32_t)i), &dtype, &shape)) f(arg, ek__node(g, (int32_t)i), dtype, &shape);
+}
+
+static void print_variable(void *arg, const ek_node *n, ek_dtype dtype, const ek_shape *shape)
+{
+    char text[EK_MAX_RANK * 24];
+
+    EK_UNUSED(arg);
+    ek_shape_format(shape, text, sizeof text);
+    printf("<tf.Variable '%s:0' shape=%s dtype=%s>\n", n->name, text, ek_dtype_name(dtype));
+}
+
+static void json_shape(ek_json *j, const ek_shape *shape)
+{
+    if (shape->rank < 0) {
+        ek__json_str(j, NULL);
+        return;
+    }
+    ek__json_open(j, '[');
+    for (int i = 0; i < shape->rank; i++) ek__json_int(j, shape->dim[i]);
+    ek__json_close(j, ']');
+}
+
+static void json_variable(void *arg, const ek_node *n, ek_dtype dtype, const ek_shape *shape)
+{
+    ek_json *j = arg;
+
+    ek__json_open(j, '{');
+    ek__json_key(j, "name");
+    ek__json_str(j, n->name);
+    ek__json_key(j, "dtype");
+    ek__json_str(j, ek_dtype_name(dtype));
+    ek__json_key(j, "shape");
+    json_shape(j, shape);
+    ek__json_close(j, '}');
+}
+
+static void count_one(void *arg, const ek_node *n, ek_dtype dtype, const ek_shape *shape)
+{
+    EK_UNUSED(n);
+    EK_UNUSED(dtype);
+    EK_UNUSED(shape);
+    ++*(int64_t *)arg;
+}
+
+/* ---- text --------------------------------------------------------------------------------------------------- */
+
+static void print_summary(ek_graph *g, const kinds *k)
+{
+    int64_t variables = 0, unknown = 0;
+
+    each_variable(g, count_one, &variables);
+    for (int64_t i = 0; i < k->n; i++) unknown += !k->at[i].known;
+    printf("operations: %lld\n", (long long)g->n_nodes);
+    for (int64_t i = 0; i < k->n; i++)
+        printf("  %6lld  %s%s\n", (long long)k->at[i].count, k->at[i].type, k->at[i].known ? "" : "  (cannot be run by this version)");
+    printf("variables: %lld\n", (long long)variables);
+    printf("collections: %d\n", ek_collection_count(g));
+    printf("can be fed (placeholders; any other tensor too):\n");
+    cli_each_feed(g, cli_print_tensor, NULL);
+    printf("can be fetched (what nothing else reads; any other tensor too):\n");
+    (void)cli_each_fetch(g, cli_print_tensor, NULL);
+    if (unknown > 0) printf("types without a definition: %lld\n", (long long)unknown);
+}
+
+static bool print_ops(ek_graph *g)
+{
+    for (int64_t i = 0; i < g->n_nodes; i++) {
+        char *text = ek_op_repr(ek_graph_op_at(g, i));
+
+        if (text == NULL) return false;
+        printf("%s\n", text);
+        ek_free(text);
+    }
+    return true;
+}
+
+static bool print_collections(ek_graph *g)
+{
+    for (int i = 0; i < ek_collection_count(g); i++) {
+        char *text = ek_list_repr(ek_get_collection(g, ek_collection_key(g, i)));
+
+        if (text == NULL) return false;
+        printf("%s: %s\n", ek_collection_key(g, i), text);
+        ek_free(text);
+    }
+    return true;
+}
+
+/* ---- JSON ----------------------------------------------------------------------------------------------------- */
+
+static void json_ops(ek_json *j, const ek_graph *g)
+{
+    for (int64_t i = 0; i < g->n_nodes; i++) {
+        const ek_node *n = ek__node(g, (int32_t)i);
+
+        ek__json_open(j, '{');
+        ek__json_key(j, "name");
+        ek__json_str(j, n->name);
+        ek__json_key(j, "type");
+        ek__json_str(j, n->type);
+        ek__json_key(j, "inputs");
+        ek__json_open(j, '[');
+        for (int k = 0; k < n->n_in; k++) {
+            char name[1024];
+
+            ek_tensor_name(ek__tensor(g, n->in[k]), name, sizeof name);
+            ek__json_str(j, name);
+        }
+        for (int k = 0; k < n->n_control; k++) {
+            char name[1024];
+
+            snprintf(name, sizeof name, "^%s", ek__node(g, n->control[k])->name);
+            ek__json_str(j, name);
+        }
+        ek__json_close(j, ']');
+        ek__json_close(j, '}');
+    }
+}
+
+static void json_collections(ek_json *j, ek_graph *g)
+{
+    for (int i = 0; i < ek_collection_count(g); i++) {
+        const ek_list list = ek_get_collection(g, ek_collection_key(g, i));
+
+        ek__json_key(j, ek_collection_key(g, i));
+        ek__json_open(j, '[');
+        for (int64_t k = 0; k < list.count; k++) ek__json_str(j, ek_item_name(g, list.item[k]));
+        ek__json_close(j, ']');
+    }
+}
+
+static void json_summary(ek_json *j, ek_graph *g, const kinds *k)
+{
+    ek__json_key(j, "operations");
+    ek__json_int(j, g->n_nodes);
+    ek__json_key(j, "types");
+    ek__json_open(j, '{');
+    for (int64_t i = 0; i < k->n; i++) {
+        ek__json_key(j, k->at[i].type);
+        ek__json_int(j, k->at[i].count);
+    }
+    ek__json_close(j, '}');
+    ek__json_key(j, "types_without_definition");
+    ek__json_open(j, '[');
+    for (int64_t i = 0; i < k->n; i++)
+        if (!k->at[i].known) ek__json_str(j, k->at[i].type);
+    ek__json_close(j, ']');
+    ek__json_key(j, "feeds");
+    ek__json_open(j, '[');
+    cli_each_feed(g, cli_json_tensor, j);
+    ek__json_close(j, ']');
+    ek__json_key(j, "fetches");
+    ek__json_open(j, '[');
+    (void)cli_each_fetch(g, cli_json_tensor, j);
+    ek__json_close(j, ']');
+}
+
+/* Everything that was asked for, as members of one object. */
+static bool print_json(const cli_args *args, ek_graph *g, const kinds *k, bool summary)
+{
+    ek_buf out = { 0 };
+    ek_json j = { .out = &out };
+    bool ok;
+
+    ek__json_open(&j, '{');
+    if (summary) json_summary(&j, g, k);
+    if (cli_has(args, CLI_OPS)) {
+        ek__json_key(&j, "ops");
+        ek__json_open(&j, '[');
+        json_ops(&j, g);
+        ek__json_close(&j, ']');
+    }
+    if (summary || cli_has(args, CLI_VARIABLES)) {
+        ek__json_key(&j, "variables");
+        ek__json_open(&j, '[');
+        each_variable(g, json_variable, &j);
+        ek__json_close(&j, ']');
+    }
+    if (summary || cli_has(args, CLI_COLLECTIONS)) {
+        ek__json_key(&j, "collections");
+        ek__json_open(&j, '{');
+        json_collections(&j, g);
+        ek__json_close(&j, '}');
+    }
+    ek__json_close(&j, '}');
+    ok = !out.failed;
+    if (ok) printf("%s\n", out.data);
+    ek__buf_fini(&out);
+    return ok;
+}
+
+int cli_inspect(const cli_args *args)
+{
+    const bool summary = !cli_has(args, CLI_OPS) && !cli_has(args, CLI_VARIABLES) && !cli_has(args, CLI_COLLECTIONS);
+    ek_graph *g = cli_load(args);
+    kinds k = { 0 };
+    bool ok;
+
+    if (g == NULL) return CLI_FAILED;
+    ok = count_kinds(g, &k);
+    if (ok && cli_has(args, CLI_JSON)) {
+        ok = print_json(args, g, &k, summary);
+    } else if (ok) {
+        if (summary) print_summary(g, &k);
+        if (cli_has(args, CLI_OPS)) ok = print_ops(g);
+        if (cli_has(args, CLI_VARIABLES)) each_variable(g, print_variable, NULL);
+        if (ok && cli_has(args, CLI_COLLECTIONS)) ok = print_collections(g);
+    }
+    if (!ok) cli_complain(args->command, "no memory");
+    ek__free(k.at);
+    ek_graph_destroy(g);
+    return ok ? CLI_DONE : CLI_FAILED;
+}

@@ -1,0 +1,390 @@
+/* cli/cmd_run.c - evenkeel run: feeds in, fetches out, times. */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "values/array.h"
+
+/* One --fetch. */
+typedef struct fetch {
+    ek_tensor tensor; /* dead for an operation that is only run */
+    ek_op op;
+    const char *file; /* NULL: print */
+    ek_array *value;
+    char *name;       /* as in TensorFlow, "y:0" */
+} fetch;
+
+typedef struct job {
+    const cli_args *args;
+    ek_graph *graph;
+    ek_session *session;
+    int n_feeds, n_fetches, n_targets;
+    ek_feed *feeds;
+    ek_array **fed; /* what feeds hold, ours */
+    fetch *fetches;
+    ek_fetch *wanted;
+    int n_wanted;
+    ek_op *targets;
+    double *times; /* microseconds, sorted */
+    int repeat;
+} job;
+
+static int count(const cli_args *args, cli_option_id id)
+{
+    int n = 0;
+
+    while (cli_value(args, id, n) != NULL) n++;
+    return n;
+}
+
+/* Splits "NAME=REST"; the name is a new string. REST is NULL where there is no '='. */
+static char *split(const char *text, const char **rest)
+{
+    const char *equals = strchr(text, '=');
+    const size_t n = equals != NULL ? (size_t)(equals - text) : strlen(text);
+    char *name = ek__alloc(n + 1);
+
+    *rest = equals != NULL ? equals + 1 : NULL;
+    if (name == NULL) return NULL;
+    memcpy(name, text, n);
+    name[n] = '\0';
+    return name;
+}
+
+/* ---- feeds -------------------------------------------------------------------------------------------- */
+
+/* Whether VALUE is a file's name: it is, unless it is a list, a string in quotes or begins like a number or a truth value. */
+static bool names_a_file(const char *value, ek_dtype dtype)
+{
+    const size_t n = strlen(value);
+    char *end;
+
+    if (value[0] == '[' || value[0] == '\'' || value[0] == '"' || value[0] == '(') return false;
+    if (n > 4 && strcmp(value + n - 4, ".npy") == 0) return true;
+    if (dtype == EK_STRING) return false;
+    (void)strtod(value, &end);
+    if (end != value && (*end == '\0' || *end == 'j' || *end == '+' || *end == '-')) return false;
+    return access(value, R_OK) == 0;
+}
+
+/* numpy.asarray(value, dtype): what TensorFlow does with what it is fed. */
+static ek_status as_type(ek_array **a, ek_dtype dtype, ek_error *err)
+{
+    ek_array *other;
+
+    if ((*a)->dtype == dtype) return EK_OK;
+    if (ek_dtype_is_complex((*a)->dtype) && !ek_dtype_is_complex(dtype))
+        return EK_FAIL(err, INVALID_ARGUMENT, "the file holds %s, the tensor is %s", ek_dtype_name((*a)->dtype), ek_dtype_name(dtype));
+    EK_TRY(ek__array_new(dtype, &(*a)->shape, NULL, &other, err));
+    if (!ek__convert((*a)->dtype, (*a)->data, dtype, other->data, other->count)) {
+        ek_array_unref(other);
+        return EK_FAIL(err, INVALID_ARGUMENT, "the file holds %s, the tensor is %s", ek_dtype_name((*a)->dtype), ek_dtype_name(dtype));
+    }
+    ek_array_unref(*a);
+    *a = other;
+    return EK_OK;
+}
+
+static ek_status read_value(const char *value, ek_dtype dtype, ek_array **out, ek_error *err)
+{
+    if (dtype == EK_RESOURCE || dtype == EK_VARIANT)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a %s cannot be typed", ek_dtype_name(dtype));
+    if (names_a_file(value, dtype)) {
+        if (ek_npy_load(value, out) != EK_OK) return ek__error_copy(err, ek_last_error());
+        return as_type(out, dtype, err);
+    }
+    if (dtype == EK_STRING && value[0] != '[' && value[0] != '\'' && value[0] != '"') {
+        const ek_string s = { (char *)(uintptr_t)value, strlen(value) };
+
+        return ek__array_new(dtype, &EK_SCALAR, &s, out, err);
+    }
+    return cli_parse_value(value, dtype, out, err);
+}
+
+static int add_feed(job *j, const char *text)
+{
+    const cli_command *command = j->args->command;
+    ek_feed *feed = &j->feeds[j->n_feeds];
+    ek_error err = { .code = EK_OK };
+    const char *value;
+    char *name = split(text, &value);
+    int status = CLI_DONE;
+
+    if (name == NULL) return CLI_FAILED;
+    if (value == NULL || name[0] == '\0') {
+        cli_complain(command, "--feed needs NAME=VALUE, found '%s'", text);
+        status = cli_see_help(command);
+    } else if (!cli_find_tensor(j->args, j->graph, name, &feed->tensor, NULL)) {
+        status = CLI_FAILED;
+    } else if (read_value(value, ek_dtype_base(ek_tensor_dtype(feed->tensor)), &j->fed[j->n_feeds], &err) != EK_OK) {
+        cli_complain(command, "feed of '%s': %s", name, err.text);
+        status = CLI_FAILED;
+    } else {
+        feed->value = j->fed[j->n_feeds++];
+    }
+    ek__free(name);
+    return status;
+}
+
+/* ---- fetches -------------------------------------------------------------------------------------------- */
+
+static int add_fetch(job *j, const char *text)
+{
+    const cli_command *command = j->args->command;
+    fetch *f = &j->fetches[j->n_fetches++];
+    char full[1100];
+
+    f->name = split(text, &f->file);
+    if (f->name == NULL) return CLI_FAILED;
+    if (f->name[0] == '\0' || (f->file != NULL && f->file[0] == '\0')) {
+        cli_complain(command, "--fetch needs NAME or NAME=OUT, found '%s'", text);
+        return cli_see_help(command);
+    }
+    if (!cli_find_tensor(j->args, j->graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
+    if (!ek_tensor_ok(f->tensor)) {
+        j->targets[j->n_targets++] = f->op;
+        return CLI_DONE;
+    }
+    ek_tensor_name(f->tensor, full, sizeof full);
+    ek__free(f->name);
+    f->name = split(full, &(const char *){ NULL });
+    if (f->name == NULL) return CLI_FAILED;
+    j->wanted[j->n_wanted++] = (ek_fetch){ f->tensor, &f->value };
+    return CLI_DONE;
+}
+
+static bool allocate(job *j)
+{
+    const size_t feeds = (size_t)count(j->args, CLI_FEED) + 1, fetches = (size_t)count(j->args, CLI_FETCH) + 1;
+
+    j->feeds = ek__calloc(feeds, sizeof *j->feeds);
+    j->fed = ek__calloc(feeds, sizeof *j->fed);
+    j->fetches = ek__calloc(fetches, sizeof *j->fetches);
+    j->wanted = ek__calloc(fetches, sizeof *j->wanted);
+    j->targets = ek__calloc(fetches, sizeof *j->targets);
+    j->times = ek__calloc((size_t)j->repeat + 1, sizeof *j->times);
+    return j->feeds != NULL && j->fed != NULL && j->fetches != NULL && j->wanted != NULL && j->targets != NULL && j->times != NULL;
+}
+
+static void release(job *j)
+{
+    ek_session_destroy(j->session);
+    for (int i = 0; i < j->n_feeds; i++) ek_array_unref(j->fed[i]);
+    for (int i = 0; i < j->n_fetches; i++) {
+        ek_array_unref(j->fetches[i].value);
+        ek__free(j->fetches[i].name);
+    }
+    ek__free(j->feeds);
+    ek__free(j->fed);
+    ek__free(j->fetches);
+    ek__free(j->wanted);
+    ek__free(j->targets);
+    ek__free(j->times);
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------- */
+
+static double now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static ek_status run_once(job *j, ek_error *err)
+{
+    return ek_run(j->session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
+                  .targets = j->targets, .n_targets = j->n_targets, .error = err);
+}
+
+/* Once, and j->repeat times more against the clock. */
+static ek_status run_all(job *j, int threads, ek_error *err)
+{
+    j->session = ek_session_create(j->graph, .threads = threads, .error = err);
+    if (j->session == NULL) return err->code;
+    EK_TRY(run_once(j, err));
+    for (int i = 0; i < j->repeat; i++) {
+        const double begin = now_us();
+
+        EK_TRY(run_once(j, err));
+        j->times[i] = now_us() - begin;
+    }
+    qsort(j->times, (size_t)j->repeat, sizeof *j->times, by_size);
+    return EK_OK;
+}
+
+/* The value below which the part `share` of the sorted times lies. */
+static double quantile(const job *j, double share)
+{
+    const double at = share * (j->repeat - 1);
+    const int low = (int)at, high = low + 1 < j->repeat ? low + 1 : low;
+
+    return j->times[low] + (at - low) * (j->times[high] - j->times[low]);
+}
+
+/* ---- results ------------------------------------------------------------------------------------------------- */
+
+static int save(const job *j, const fetch *f)
+{
+    if (ek_npy_save(f->file, f->value) == EK_OK) return CLI_DONE;
+    return cli_complain_error(j->args->command, ek_last_error());
+}
+
+static int print_text(const job *j)
+{
+    int status = CLI_DONE;
+
+    for (int i = 0; i < j->n_fetches; i++) {
+        fetch *f = &j->fetches[i];
+        char *text;
+
+        if (f->value == NULL) continue;
+        if (f->file != NULL) {
+            if (save(j, f) != CLI_DONE) status = CLI_FAILED;
+            continue;
+        }
+        text = ek_array_str(f->value);
+        if (j->n_wanted > 1) printf("%s\n", f->name);
+        printf("%s\n", text != NULL ? text : "no memory to print this");
+        if (text == NULL) status = CLI_FAILED;
+        ek_free(text);
+    }
+    if (j->repeat > 0)
+        printf("%d runs: median %.1f us, middle half %.1f to %.1f, all %.1f to %.1f\n", j->repeat, quantile(j, 0.5),
+               quantile(j, 0.25), quantile(j, 0.75), j->times[0], j->times[j->repeat - 1]);
+    return status;
+}
+
+static int print_json(const job *j)
+{
+    static const struct { const char *key; double share; } spread[] = {
+        { "median_us", 0.5 }, { "lower_quartile_us", 0.25 }, { "upper_quartile_us", 0.75 }, { "least_us", 0 }, { "most_us", 1 },
+    };
+    ek_buf out = { 0 };
+    ek_json json = { .out = &out };
+    int status = CLI_DONE;
+
+    ek__json_open(&json, '{');
+    ek__json_key(&json, "fetches");
+    ek__json_open(&json, '[');
+    for (int i = 0; i < j->n_fetches; i++) {
+        const fetch *f = &j->fetches[i];
+
+        if (f->value == NULL) continue;
+        ek__json_open(&json, '{');
+        ek__json_key(&json, "name");
+        ek__json_str(&json, f->name);
+        ek__json_key(&json, "dtype");
+        ek__json_str(&json, ek_dtype_name(f->value->dtype));
+        ek__json_key(&json, "shape");
+        ek__json_open(&json, '[');
+        for (int k = 0; k < f->value->shape.rank; k++) ek__json_int(&json, f->value->shape.dim[k]);
+        ek__json_close(&json, ']');
+        ek__json_key(&json, f->file != NULL ? "file" : "value");
+        if (f->file != NULL) {
+            ek__json_str(&json, f->file);
+            if (save(j, f) != CLI_DONE) status = CLI_FAILED;
+        } else {
+            cli_json_array(&json, f->value);
+        }
+        ek__json_close(&json, '}');
+    }
+    ek__json_close(&json, ']');
+    if (j->repeat > 0) {
+        ek__json_key(&json, "runs");
+        ek__json_int(&json, j->repeat);
+        for (int i = 0; i < EK_COUNT_OF(spread); i++) {
+            ek__json_key(&json, spread[i].key);
+            ek__json_double(&json, quantile(j, spread[i].share));
+        }
+    }
+    ek__json_close(&json, '}');
+    if (out.failed) {
+        cli_complain(j->args->command, "no memory for the result");
+        status = CLI_FAILED;
+    } else {
+        printf("%s\n", out.data);
+    }
+    ek__buf_fini(&out);
+    return status;
+}
+
+/* ---- what can be fed and fetched -------------------------------------------------------------------------------- */
+
+static int describe(const cli_args *args, ek_graph *g)
+{
+    ek_buf out = { 0 };
+    ek_json json = { .out = &out };
+    bool ok;
+
+    if (!cli_has(args, CLI_JSON)) {
+        printf("can be fed (placeholders; any other tensor too):\n");
+        cli_each_feed(g, cli_print_tensor, NULL);
+        printf("can be fetched (what nothing else reads; any other tensor too):\n");
+        return cli_each_fetch(g, cli_print_tensor, NULL) ? CLI_DONE : CLI_FAILED;
+    }
+    ek__json_open(&json, '{');
+    ek__json_key(&json, "feeds");
+    ek__json_open(&json, '[');
+    cli_each_feed(g, cli_json_tensor, &json);
+    ek__json_close(&json, ']');
+    ek__json_key(&json, "fetches");
+    ek__json_open(&json, '[');
+    ok = cli_each_fetch(g, cli_json_tensor, &json);
+    ek__json_close(&json, ']');
+    ek__json_close(&json, '}');
+    ok = ok && !out.failed;
+    if (ok) printf("%s\n", out.data);
+    ek__buf_fini(&out);
+    return ok ? CLI_DONE : CLI_FAILED;
+}
+
+static int run_job(job *j, int threads)
+{
+    ek_error err = { .code = EK_OK };
+    const char *text;
+    int status = CLI_DONE;
+
+    if (!allocate(j)) {
+        cli_complain(j->args->command, "no memory");
+        return CLI_FAILED;
+    }
+    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FEED, i)) != NULL; i++) status = add_feed(j, text);
+    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FETCH, i)) != NULL; i++) status = add_fetch(j, text);
+    if (status != CLI_DONE) return status;
+    if (j->n_fetches == 0) {
+        cli_complain(j->args->command, "nothing to compute: --fetch is missing");
+        return cli_see_help(j->args->command);
+    }
+    if (run_all(j, threads, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    return cli_has(j->args, CLI_JSON) ? print_json(j) : print_text(j);
+}
+
+int cli_run(const cli_args *args)
+{
+    job j = { .args = args };
+    int threads, status;
+
+    if (!cli_number(args, CLI_THREADS, 1024, 0, &threads) || !cli_number(args, CLI_REPEAT, 1000000, 0, &j.repeat))
+        return cli_see_help(args->command);
+    j.graph = cli_load(args);
+    if (j.graph == NULL) return CLI_FAILED;
+    if (!cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0) {
+        status = describe(args, j.graph);
+    } else {
+        status = run_job(&j, threads);
+        release(&j);
+    }
+    ek_graph_destroy(j.graph);
+    return status;
+}

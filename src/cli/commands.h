@@ -1,0 +1,41 @@
+/* cli/commands.h - the subcommands, and what they share about models. */
+#ifndef EK_CLI_COMMANDS_H
+#define EK_CLI_COMMANDS_H
+
+#include "base/json.h"
+#include "cli/options.h"
+#include "evenkeel/evenkeel.h"
+
+int cli_run(const cli_args *args);
+int cli_inspect(const cli_args *args);
+int cli_dot(const cli_args *args);
+
+/* ---- models (model.c) ------------------------------------------------------------------------ */
+
+/* The graph in the command's MODEL, told by its content; NULL after complaining. */
+ek_graph *cli_load(const cli_args *args);
+
+/* The tensor of that name, with or without ":0". False after complaining, with the nearest name. An operation without
+ * outputs is found too where op is not NULL: then *t is dead and *op is it. */
+bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_tensor *t, ek_op *op);
+
+/* What a user would feed (placeholders) and fetch (what nothing reads): calls f for each tensor. */
+typedef void cli_each_fn(void *arg, ek_tensor t);
+void cli_each_feed(ek_graph *g, cli_each_fn *f, void *arg);
+bool cli_each_fetch(ek_graph *g, cli_each_fn *f, void *arg); /* false without memory */
+
+/* "x:0  float32  (?, 3)" */
+void cli_print_tensor(void *unused, ek_tensor t);
+/* {"name": .., "dtype": .., "shape": ..} into an ek_json. */
+void cli_json_tensor(void *json, ek_tensor t);
+/* The members only, for an object that has more. */
+void cli_json_tensor_members(ek_json *j, ek_tensor t);
+
+/* ---- values (literal.c) ------------------------------------------------------------------------- */
+
+/* An array of `dtype` from a number or a bracketed list. False after filling err. */
+ek_status cli_parse_value(const char *text, ek_dtype dtype, ek_array **out, ek_error *err);
+/* The elements as nested lists. */
+void cli_json_array(ek_json *j, const ek_array *a);
+
+#endif

@@ -1,0 +1,84 @@
+/* cli/main.c - the command evenkeel: finds the subcommand and runs it. */
+#include <errno.h>
+
+#include "cli/commands.h"
+
+const cli_command cli_commands[] = {
+    { CLI_RUN, "run", "MODEL [--feed NAME=VALUE ...] [--fetch NAME[=OUT] ...]", "run a graph: feed tensors, fetch tensors",
+      "Runs the graph in the file MODEL (a GraphDef, binary or text) and prints the fetched tensors as numpy prints\n"
+      "arrays. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in TensorFlow, with or\n"
+      "without ':0'; any tensor can be fed, not only placeholders. A VALUE takes the type of the tensor it feeds: a number\n"
+      "(1, 2.5e-3, nan), True or False, a string in quotes, a list in brackets of those, or the name of a .npy file.",
+      cli_run },
+    { CLI_INSPECT, "inspect", "MODEL [--ops] [--variables] [--collections]", "say what a graph consists of",
+      "Says what is in the graph in the file MODEL: how many operations of which types, what can be fed and fetched,\n"
+      "variables, and types that this version cannot run. Lists are in TensorFlow's printed forms.",
+      cli_inspect },
+    { CLI_DOT, "dot", "MODEL", "print a graph in Graphviz's language",
+      "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg", cli_dot },
+};
+const int cli_command_count = EK_COUNT_OF(cli_commands);
+
+/* A result that did not reach its reader is a failure. */
+static int finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    cli_complain(NULL, "cannot write the result: %s", strerror(errno));
+    return CLI_FAILED;
+}
+
+static int help(int argc, char **argv)
+{
+    const cli_command *command = NULL;
+
+    if (argc > 2) {
+        cli_complain(NULL, "help is given for one command at a time");
+        return cli_see_help(NULL);
+    }
+    if (argc == 2 && (command = cli_find_command(argv[1])) == NULL) return cli_see_help(NULL);
+    cli_print_help(stdout, command);
+    return CLI_DONE;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const cli_command *command = cli_find_command(argv[0]);
+    cli_args args;
+    int status;
+
+    if (command == NULL) return cli_see_help(NULL);
+    status = cli_parse(command, argc, argv, &args);
+    if (status != CLI_DONE) return status;
+    if (cli_has(&args, CLI_HELP)) {
+        cli_print_help(stdout, command);
+    } else if (args.n_operands != 1) {
+        cli_complain(command, args.n_operands == 0 ? "MODEL is missing" : "one MODEL was expected, found %d", args.n_operands);
+        status = cli_see_help(command);
+    } else {
+        status = command->run(&args);
+    }
+    cli_args_free(&args);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    cli_args top;
+    int status = cli_parse(NULL, argc, argv, &top);
+
+    if (status != CLI_DONE) return status;
+    if (cli_has(&top, CLI_VERSION)) {
+        printf("evenkeel %s\n", ek_version());
+    } else if (cli_has(&top, CLI_HELP)) {
+        cli_print_help(stdout, NULL);
+    } else if (top.n_operands == 0) {
+        cli_print_help(stderr, NULL);
+        status = CLI_USAGE;
+    } else if (strcmp(top.operand[0], "help") == 0) {
+        status = help(top.n_operands, top.operand);
+    } else {
+        status = run_command(top.n_operands, top.operand);
+    }
+    cli_args_free(&top);
+    return finish(status);
+}
