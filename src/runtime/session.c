@@ -199,9 +199,10 @@ static ek_status run_request(ek_session *s, const ek_run_options *o, const ek_re
     return st;
 }
 
-static ek_status fail_with_place(ek_error *err, ek_where where)
+/* The caller's line helps more than the library's; a graph's failure has a line of its own. */
+static ek_status fail_with_place(const ek_session *s, ek_error *err, ek_where where)
 {
-    if (err->file == NULL || strncmp(err->file, "src/", 4) == 0) { /* the library's own place helps the caller little */
+    if (s == NULL || __atomic_load_n(&s->graph->error.code, __ATOMIC_RELAXED) == EK_OK) {
         err->file = where.file;
         err->line = where.line;
     }
@@ -225,16 +226,16 @@ ek_status ek_run_with(ek_session *s, const ek_run_options *o, ek_where where)
     err = ek__error_begin(o != NULL ? o->error : NULL);
     if (s == NULL || o == NULL) {
         (void)EK_FAIL(err, INVALID_ARGUMENT, "ek_run needs a session; did ek_session_create fail?");
-        return fail_with_place(err, where);
+        return fail_with_place(s, err, where);
     }
     st = ek__request_fill(s, o, &room, &r, err);
-    if (st != EK_OK) return fail_with_place(err, where);
+    if (st != EK_OK) return fail_with_place(s, err, where);
     if (__atomic_load_n(&s->graph->error.code, __ATOMIC_RELAXED) != EK_OK) r.odd = true;
     if (!r.odd) entry = ek__cache_find(&s->cache, &r);
     st = run_request(s, o, &r, &entry, err);
     ek__entry_unref(entry);
     ek__request_release(s, &room);
-    return st == EK_OK ? st : fail_with_place(err, where);
+    return st == EK_OK ? st : fail_with_place(s, err, where);
 }
 
 /* ---- callables ------------------------------------------------------------------------------------------ */
@@ -304,7 +305,7 @@ ek_callable *ek_callable_create_with(ek_session *s, const ek_run_options *o, ek_
     if (ek__request_fill(s, &c->options, &c->room, &c->request, err) != EK_OK) goto failed;
     return c;
 failed:
-    fail_with_place(err, where);
+    fail_with_place(s, err, where);
     callable_free(c);
     return NULL;
 }
@@ -332,5 +333,5 @@ ek_status ek_callable_run(ek_callable *c, const ek_array *const *feeds, ek_array
         c->entry = ek__cache_find(&c->session->cache, r);
     }
     st = run_request(c->session, &c->options, r, &c->entry, err);
-    return st == EK_OK ? st : fail_with_place(err, c->where);
+    return st == EK_OK ? st : fail_with_place(c->session, err, c->where);
 }
