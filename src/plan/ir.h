@@ -81,7 +81,7 @@ typedef struct ek_port {
     const ek_shape *shape;
 } ek_port;
 
-enum { EK_LINK_MAX_IN = 8 };
+enum { EK_LINK_MAX_IN = 4 };
 
 /* An element-wise op in a chain. in[i]: link number of the chain that made it, or -1 - place among the chain's inputs. */
 typedef struct ek_link {
@@ -129,6 +129,7 @@ typedef struct ek_builder {
     ek_arena scratch;            /* gone when planning is done */
     ek_facts *facts;
     int32_t begin, end;          /* positions of the order that this region runs */
+    bool tainted;                /* some feed may steer */
     ek_map variable_of;          /* slot address -> place in plan->variable */
     const ek_shape **now;        /* shape of each variable at the node in work; NULL: unknown */
     int64_t cap_now;

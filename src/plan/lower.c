@@ -443,6 +443,9 @@ ek_status ek__pass_lower(ek_builder *b)
 
     b->fetch_value = ek__arena_alloc(&b->scratch, sizeof(int32_t) * (size_t)(p->n_fetches + 1), sizeof(int32_t));
     b->variable_value = ek__arena_alloc(&b->scratch, sizeof(int32_t) * (size_t)(n_vars + 1), sizeof(int32_t));
+    /* About as many as there will be, so that growing copies little. */
+    if (!EK_GROW(b->op, b->cap_ops, b->end - b->begin + 1) || !EK_GROW(b->value, b->cap_values, b->end - b->begin + 64))
+        return ek__plan_no_memory(b->err);
     if (need == NULL || b->fetch_value == NULL || b->variable_value == NULL) return ek__plan_no_memory(b->err);
     for (int32_t k = 0; k < p->n_fetches; k++) b->fetch_value[k] = -1;
     for (int32_t v = 0; v < n_vars; v++) {

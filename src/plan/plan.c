@@ -75,6 +75,7 @@ static ek_status enter_feed(ek_builder *b, int32_t i, const ek_array *value)
     if (value->dtype != EK_BOOL || value->count != 1 || i >= 64) return EK_OK;
     EK_TRY(ek__array_new(EK_BOOL, &value->shape, value->data, &copy, b->err));
     EK_TRY(ek__own(b, copy));
+    b->tainted = true;
     f->known = copy;
     f->taint = (uint64_t)1 << i;
     return EK_OK;
@@ -136,6 +137,7 @@ static void foresee_writes(ek_builder *b)
 
 static ek_status run_passes(ek_builder *b)
 {
+    b->tainted = b->tainted || b->plan->outer != NULL;
     EK_TRY(ek__pass_infer(b));
     EK_TRY(ek__pass_lower(b));
     if (b->host->fuse) EK_TRY(ek__pass_fuse(b));

@@ -134,7 +134,7 @@ ek_status ek__fold(ek_builder *b, const ek_node *n)
 
     if (d->kind != EK_KIND_PURE || d->stateful || n->n_out == 0 || n->n_out > MAX_OUT) return EK_OK;
     const bool constant = known_inputs(b, n, false, stand_in, &taint);
-    if (!constant && (n->n_out != 1 || !known_inputs(b, n, true, stand_in, &taint))) return EK_OK;
+    if (!constant && (!b->tainted || n->n_out != 1 || !known_inputs(b, n, true, stand_in, &taint))) return EK_OK;
     if (bytes_of_outputs(b, n) > (constant ? FOLD_BYTES : STEER_BYTES)) return EK_OK;
     /* What cannot be evaluated is left to the run, which then fails in its turn. */
     if (ek__def_eval(d, n->attrs, n->n_in, b->in_value, n->n_out, n->out_dtype, result, &ignored) != EK_OK)
