@@ -258,6 +258,28 @@ static void two_blocks_do_what_two_functions_do(void **state)
     toy_end(b.g);
 }
 
+static void an_operation_without_inputs_waits_for_its_branch(void **state)
+{
+    toy t = begin();
+    const ek_op before = ek_no_op(t.g, .name = "before");
+    ek_conditional *c = ek_cond_begin(t.p, NULL);
+    ek_op first, second;
+
+    EK_UNUSED(state);
+    ek_with_branch(c, true) {
+        ek_with_control_dependencies(t.g, EK_LIST(before)) first = ek_no_op(t.g);
+        ek_with_control_dependencies(t.g, EK_LIST(first)) second = ek_no_op(t.g);
+        ek_give(c, t.x);
+    }
+    ek_with_branch(c, false) ek_give(c, t.x);
+    (void)ek_cond_end(c);
+    /* A control input from outside does not keep it from running in the wrong branch, one from inside does. */
+    assert_int_equal(ek_op_control_input_count(first), 2);
+    assert_string_equal(ek_op_name(ek_op_control_input(first, 1)), "cond/switch_t");
+    assert_int_equal(ek_op_control_input_count(second), 1);
+    toy_end(t.g);
+}
+
 static void a_branch_is_built_once(void **state)
 {
     toy t = begin();
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_predicate_known_while_building_builds_one_branch),
         cmocka_unit_test(inner_nodes_cannot_be_fetched_and_results_can),
         cmocka_unit_test(two_blocks_do_what_two_functions_do),
+        cmocka_unit_test(an_operation_without_inputs_waits_for_its_branch),
         cmocka_unit_test(a_branch_is_built_once),
         cmocka_unit_test(conds_without_end_are_refused),
         cmocka_unit_test(memory_that_runs_out_is_an_error),

@@ -157,6 +157,12 @@ static void large_results_are_not_computed_while_building(void **state)
     EK_UNUSED(state);
     assert_null(ek__constant_value(g, ek__edge(toy_add(g, big, big))));
     toy_end(g);
+    g = ek_graph_create();
+    const ek_tensor in[] = { vector(g, 1, (const int32_t[]){ 1 << 30 }), integer(g, 1) };
+    const ek_tensor filled = ek_op_output(ek_op_build(g, "Fill", .inputs = in, .n_inputs = 2), 0);
+    assert_int_equal(ek_tensor_shape(filled).dim[0], 1 << 30);
+    assert_null(ek__constant_value(g, ek__edge(filled)));
+    ek_graph_destroy(g);
 }
 
 static void a_long_chain_needs_no_stack(void **state)

@@ -285,6 +285,46 @@ static void things_print_as_in_tensorflow(void **state)
     toy_end(g);
 }
 
+static bool printed_with_little_memory(void)
+{
+    ek_graph *g = toy_begin();
+    char *text[6] = { 0 };
+    bool ok = g != NULL;
+
+    if (ok) {
+        const ek_tensor x = toy_placeholder(g, EK_FLOAT32, EK_SHAPE(-1, 1), "x");
+        text[0] = ek_op_str(ek_tensor_op(x));
+        text[1] = ek_op_repr(ek_tensor_op(x));
+        text[2] = ek_tensor_str(x);
+        text[3] = ek_list_repr(EK_LIST(x));
+        text[4] = ek_graph_dot(g);
+        text[5] = ek_tensor_repr(x);
+        ok = ek_graph_status(g, NULL) == EK_OK;
+    }
+    for (int i = 0; i < EK_COUNT_OF(text); i++) {
+        ok = ok && text[i] != NULL;
+        ek_free(text[i]);
+    }
+    toy_end(g);
+    return ok;
+}
+
+static void without_memory_nothing_is_printed_and_nothing_leaks(void **state)
+{
+    ek_test_allocator a;
+    long fail_at = 0;
+    bool ok;
+
+    EK_UNUSED(state);
+    do {
+        ek_test_allocator_install(&a, ++fail_at);
+        ok = printed_with_little_memory();
+        ek_test_allocator_remove();
+        assert_int_equal(a.live, 0);
+    } while (!ok);
+    assert_true(a.calls < fail_at);
+}
+
 static void a_graph_draws_itself(void **state)
 {
     ek_graph *g = toy_begin();
@@ -367,6 +407,7 @@ int main(void)
         cmocka_unit_test(collections_keep_order_and_can_be_filtered),
         cmocka_unit_test(lookups_say_what_is_wrong),
         cmocka_unit_test(things_print_as_in_tensorflow),
+        cmocka_unit_test(without_memory_nothing_is_printed_and_nothing_leaks),
         cmocka_unit_test(a_graph_draws_itself),
         cmocka_unit_test(the_golden_names_come_out),
     };
