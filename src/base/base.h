@@ -68,6 +68,7 @@ bool ek__grow(void **array, int64_t *cap, int64_t need, size_t size);
 typedef struct ek_arena {
     struct ek_arena_block *head;
     size_t block_size; /* 0: 64 KiB */
+    struct ek_arena_deferred *deferred;
 } ek_arena;
 void *ek__arena_alloc(ek_arena *a, size_t size, size_t align); /* not cleared; NULL without memory */
 void *ek__arena_calloc(ek_arena *a, size_t count, size_t size);
@@ -75,6 +76,9 @@ char *ek__arena_strdup(ek_arena *a, const char *s);
 char *ek__arena_strndup(ek_arena *a, const char *s, size_t n); /* adds a NUL */
 void *ek__arena_memdup(ek_arena *a, const void *p, size_t n);
 char *ek__arena_printf(ek_arena *a, const char *fmt, ...) EK_PRINTF(2, 3);
+/* fn(arg) when the arena goes, the last deferred first and before its memory: for what another library owns.
+ * false without memory, fn is then not called. */
+bool ek__arena_defer(ek_arena *a, void (*fn)(void *arg), void *arg);
 void ek__arena_fini(ek_arena *a);
 #define EK_ARENA_NEW(arena, type, count) ((type *)ek__arena_calloc((arena), (size_t)(count), sizeof(type)))
 

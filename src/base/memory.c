@@ -189,8 +189,26 @@ char *ek__arena_printf(ek_arena *a, const char *fmt, ...)
     return s;
 }
 
+struct ek_arena_deferred {
+    struct ek_arena_deferred *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+bool ek__arena_defer(ek_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct ek_arena_deferred *d = EK_ARENA_NEW(a, struct ek_arena_deferred, 1);
+
+    if (d == NULL) return false;
+    *d = (struct ek_arena_deferred){ a->deferred, fn, arg };
+    a->deferred = d;
+    return true;
+}
+
 void ek__arena_fini(ek_arena *a)
 {
+    for (const struct ek_arena_deferred *d = a->deferred; d != NULL; d = d->next) d->fn(d->arg);
+    a->deferred = NULL;
     while (a->head != NULL) {
         struct ek_arena_block *b = a->head;
 

@@ -145,6 +145,7 @@ typedef struct ek_prepare_ctx {
     const ek_dtype *in_dtype, *out_dtype; /* base types */
     const ek_array *const *in_value;
     ek_arena *arena; /* for state; lives as long as the plan */
+    bool deterministic; /* the session asks for the same bits at every CPU level: own loops instead of oneDNN's */
     ek_error *err;
     /* results */
     void *state;
