@@ -6,6 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 PACKAGES = sh tools/install_packages.sh
+TSAN = base|plan|runtime# areas of tests/ that have threads
 QUIET = cmake --log-level=WARNING
 
 .DEFAULT_GOAL := all
@@ -34,17 +35,19 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (60) on top of its corpus; needs clan
 	@$(PACKAGES) tools/packages.txt tools/packages_ci.txt
 	@$(QUIET) --preset fuzz $(CMAKE_FLAGS) > /dev/null
 	@cmake --build build/fuzz-build -j$(JOBS)
-	@sh tools/fuzz.sh build/fuzz-build/fuzz $(FUZZ_SECONDS)
+	@sh tools/fuzz.sh build/fuzz-build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
 asan: packages ## every test under AddressSanitizer and UBSan
 	@$(QUIET) --preset asan $(CMAKE_FLAGS) > /dev/null
 	@cmake --build build/asan -j$(JOBS)
-	@ctest --test-dir build/asan -j$(JOBS) --output-on-failure
+	@ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  ctest --test-dir build/asan -j$(JOBS) --output-on-failure
 
 tsan: packages ## the tests with threads under ThreadSanitizer
 	@$(QUIET) --preset tsan $(CMAKE_FLAGS) > /dev/null
-	@cmake --build build/tsan -j$(JOBS)
-	@ctest --test-dir build/tsan -j$(JOBS) --output-on-failure -R '^(base|plan|runtime)\.'
+	@cmake --build build/tsan -j$(JOBS) --target \
+	  $$(ninja -C build/tsan -t targets all | sed -n 's/: phony$$//p' | grep -E '^test_($(TSAN))_')
+	@ctest --test-dir build/tsan -j$(JOBS) --output-on-failure -R '^($(TSAN))\.'
 
 install: all ## install into PREFIX (/usr/local)
 	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)"

@@ -33,3 +33,10 @@ if(NOT EK_SANITIZE AND NOT EK_FUZZ)
     -DWORK=${CMAKE_BINARY_DIR}/install-test -DCC=${CMAKE_C_COMPILER} -DCXX=${CMAKE_CXX_COMPILER}
     -P ${CMAKE_CURRENT_LIST_DIR}/install/install_test.cmake)
 endif()
+
+# The C++ face, as a user compiles it.
+add_executable(test_cxx_evenkeel ${CMAKE_CURRENT_LIST_DIR}/cxx/evenkeel_test.cc)
+target_link_libraries(test_cxx_evenkeel PRIVATE ek_options evenkeel_shared)
+target_compile_definitions(test_cxx_evenkeel PRIVATE EK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+set_target_properties(test_cxx_evenkeel PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/cxx OUTPUT_NAME evenkeel)
+add_test(NAME cxx.evenkeel COMMAND test_cxx_evenkeel)

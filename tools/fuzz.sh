@@ -1,15 +1,22 @@
 #!/bin/sh
-# Runs every fuzzer of a folder on its corpus for so many seconds: sh tools/fuzz.sh FOLDER SECONDS
-# What they find new stays in FOLDER; a crash is kept there as crash-*, to become a file of fuzz/corpus/.
+# Runs every fuzzer of a folder on its corpus for so many seconds, as many at once as there are processors:
+#     sh tools/fuzz.sh FOLDER SECONDS [JOBS]
+# What they find new stays in FOLDER/found; a crash is kept as FOLDER/crash-*, to become a file of fuzz/corpus/.
 set -eu
 folder=$1
 seconds=$2
+jobs=${3:-1}
 root=$(cd "$(dirname "$0")/.." && pwd)
-for fuzzer in "$folder"/fuzz_*; do
-    [ -x "$fuzzer" ] && [ ! -d "$fuzzer" ] || continue
-    name=${fuzzer##*/fuzz_}
+export folder seconds root
+ls "$folder" | grep '^fuzz_' | xargs -P "$jobs" -I{} sh -c '
+    name=$(echo "{}" | sed s/^fuzz_//)
     mkdir -p "$folder/found/$name"
-    echo "== $name: $seconds s"
-    ASAN_OPTIONS=allocator_may_return_null=1 "$fuzzer" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1 \
-        -verbosity=0 -artifact_prefix="$folder/crash-$name-" "$folder/found/$name" "$root/fuzz/corpus/$name"
-done
+    if ASAN_OPTIONS=allocator_may_return_null=1 "$folder/{}" -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
+        -max_len=65536 -artifact_prefix="$folder/crash-$name-" "$folder/found/$name" "$root/fuzz/corpus/$name" \
+        > "$folder/$name.log" 2>&1; then
+        echo "$name: $(grep "^Done" "$folder/$name.log")"
+    else
+        cat "$folder/$name.log"
+        echo "$name: FAILED"
+        exit 255
+    fi'
