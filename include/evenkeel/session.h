@@ -1,4 +1,13 @@
-/* evenkeel/session.h - runs graphs: feeds, fetches, targets; a session owns variables' values. */
+/* evenkeel/session.h - runs graphs: feeds, fetches, targets; a session owns variables' values.
+ *
+ * A run computes what is fetched and runs what is targeted, and nothing else: a node is part of it only if data or
+ * control edges lead back to it. Each part runs once, in order of creation within what those edges demand. The first
+ * run of a signature (which tensors are fed with which types and shapes, what is fetched, the values of fed booleans
+ * that steer a cond) makes a plan; later ones use it and allocate nothing.
+ *
+ * In the environment: EK_LOG=plan (or prune, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by node,
+ * EK_CHECK=nan is check_numerics for every session, EK_TRACE=file.json writes what ran when for chrome://tracing.
+ */
 #ifndef EVENKEEL_SESSION_H
 #define EVENKEEL_SESSION_H
 
@@ -15,31 +24,39 @@ typedef struct ek_store ek_store; /* variables' values; shared by the sessions t
 typedef struct ek_session_options {
     size_t size;
     ek_graph *graph;     /* required; must outlive the session; may grow between runs */
-    int threads;         /* 0: as many as there are processors */
+    int threads;         /* share of the process's pool for large work; 0: as many as there are processors. Never changes
+                          * a bit of any result */
     ek_store *store;     /* NULL: one of its own */
-    bool check_numerics; /* every output is looked at; a NaN or infinity is an error that names the first bad node */
+    bool check_numerics; /* runs node by node and looks at every output; a NaN or infinity is INVALID_ARGUMENT and names
+                          * the first bad node. Slower */
     ek_tristate fuse;    /* EK_DEFAULT: as EK_FUSE in the environment says (on) */
     bool deterministic;  /* own loops instead of oneDNN's: same bits on every processor */
     ek_error *error;
 } ek_session_options;
-/* NULL on failure. */
+/* A session on a graph: ek_session_create(g, .threads = 1). NULL on failure (no graph, no memory), with the reason in
+ * .error or ek_last_error(). Variables have no values until an initializer runs or ek_session_set gives them one. */
 #define ek_session_create(...) \
     EK_CALL(ek_session *, ek_session_create_with, (), ek_session_options, .threads = 0, .fuse = EK_DEFAULT, .graph = __VA_ARGS__)
 EK_API ek_session *ek_session_create_with(const ek_session_options *o, ek_where where);
 EK_API void ek_session_destroy(ek_session *s); /* NULL is allowed; no run may be in flight */
 EK_API ek_store *ek_session_store(ek_session *s); /* borrowed */
 
+/* A store without a variable, reference count 1; NULL without memory. Sessions given it hold references of their own.
+ * Variables are found by their names (shared_name where set) and containers, so that a training and an inference graph
+ * share them; reference and resource variables of one name are two. */
 EK_API ek_store *ek_store_create(void);
 EK_API void ek_store_unref(ek_store *store);
 
-/* What a tensor is to be in a run. Borrowed for the call. A zeroed entry ends the list; a dead
- * tensor does not, it is an error. */
+/* What a tensor is to be in a run: any tensor, not only a placeholder; what would compute it is not run then. Borrowed
+ * for the call, never copied, never written. Its dtype must be the tensor's (nothing is converted), its shape must fit
+ * the static one. A zeroed entry ends the list; a dead tensor does not, it is an error. */
 typedef struct ek_feed {
     ek_tensor tensor;
     const ek_array *value;
 } ek_feed;
 
-/* A tensor to compute. *value is refilled in place where it is unshared and of the same dtype and shape,
+/* A tensor to compute. A tensor that is fed as well gives back what is fed. A reference variable, or a read of one, is
+ * copied as it is when its node's turn comes, before any later write. *value is refilled in place where it is unshared and of the same dtype and shape,
  * else released and replaced; start it as NULL, ek_array_unref it at the end. value may be NULL: computed,
  * not handed over. On failure no value is touched. */
 typedef struct ek_fetch {
@@ -65,21 +82,34 @@ typedef struct ek_run_options {
 } ek_run_options;
 /* Session.run:
  *     ek_run(s, .feed = { { x, batch } }, .fetch = { { y, &out } }, .also = ek_get_collection(g, EK_UPDATE_OPS))
- * Checks in TensorFlow's order and words (spec 4.2 to 4.5): the graph, every feed in turn, the fetches. Atomic
- * against other runs on the same store. Any number of threads may run one session. */
+ *
+ * Errors  as TensorFlow's, in its order and words: the graph's own first failure; an empty graph; every feed in turn
+ *         (of another graph or dead, wrong dtype or shape, not feedable, fed twice); the fetches and targets (of another
+ *         graph or dead, not fetchable: inside a cond); nothing to run. From running: INVALID_ARGUMENT where a
+ *         placeholder is not fed, shapes do not fit or a fetched tensor is dead (the branch not taken),
+ *         FAILED_PRECONDITION where a variable has no value, UNIMPLEMENTED where an op has no definition,
+ *         RESOURCE_EXHAUSTED, and what ops refuse. The node at fault is in the record and ends the text. Updates made
+ *         before a failure stay.
+ * Threads Any number may run one session. Runs are atomic against each other: those that write variables or draw
+ *         random numbers have the store to themselves, others share it. The graph may be built on meanwhile by one
+ *         thread; the values of feeds may not change during the call.
+ * Cost    From the second run of a signature on nothing is allocated, but for strings and replaced fetches. */
 #define ek_run(s, ...) EK_CALL(ek_status, ek_run_with, ((s),), ek_run_options, __VA_ARGS__)
 EK_API ek_status ek_run_with(ek_session *s, const ek_run_options *o, ek_where where);
 
-/* A signature bound once, for the innermost loop: feeds and fetches by position. The shapes of the feeds may
- * change from call to call. One callable is used by one thread at a time. */
+/* A signature bound once, for the innermost loop: ek_callable_create(s, .feed = { { x } }, .fetch = { { y } }), then
+ * ek_callable_run(c, feeds, fetches) with arrays by position, the fetches as in ek_fetch; both may be NULL where there
+ * are none. The shapes of the feeds may change from call to call. Options are copied. One callable is used by one
+ * thread at a time and destroyed before its session. NULL on failure. */
 #define ek_callable_create(s, ...) EK_CALL(ek_callable *, ek_callable_create_with, ((s),), ek_run_options, __VA_ARGS__)
 EK_API ek_callable *ek_callable_create_with(ek_session *s, const ek_run_options *o, ek_where where);
 EK_API EK_MUST_CHECK ek_status ek_callable_run(ek_callable *c, const ek_array *const *feeds, ek_array **fetches);
-EK_API void ek_callable_destroy(ek_callable *c);
+EK_API void ek_callable_destroy(ek_callable *c); /* NULL is allowed */
 
-/* A variable's value: a new reference to a copy. FAILED_PRECONDITION when it is not initialized. */
+/* A variable's value as a new array. FAILED_PRECONDITION when it is not initialized. */
 EK_API EK_MUST_CHECK ek_status ek_session_get(ek_session *s, ek_variable v, ek_array **out);
-/* Sets it as its initializer would; dtype and shape must fit. */
+/* Gives it a value, copied, as its initializer would; INVALID_ARGUMENT unless dtype and shape fit the variable's. Both wait
+ * for the run in progress. */
 EK_API EK_MUST_CHECK ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value);
 
 #ifdef __cplusplus

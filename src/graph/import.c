@@ -17,13 +17,16 @@ ek_status ek__graph_enter(ek_graph *g, ek_node *n, ek_error *err)
     if (g->n_nodes >= INT32_MAX) return EK_FAIL(err, RESOURCE_EXHAUSTED, "a graph holds at most 2^31 operations");
     if (ek__node_find(g, n->name, size) >= 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "Duplicate node name in graph: '%s'", n->name);
-    if (!EK_GROW(g->node, g->cap_nodes, g->n_nodes + 1) || !ek__map_put(&g->by_name, n->name, size, g->n_nodes))
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an operation");
-    n->id = (int32_t)g->n_nodes;
-    g->node[g->n_nodes++] = n;
-    g->version++;
     find_constant(n);
-    return EK_OK;
+    pthread_rwlock_wrlock(&g->lock); /* sessions may be planning */
+    const bool ok = EK_GROW(g->node, g->cap_nodes, g->n_nodes + 1) && ek__map_put(&g->by_name, n->name, size, g->n_nodes);
+    if (ok) {
+        n->id = (int32_t)g->n_nodes;
+        g->node[g->n_nodes++] = n;
+        g->version++;
+    }
+    pthread_rwlock_unlock(&g->lock);
+    return ok ? EK_OK : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an operation");
 }
 
 ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err)

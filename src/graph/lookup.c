@@ -159,7 +159,10 @@ void ek_set_shape_at(ek_tensor t, ek_shape shape, ek_where where)
                        EK_MAX_RANK);
         return;
     }
-    if (ek_shape_merge(&n->out_shape[t.index], &shape, &n->out_shape[t.index])) return;
+    pthread_rwlock_wrlock(&t.graph->lock); /* sessions may be planning */
+    const bool fits = ek_shape_merge(&n->out_shape[t.index], &shape, &n->out_shape[t.index]);
+    pthread_rwlock_unlock(&t.graph->lock);
+    if (fits) return;
     ek_shape_format(&n->out_shape[t.index], have, sizeof have);
     ek_shape_format(&shape, given, sizeof given);
     ek__graph_fail(t.graph, where, EK_INVALID_ARGUMENT, "Shapes %s and %s are not compatible: '%s:%d' has the first, "

@@ -160,6 +160,8 @@ static ek_status build(ek_builder *b, const ek_plan *head, ek_plan **out)
     p->refs = 1;
     p->dead_fetch = -1;
     p->outer = head;
+    p->root = head != NULL ? head->root : p;
+    if (head != NULL) atomic_fetch_add(&p->root->n_tails, 1);
     p->frame_destroy = b->host->frame_destroy;
     b->arena = &p->arena;
     if (head != NULL)
@@ -231,6 +233,7 @@ void ek__plan_unref(ek_plan *p)
     }
     for (int32_t i = 0; i < p->n_owned; i++) ek_array_unref(p->owned[i]);
     if (p->outer == NULL) program_destroy(p->program);
+    if (p->outer != NULL) atomic_fetch_sub(&p->root->n_tails, 1);
     ek__facts_destroy(p->facts);
     ek__free(p->owned);
     ek__free(p->variable);

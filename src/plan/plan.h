@@ -103,7 +103,10 @@ typedef struct ek_patch {
 
 typedef enum ek_split_kind { EK_SPLIT_SHAPE, EK_SPLIT_BRANCH } ek_split_kind;
 
-enum { EK_MAX_TAILS = 8 }; /* plans kept for the outcomes of a split */
+enum {
+    EK_MAX_TAILS = 8,     /* plans kept for the outcomes of one split */
+    EK_MAX_ALL_TAILS = 64 /* and of all splits below one root */
+};
 
 /* One outcome. The key: shapes of the node's outputs and the bytes of the values that decide, or the branch taken. */
 typedef struct ek_tail {
@@ -131,6 +134,8 @@ struct ek_plan {
     ek_arena arena;
     struct ek_program *program; /* shared by a root and its tails; owned by the root */
     const ek_plan *outer;       /* the plan before this one; NULL for a root. Outlives it */
+    ek_plan *root;              /* itself for a root */
+    atomic_int n_tails;         /* of a root: tails that exist below it */
     int32_t n_feeds;            /* of the root's signature */
     bool exclusive;             /* writes something that others may read: variables, state of ops */
     uint64_t steering;          /* bit per feed: booleans whose values were planned for */

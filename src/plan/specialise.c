@@ -4,12 +4,6 @@
  */
 #include "plan/ir.h"
 
-static uint64_t root_steering(const ek_plan *p)
-{
-    while (p->outer != NULL) p = p->outer;
-    return p->steering;
-}
-
 const ek_array *ek__steer(ek_builder *b, ek_edge e)
 {
     const int32_t at = ek__out_at(b->program, e);
@@ -18,7 +12,7 @@ const ek_array *ek__steer(ek_builder *b, ek_edge e)
     if (b->facts->constant[at] != NULL) return b->facts->constant[at];
     if (f->known == NULL) return NULL;
     /* A tail is chosen by its own key: it may not rest on a feed that its root's signature leaves open. */
-    if (b->plan->outer != NULL && (f->taint & ~root_steering(b->plan)) != 0) return NULL;
+    if (b->plan->outer != NULL && (f->taint & ~b->plan->root->steering) != 0) return NULL;
     b->plan->steering |= f->taint;
     return f->known;
 }

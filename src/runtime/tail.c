@@ -141,6 +141,30 @@ static bool keep(ek_split *s, const ek_frame *f, ek_plan *plan)
     return true;
 }
 
+/* Too many conds that numbers decide have too many outcomes together: only what this run is on its way through stays. */
+static void forget_others(ek_frame *f, const ek_plan *plan)
+{
+    for (; f != NULL; plan = f->plan, f = f->outer) {
+        ek_split *s = f->plan->split;
+        ek_tail gone[EK_MAX_TAILS];
+        int n_gone = 0, kept = 0;
+
+        pthread_mutex_lock(&s->lock);
+        for (int i = 0; i < s->n_tails; i++) {
+            if (s->tail[i].plan == plan)
+                s->tail[kept++] = s->tail[i];
+            else
+                gone[n_gone++] = s->tail[i];
+        }
+        s->n_tails = kept;
+        pthread_mutex_unlock(&s->lock);
+        for (int i = 0; i < n_gone; i++) {
+            ek__plan_unref(gone[i].plan);
+            ek__free(gone[i].key);
+        }
+    }
+}
+
 ek_status ek__find_tail(ek_run_state *run, ek_frame *f, ek_plan **out)
 {
     ek_split *s = f->plan->split;
@@ -160,6 +184,7 @@ ek_status ek__find_tail(ek_run_state *run, ek_frame *f, ek_plan **out)
             ek__plan_unref(plan);
             return EK_FAIL(run->err, RESOURCE_EXHAUSTED, "no memory to keep a plan");
         }
+        if (atomic_load(&plan->root->n_tails) > EK_MAX_ALL_TAILS) forget_others(f, plan);
     }
     *out = plan;
     return EK_OK;

@@ -146,6 +146,39 @@ static void a_constant_predicate_leaves_one_branch(void **state)
     ek_graph_destroy(g);
 }
 
+/* Fourteen conds one after the other, each decided by a number: 16384 outcomes, of which a few are kept. */
+static void many_conds_in_a_row(void **state)
+{
+    (void)state;
+    enum { N = 14 };
+    ek_graph *g = ek_graph_create();
+    const ek_tensor bits = placeholder(g, "bits", EK_INT32, EK_SCALAR);
+    ek_tensor y = constant(g, "y", scalar_f32(0));
+    for (int i = 0; i < N; i++) {
+        const int32_t mask = 1 << i;
+        const ek_tensor bit = binary(g, "BitwiseAnd", "bit", bits, constant(g, "mask", ek_array_of(EK_INT32, EK_SCALAR, &mask)));
+        const ek_tensor p = binary(g, "Greater", "p", bit, constant(g, "none", ek_array_of(EK_INT32, EK_SCALAR, NULL)));
+        const ek_op sw = node(g, "Switch", "sw", (ek_tensor[]){ y, p }, 2);
+
+        y = out(node(g, "Merge", "m", (ek_tensor[]){ out(sw, 0), binary(g, "AddV2", "more", out(sw, 1),
+                                                                       constant(g, "w", scalar_f32((float)mask))) }, 2), 0);
+    }
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_session *s = ek_session_create(g);
+    ek_array *got = NULL;
+    for (int i = 0; i < 300; i++) {
+        const int32_t v = (i * 2654435 >> 3) & ((1 << N) - 1);
+        ek_array *in = ek_array_of(EK_INT32, EK_SCALAR, &v);
+
+        EK_DIE(ek_run(s, .feed = { { bits, in } }, .fetch = { { y, &got } }));
+        assert_floats(got, 1, (float[]){ (float)v });
+        ek_array_unref(in);
+    }
+    ek_array_unref(got);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_function_of_fed_predicates_steers_too),
         cmocka_unit_test(a_predicate_from_numbers_splits_the_run),
         cmocka_unit_test(a_constant_predicate_leaves_one_branch),
+        cmocka_unit_test(many_conds_in_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,39 @@ static void eight_threads_share_a_session(void **state)
     ek_graph_destroy(g);
 }
 
+static void *build_on(void *arg)
+{
+    shared *m = arg;
+    ek_tensor t = m->x;
+
+    for (int i = 0; i < 500; i++) t = unary(m->x.graph, "Neg", "more", t);
+    return NULL;
+}
+
+static void a_graph_grows_while_it_runs(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    shared m = build(g);
+    pthread_t runner[2], builder;
+
+    assert_int_equal(pthread_create(&builder, NULL, build_on, &m), 0);
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&runner[i], NULL, work, &m), 0);
+    pthread_join(builder, NULL);
+    for (int i = 0; i < 2; i++) pthread_join(runner[i], NULL);
+    assert_int_equal(m.failures, 0);
+    EK_DIE(ek_graph_status(g, NULL));
+
+    ek_array *x = f32(EK_SHAPE(1), (float[]){ 3 }), *y = NULL;
+    const ek_tensor last = out(ek_graph_op_at(g, ek_graph_op_count(g) - 1), 0); /* later than the session */
+    EK_DIE(ek_run(m.s, .feed = { { m.x, x } }, .fetch = { { last, &y } }));
+    assert_floats(y, 1, (float[]){ 3 });
+    ek_array_unref(x);
+    ek_array_unref(y);
+    ek_session_destroy(m.s);
+    ek_graph_destroy(g);
+}
+
 /* Large element-wise work is cut into chunks; their number follows from the size alone, so the bits are the same. */
 static void the_number_of_threads_changes_no_bit(void **state)
 {
@@ -114,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(eight_threads_share_a_session),
+        cmocka_unit_test(a_graph_grows_while_it_runs),
         cmocka_unit_test(the_number_of_threads_changes_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
