@@ -37,7 +37,6 @@
 FUNCTION1(exp, exp, u10)
 FUNCTION1(expm1, expm1, u10)
 FUNCTION1(log, log, u10)
-FUNCTION1(log1p, log1p, u10)
 FUNCTION1(sin, sin, u10)
 FUNCTION1(cos, cos, u10)
 FUNCTION1(tan, tan, u10)
@@ -47,8 +46,6 @@ FUNCTION1(atan, atan, u10)
 FUNCTION1(sinh, sinh, u10)
 FUNCTION1(cosh, cosh, u10)
 FUNCTION1(tanh, tanh, u10)
-FUNCTION1(asinh, asinh, u10)
-FUNCTION1(acosh, acosh, u10)
 FUNCTION1(atanh, atanh, u10)
 FUNCTION1(erf, erf, u10)
 FUNCTION1(erfc, erfc, u15)
@@ -83,6 +80,22 @@ static inline double sigmoid_d(double a)
     return (a < 0.0 ? e : 1.0) / (1.0 + e);
 }
 COMPOSED1(sigmoid, sigmoid_vf(a), sigmoid_d(a))
+
+/* Near the end of the range SLEEF's log1p gives infinity; beyond 1e20 log is the same to the last bit. */
+COMPOSED1(log1p, vf_select(vf_lt(vf_set(1e20f), a), VF(log, u10)(a), VF(log1p, u10)(a)),
+          a > 1e20 ? SCALAR_D(log, u10)(a) : SCALAR_D(log1p, u10)(a))
+
+/* SLEEF squares the argument, which overflows; beyond LARGE asinh and acosh are log(2|x|) to the last bit. */
+#define LARGE 1e10
+#define LN_2 0.693147180559945309417232121458
+static inline vf far_log_vf(vf a) { return vf_add(VF(log, u10)(vf_abs(a)), vf_set((float)LN_2)); }
+static inline double far_log_d(double a) { return SCALAR_D(log, u10)(fabs(a)) + LN_2; }
+COMPOSED1(asinh,
+          vf_select(vf_lt(vf_set((float)LARGE), vf_abs(a)),
+                    vf_select(vf_lt(a, ZERO), vf_neg(far_log_vf(a)), far_log_vf(a)), VF(asinh, u10)(a)),
+          fabs(a) > LARGE ? copysign(far_log_d(a), a) : SCALAR_D(asinh, u10)(a))
+COMPOSED1(acosh, vf_select(vf_lt(vf_set((float)LARGE), a), far_log_vf(a), VF(acosh, u10)(a)),
+          a > LARGE ? far_log_d(a) : SCALAR_D(acosh, u10)(a))
 
 /* max(x, 0) + log(1 + exp(-|x|)). */
 COMPOSED1(softplus, vf_add(vf_max(a, ZERO), VF(log1p, u10)(VF(exp, u10)(vf_neg(vf_abs(a))))),

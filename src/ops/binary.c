@@ -70,10 +70,11 @@ const ek_op_def ek__op_Add = {
 
 /* ---- integers that can be refused ------------------------------------------------------------------- */
 
-/* A loop to run where no element of input 1 is refused. */
+/* A loop to run where no element of input 1 is refused; otherwise the code and the sentence. */
 typedef struct guarded {
     ek_elementwise_fn fn;
     bool (*refused)(int64_t n, const void *y);
+    ek_status code;
     const char *why;
 } guarded;
 
@@ -96,14 +97,14 @@ static ek_status run_guarded(int64_t n, const void *const *in, const int *step, 
 {
     const guarded *const g = state;
 
-    if (g->refused(step[1] == 0 ? 1 : n, in[1])) return EK_FAIL(err, INVALID_ARGUMENT, "%s", g->why);
+    if (g->refused(step[1] == 0 ? 1 : n, in[1])) return ek__fail(err, g->code, __FILE__, __LINE__, "%s", g->why);
     g->fn(n, in, step, out, NULL);
     return EK_OK;
 }
 
-/* Floats as any loop; integers with input 1 looked at first, by the size of an element. */
+/* Floats as any loop; integers with input 1 looked at first, by a function for the size of an element. */
 static ek_status prepare_guarded(ek_prepare_ctx *c, const ek_loops *loops, bool (*const refused[9])(int64_t, const void *),
-                                 const char *why)
+                                 ek_status code, const char *why)
 {
     const ek_elementwise_fn fn = ek__loop(loops, c->in_dtype[0]);
     guarded *g;
@@ -111,22 +112,28 @@ static ek_status prepare_guarded(ek_prepare_ctx *c, const ek_loops *loops, bool 
     if (fn == NULL || !ek_dtype_is_integer(c->in_dtype[0])) return ek__elementwise_prepare_loop(c, fn, NULL);
     g = EK_ARENA_NEW(c->arena, guarded, 1);
     if (g == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
-    *g = (guarded){ fn, refused[ek_dtype_size(c->in_dtype[0])], why };
+    *g = (guarded){ fn, refused[ek_dtype_size(c->in_dtype[0])], code, why };
     return ek__elementwise_prepare_fallible(c, run_guarded, g);
 }
 
+static bool (*const zero[9])(int64_t, const void *) = { [1] = zero_1, [2] = zero_2, [4] = zero_4, [8] = zero_8 };
+static bool (*const negative[9])(int64_t, const void *) = { [4] = negative_4, [8] = negative_8 };
+
 static ek_status prepare_division(ek_prepare_ctx *c, const ek_loops *loops)
 {
-    static bool (*const zero[9])(int64_t, const void *) = { [1] = zero_1, [2] = zero_2, [4] = zero_4, [8] = zero_8 };
+    return prepare_guarded(c, loops, zero, EK_INVALID_ARGUMENT, "Integer division by zero");
+}
 
-    return prepare_guarded(c, loops, zero, "Integer division by zero");
+/* TensorFlow forgot these two when it gave its divisions a sentence. */
+static ek_status prepare_truncation(ek_prepare_ctx *c, const ek_loops *loops)
+{
+    return prepare_guarded(c, loops, zero, EK_INTERNAL,
+                           "Unexpected error in binary operator (only integer div and mod should have errors)");
 }
 
 static ek_status prepare_power(ek_prepare_ctx *c, const ek_loops *loops)
 {
-    static bool (*const negative[9])(int64_t, const void *) = { [4] = negative_4, [8] = negative_8 };
-
-    return prepare_guarded(c, loops, negative, "Integers to negative integer powers are not allowed");
+    return prepare_guarded(c, loops, negative, EK_INVALID_ARGUMENT, "Integers to negative integer powers are not allowed");
 }
 
 /* Offers the loop to chains for floats only: integers are looked at first. */
@@ -146,9 +153,9 @@ static ek_elementwise_fn float_loop(const ek_prepare_ctx *c, const ek_loops *loo
         .shape = ek__binary_shape, .prepare = Name##_prepare, .elementwise = Name##_loop, .inplace = 3 };
 
 GUARDED_OP(FloorDiv, floor_div, prepare_division, NUMBERS)
-GUARDED_OP(TruncateDiv, trunc_div, prepare_division, NUMBERS)
+GUARDED_OP(TruncateDiv, trunc_div, prepare_truncation, NUMBERS)
 GUARDED_OP(FloorMod, floor_mod, prepare_division, "T: {int32, int64, " EK_T_FLOAT "}")
-GUARDED_OP(TruncateMod, trunc_mod, prepare_division, "T: {int32, int64, " EK_T_FLOAT "}")
+GUARDED_OP(TruncateMod, trunc_mod, prepare_truncation, "T: {int32, int64, " EK_T_FLOAT "}")
 GUARDED_OP(Mod, trunc_mod, prepare_division, "T: {int32, int64, half, half, bfloat16, float, double}")
 GUARDED_OP(Pow, pow, prepare_power, "T: {" EK_T_FLOAT ", int32, int64, " EK_T_COMPLEX "}")
 
