@@ -82,6 +82,7 @@ typedef struct elementwise {
     int64_t count;
     int n_in, n_dims;
     int step[MAX_IN];
+    bool whole[MAX_IN]; /* as large as the output: in its order */
     size_t in_size[MAX_IN], out_size;
     int64_t dim[EK_MAX_RANK], stride[MAX_IN][EK_MAX_RANK];
 } elementwise;
@@ -97,10 +98,11 @@ static ek_status run_whole(const ek_run_args *a, int64_t chunk)
 }
 
 /* n elements at given places. */
-static ek_status run_piece(const elementwise *e, int64_t n, const void *const *in, void *out, ek_error *err)
+static ek_status run_piece(const elementwise *e, int64_t n, const void *const *in, const int *step, void *out,
+                           ek_error *err)
 {
-    if (e->fallible != NULL) return e->fallible(n, in, e->step, out, e->state, err);
-    e->fn(n, in, e->step, out, e->state);
+    if (e->fallible != NULL) return e->fallible(n, in, step, out, e->state, err);
+    e->fn(n, in, step, out, e->state);
     return EK_OK;
 }
 
@@ -112,38 +114,122 @@ static ek_status run_flat(const ek_run_args *a, int64_t chunk)
 
     for (int k = 0; k < e->n_in; k++)
         in[k] = (const char *)a->in[k] + (size_t)(from * e->step[k]) * e->in_size[k];
-    return run_piece(e, left < EK_ELEMENTWISE_CHUNK ? left : EK_ELEMENTWISE_CHUNK, in,
+    return run_piece(e, left < EK_ELEMENTWISE_CHUNK ? left : EK_ELEMENTWISE_CHUNK, in, e->step,
                      (char *)a->out[0] + (size_t)from * e->out_size, a->err);
 }
 
-/* Where in each input the output's element `at` comes from; returns how many of its row are left. */
-static int64_t locate(const elementwise *e, int64_t at, const ek_run_args *a, const void **in)
+/* A place in the output, and the elements of each input that belong there. */
+typedef struct cursor {
+    int64_t index[EK_MAX_RANK], place[MAX_IN];
+} cursor;
+
+static cursor cursor_at(const elementwise *e, int64_t at)
 {
-    int64_t place[MAX_IN] = { 0 }, rest = at, left = 0;
+    cursor c = { 0 };
 
     for (int d = e->n_dims - 1; d >= 0; d--) {
-        const int64_t i = rest % e->dim[d];
-
-        rest /= e->dim[d];
-        if (d == e->n_dims - 1) left = e->dim[d] - i;
-        for (int k = 0; k < e->n_in; k++) place[k] += i * e->stride[k][d];
+        c.index[d] = at % e->dim[d];
+        at /= e->dim[d];
+        for (int k = 0; k < e->n_in; k++) c.place[k] += c.index[d] * e->stride[k][d];
     }
-    for (int k = 0; k < e->n_in; k++) in[k] = (const char *)a->in[k] + (size_t)place[k] * e->in_size[k];
-    return left;
+    return c;
+}
+
+/* To the beginning of the next row; after the last one to the first. */
+static void next_row(const elementwise *e, cursor *c)
+{
+    const int last = e->n_dims - 1;
+
+    for (int k = 0; k < e->n_in; k++) c->place[k] -= c->index[last] * e->stride[k][last];
+    c->index[last] = 0;
+    for (int d = last - 1; d >= 0; d--) {
+        const bool wraps = ++c->index[d] == e->dim[d];
+
+        for (int k = 0; k < e->n_in; k++) c->place[k] += e->stride[k][d] * (wraps ? 1 - e->dim[d] : 1);
+        if (!wraps) return;
+        c->index[d] = 0;
+    }
+}
+
+static int64_t chunk_end(const elementwise *e, int64_t from)
+{
+    return e->count - from < EK_ELEMENTWISE_CHUNK ? e->count : from + EK_ELEMENTWISE_CHUNK;
 }
 
 static ek_status run_rows(const ek_run_args *a, int64_t chunk)
 {
     const elementwise *const e = a->state;
+    const int last = e->n_dims - 1;
     int64_t at = chunk * EK_ELEMENTWISE_CHUNK;
-    const int64_t end = e->count - at < EK_ELEMENTWISE_CHUNK ? e->count : at + EK_ELEMENTWISE_CHUNK;
+    const int64_t end = chunk_end(e, at);
+    cursor c = cursor_at(e, at);
     const void *in[MAX_IN];
 
     while (at < end) {
-        const int64_t left = locate(e, at, a, in), n = left < end - at ? left : end - at;
+        const int64_t left = e->dim[last] - c.index[last], n = left < end - at ? left : end - at;
 
-        EK_TRY(run_piece(e, n, in, (char *)a->out[0] + (size_t)at * e->out_size, a->err));
+        for (int k = 0; k < e->n_in; k++) in[k] = (const char *)a->in[k] + (size_t)c.place[k] * e->in_size[k];
+        EK_TRY(run_piece(e, n, in, e->step, (char *)a->out[0] + (size_t)at * e->out_size, a->err));
         at += n;
+        next_row(e, &c);
+    }
+    return EK_OK;
+}
+
+/* Rows so short that a call each would cost more than they: inputs that are broadcast are written out for a block of
+ * rows first, which pays longer where one row serves all. */
+enum { NARROW = 64, NARROW_ROWS = 256, BLOCK = 512 };
+
+/* n elements of input k from a place on, as the output sees them. */
+static void write_out(const elementwise *e, int k, const char *x, cursor c, int64_t n, char *to)
+{
+    const int last = e->n_dims - 1;
+    const size_t size = e->in_size[k];
+
+    for (int64_t done = 0; done < n; next_row(e, &c)) {
+        const int64_t left = e->dim[last] - c.index[last], m = left < n - done ? left : n - done;
+        const char *const from = x + (size_t)c.place[k] * size;
+
+        if (e->step[k] == 1) memcpy(to + (size_t)done * size, from, (size_t)m * size);
+        for (int64_t i = 0; e->step[k] == 0 && i < m; i++) memcpy(to + (size_t)(done + i) * size, from, size);
+        done += m;
+    }
+}
+
+/* Whether input k is one row for the whole output: written out once it serves every block of whole rows. */
+static bool one_row(const elementwise *e, int k)
+{
+    for (int d = 0; d < e->n_dims - 1; d++)
+        if (e->stride[k][d] != 0) return false;
+    return true;
+}
+
+static bool is_narrow(const elementwise *e)
+{
+    const int64_t w = e->dim[e->n_dims - 1];
+    bool rows = true;
+
+    for (int k = 0; k < e->n_in; k++) rows = rows && (e->whole[k] || one_row(e, k));
+    return e->n_dims > 1 && (w < NARROW || (rows && w <= NARROW_ROWS));
+}
+
+static ek_status run_narrow(const ek_run_args *a, int64_t chunk)
+{
+    static const int each[MAX_IN] = { 1, 1, 1 };
+    const elementwise *const e = a->state;
+    const int64_t from = chunk * EK_ELEMENTWISE_CHUNK, end = chunk_end(e, from);
+    const int64_t block = BLOCK - BLOCK % e->dim[e->n_dims - 1];
+    _Alignas(64) char written[MAX_IN][BLOCK * 16];
+    const void *in[MAX_IN];
+
+    for (int64_t at = from; at < end; at += block) {
+        const int64_t n = end - at < block ? end - at : block;
+
+        for (int k = 0; k < e->n_in; k++) {
+            in[k] = e->whole[k] ? (const char *)a->in[k] + (size_t)at * e->in_size[k] : written[k];
+            if (!e->whole[k] && (at == from || !one_row(e, k))) write_out(e, k, a->in[k], cursor_at(e, at), n, written[k]);
+        }
+        EK_TRY(run_piece(e, n, in, each, (char *)a->out[0] + (size_t)at * e->out_size, a->err));
     }
     return EK_OK;
 }
@@ -194,12 +280,18 @@ static ek_status prepare(ek_prepare_ctx *c, ek_elementwise_fn fn, ek_fallible_fn
     e->count = ek_shape_count(&c->out[0]);
     e->n_in = c->n_in;
     e->out_size = ek_dtype_size(c->out_dtype[0]);
-    for (int k = 0; k < e->n_in; k++) e->in_size[k] = ek_dtype_size(c->in_dtype[k]);
+    for (int k = 0; k < e->n_in; k++) {
+        e->in_size[k] = ek_dtype_size(c->in_dtype[k]);
+        e->whole[k] = ek_shape_count(&c->in[k]) == e->count;
+    }
     collapse(e, c);
     c->state = e;
     c->n_phases = 1;
     c->phase[0].chunks = (e->count + EK_ELEMENTWISE_CHUNK - 1) / EK_ELEMENTWISE_CHUNK;
-    c->phase[0].run = e->n_dims > 1 ? run_rows : c->phase[0].chunks == 1 && fn != NULL ? run_whole : run_flat;
+    c->phase[0].run = is_narrow(e)                            ? run_narrow
+                      : e->n_dims > 1                         ? run_rows
+                      : c->phase[0].chunks == 1 && fn != NULL ? run_whole
+                                                              : run_flat;
     return EK_OK;
 }
 

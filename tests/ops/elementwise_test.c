@@ -73,6 +73,10 @@ static void broadcasts_like_numpy(void **state)
         { EK_SHAPE(33333, 3), EK_SHAPE(3), EK_SHAPE(33333, 3) },
         { EK_SHAPE(3), EK_SHAPE(33333, 3), EK_SHAPE(33333, 3) },
         { EK_SHAPE(33333, 3), EK_SHAPE(33333, 1), EK_SHAPE(33333, 3) },
+        { EK_SHAPE(1, 1000, 1, 7), EK_SHAPE(6, 1, 2, 7), EK_SHAPE(6, 1000, 2, 7) },
+        { EK_SHAPE(40000, 1), EK_SHAPE(1, 3), EK_SHAPE(40000, 3) },
+        { EK_SHAPE(1000, 100), EK_SHAPE(1000, 1), EK_SHAPE(1000, 100) },
+        { EK_SHAPE(10, 1, 100), EK_SHAPE(5, 1), EK_SHAPE(10, 5, 100) },
         { EK_SHAPE(5, 7, 200, 16), EK_SHAPE(5, 1, 1, 16), EK_SHAPE(5, 7, 200, 16) },
     };
     enum { MOST = 3 * 40000 };
