@@ -1,6 +1,6 @@
 /* elementwise - what element-wise ops cost: time of one prepared run over shapes that count, beside memcpy of as many bytes.
  *
- * Every row is prepared once, then run by one thread, chunk after chunk until it used 50 ms of the processor. GB/s counts the bytes of
+ * Every row is prepared once, then run by one thread until it used 50 ms of the processor. GB/s counts the bytes of
  * operands and result. Inputs are written before they are read: untouched pages would be one shared page. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +92,7 @@ static void bench_copy(int64_t n)
 
 int main(void)
 {
-    static const char *const functions[] = { "Relu", "Rsqrt", "Exp", "Log", "Sigmoid", "Tanh", "Softplus" };
+    static const char *const functions[] = { "Relu", "Rsqrt", "Exp", "Expm1", "Log", "Log1p", "Sigmoid", "Tanh", "Softplus" };
     static const int64_t columns[] = { 1, 3, 16, 64, 100, 1024 };
     double tiny;
 
