@@ -85,7 +85,7 @@ static ek_status mirror_shape(ek_shape_ctx *c)
     const bool reflect = strcmp(((const mirror_attrs *)c->attrs)->mode, "REFLECT") == 0;
 
     EK_TRY(padded_shape(c, ","));
-    if (c->in_value[PADDINGS] == NULL || c->in[INPUT].rank < 0) return EK_OK;
+    if (!c->running || c->in_value[PADDINGS] == NULL || c->in[INPUT].rank < 0) return EK_OK;
     for (int32_t d = 0; d < c->in[INPUT].rank; d++) {
         const int64_t a = before(c->in_value, d), b = after(c->in_value, d), n = c->in[INPUT].dim[d];
 

@@ -71,8 +71,8 @@ static ek_status float_range(const ek_array *const *v, ek_dtype t, range_state *
     char a[40], b[40];
 
     if (delta == 0.0) return EK_FAIL(err, INVALID_ARGUMENT, "Requires delta != 0: 0");
-    ek__format_float(a, (float)start);
-    ek__format_float(b, (float)limit);
+    (void)snprintf(a, sizeof a, "%.6g", start);
+    (void)snprintf(b, sizeof b, "%.6g", limit);
     EK_TRY(range_order(err, delta > 0.0, delta > 0.0 ? start <= limit : start >= limit, a, b));
     const double n = ceil(fabs(rounded(t, rounded(t, limit - start) / delta)));
     if (!(n < 4611686018427387904.0))

@@ -80,10 +80,6 @@ static ek_status spread_entries(const ek_strided_spec *spec, int32_t rank, sprea
         s->from_start[d] = bit(spec->begin_mask, i);
         s->to_end[d] = bit(spec->end_mask, i);
         s->shrink[d] = bit(spec->shrink_axis_mask, i);
-        if (dense->stride[d] == 0)
-            return EK_FAIL(err, INVALID_ARGUMENT, "strides[%lld] must be non-zero", (long long)i);
-        if (s->shrink[d] && dense->stride[d] < 0)
-            return EK_FAIL(err, INVALID_ARGUMENT, "only stride 1 allowed on non-range indexing.");
         if (!s->shrink[d]) EK_TRY(put_out(s, d, err));
         d++;
     }
@@ -114,12 +110,15 @@ static ek_status slice_dim(const ek_strided_spec *spec, const spread *s, int32_t
     const int64_t stride = dense->stride[d];
     const bool both_known = spec->begin != NULL && spec->end != NULL;
 
+    if (stride == 0) return EK_FAIL(err, INVALID_ARGUMENT, "strides[%d] must be non-zero", d);
+    if (s->shrink[d] && stride < 0 && n >= 0)
+        return EK_FAIL(err, INVALID_ARGUMENT, "only stride 1 allowed on non-range indexing.");
     dense->begin[d] = 0;
     if (s->shrink[d]) {
         const int64_t at = s->begin[d] < 0 && n >= 0 ? s->begin[d] + n : s->begin[d];
 
         dense->size[d] = 1;
-        if (n < 0 || spec->begin == NULL) return EK_OK;
+        if (n < 0 || !both_known) return EK_OK; /* TensorFlow looks no earlier either */
         if (at < 0 || at >= n)
             return EK_FAIL(err, INVALID_ARGUMENT, "slice index %lld of dimension %d out of bounds.", (long long)at, d);
         dense->begin[d] = at;

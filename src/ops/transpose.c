@@ -23,10 +23,12 @@ static ek_status perm_check(const ek_shape_ctx *c, int32_t rank)
         const int64_t from = ek__array_int(perm, d);
 
         if (from < 0 || from >= rank)
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "%lld is out of range [0 .. %d)", (long long)from, rank);
+            return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "%lld is out of range [0 .. %d)", (long long)from, rank)
+                              : EK_FAIL(c->err, INVALID_ARGUMENT, "perm dim %lld is out of range of input rank %d",
+                                        (long long)from, rank);
         seen[from] = true;
     }
-    for (int32_t d = 0; d < rank; d++)
+    for (int32_t d = 0; d < rank && c->running; d++)
         if (!seen[d]) {
             char text[EK_MAX_RANK * 4];
             size_t at = 0;
