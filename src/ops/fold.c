@@ -120,7 +120,7 @@ static void acc_clamp(const fold_state *s, int64_t n, void *acc)
     }
 }
 
-/* Divides or takes the root, in the accumulator's type: of integers after they have wrapped to their own. */
+/* Divides or takes the root, in the accumulator's type: the root of integers after they have wrapped to their own. */
 static void acc_end(const fold_state *s, int64_t n, void *acc)
 {
     const int64_t values = s->acc == ACC_C ? 2 * n : n;
@@ -133,8 +133,10 @@ static void acc_end(const fold_state *s, int64_t n, void *acc)
     }
     for (int64_t j = 0; j < n; j++) {
         uint64_t wrapped, *v = (uint64_t *)acc + j;
-        ek__convert(s->acc_dtype, v, s->dtype, &wrapped, 1);
-        ek__convert(s->dtype, &wrapped, s->acc_dtype, v, 1);
+        if (s->end == EK_FOLD_ROOT) {
+            ek__convert(s->acc_dtype, v, s->dtype, &wrapped, 1);
+            ek__convert(s->dtype, &wrapped, s->acc_dtype, v, 1);
+        }
         const bool negative = s->acc == ACC_I && (int64_t)*v < 0;
         const uint64_t magnitude = negative ? -*v : *v;
         if (s->end == EK_FOLD_MEAN) {

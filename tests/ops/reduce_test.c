@@ -97,6 +97,7 @@ static void other_types(void **state)
     (void)state;
     check("Sum", EK_INT32, big, 3, wrapped);
     check("Mean", EK_INT8, small, 3, (int8_t[]){ -3 });
+    check("Mean", EK_INT32, big, 3, (int32_t[]){ 715827883 }); /* of the sum as it is, not as int32 holds it */
     check("Mean", EK_INT8, small, 0, (int8_t[]){ 0 });
     check("Prod", EK_INT8, small, 3, (int8_t[]){ 105 });
     check("Max", EK_INT8, small, 3, (int8_t[]){ 3 });
