@@ -12,7 +12,7 @@
  * The first START rows are summed in double and chunks grow from there, so that wild first rows
  * spoil no shift for long.
  */
-#include "kernels/level.h"
+#include "kernels/loop_lv.h"
 
 enum {
     TILE = 1024, /* columns at a time: their sums stay in the first-level cache */
@@ -117,7 +117,7 @@ void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x,
 
 #define NORMAL(i) (((x[i] - mean_hi[j]) - mean_lo[j]) * a[j] + b[j])
     for (; r + 4 <= rows; r += 4, x += 4 * stride, y += 4 * stride) {
-#pragma GCC ivdep
+        INDEPENDENT
         for (int64_t j = 0; j < w; j++) {
             const float y0 = NORMAL(j), y1 = NORMAL(j + stride), y2 = NORMAL(j + 2 * stride), y3 = NORMAL(j + 3 * stride);
             y[j] = y0;
@@ -127,7 +127,7 @@ void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x,
         }
     }
     for (; r < rows; r++, x += stride, y += stride) {
-#pragma GCC ivdep
+        INDEPENDENT
         for (int64_t j = 0; j < w; j++) y[j] = NORMAL(j);
     }
 #undef NORMAL
@@ -184,7 +184,7 @@ void EK_K(bn_grad_apply_f32)(int64_t rows, int64_t stride, int64_t w, const floa
 
 #define SLOPE(i) ((a[j] * dy[i] + ((x[i] - mean_hi[j]) - mean_lo[j]) * c[j]) + d[j])
     for (; r + 2 <= rows; r += 2, x += 2 * stride, dy += 2 * stride, dx += 2 * stride) {
-#pragma GCC ivdep
+        INDEPENDENT
         for (int64_t j = 0; j < w; j++) {
             const float d0 = SLOPE(j), d1 = SLOPE(j + stride);
             dx[j] = d0;
@@ -192,7 +192,7 @@ void EK_K(bn_grad_apply_f32)(int64_t rows, int64_t stride, int64_t w, const floa
         }
     }
     for (; r < rows; r++, x += stride, dy += stride, dx += stride) {
-#pragma GCC ivdep
+        INDEPENDENT
         for (int64_t j = 0; j < w; j++) dx[j] = SLOPE(j);
     }
 #undef SLOPE
