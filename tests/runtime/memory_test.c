@@ -5,7 +5,7 @@
  * variable that is read and written, a cond on a fed flag. */
 typedef struct model {
     ek_graph *g;
-    ek_tensor x, flag, w, y;
+    ek_tensor x, flag, w, y, shape, z;
     ek_op init, up;
 } model;
 
@@ -25,6 +25,8 @@ static model build(void)
     const ek_op sw = node(m.g, "Switch", "sw", (ek_tensor[]){ c, m.flag }, 2);
     const ek_tensor t = unary(m.g, "Square", "t", out(sw, 1));
     m.y = out(node(m.g, "Merge", "y", (ek_tensor[]){ out(sw, 0), t }, 2), 0);
+    m.shape = placeholder(m.g, "shape", EK_INT32, EK_SHAPE(-1));
+    m.z = unary(m.g, "Neg", "z", binary(m.g, "Reshape", "r", m.y, m.shape));
     m.up = write_to(m.g, "AssignAdd", "up", m.w, constant(m.g, "step", f32(EK_SHAPE(3), (float[]){ 1, 1, 1 })), NULL, 0);
     return m;
 }
@@ -96,18 +98,21 @@ static ek_status everything(void)
     constant_without_memory = false;
     model m = build();
     ek_session *s = m.g != NULL ? ek_session_create(m.g) : NULL;
-    ek_array *x = f32(EK_SHAPE(2, 3), NULL), *yes = scalar_bool(true), *y = NULL;
+    ek_array *x = f32(EK_SHAPE(2, 3), NULL), *yes = scalar_bool(true), *flat = vector_i32(1, (int32_t[]){ 6 }), *y = NULL;
     ek_status st = EK_RESOURCE_EXHAUSTED;
 
-    if (!constant_without_memory && s != NULL && x != NULL && yes != NULL) {
+    if (!constant_without_memory && s != NULL && x != NULL && yes != NULL && flat != NULL) {
         st = ek_run(s, .target = { m.init });
         if (st == EK_OK)
             st = ek_run(s, .feed = { { m.x, x }, { m.flag, yes } }, .fetch = { { m.y, &y } }, .target = { m.up });
         if (st == EK_OK) assert_non_null(y);
         if (st != EK_OK) assert_null(y);
+        if (st == EK_OK)
+            st = ek_run(s, .feed = { { m.x, x }, { m.flag, yes }, { m.shape, flat } }, .fetch = { { m.z, &y } });
     }
     ek_array_unref(x);
     ek_array_unref(yes);
+    ek_array_unref(flat);
     ek_array_unref(y);
     ek_session_destroy(s);
     ek_graph_destroy(m.g);
