@@ -48,7 +48,7 @@ static ek_status shapes(eval *e)
                                           .err = e->err }));
     for (int k = 0; k < e->n_out; k++) {
         if (ek_shape_is_known(&e->out_shape[k]) && ek_shape_count(&e->out_shape[k]) > e->most)
-            return EK_FAIL(e->err, RESOURCE_EXHAUSTED, "the result of Op '%s' is too large to be computed here", e->def->name);
+            return EK_FAIL(e->err, UNIMPLEMENTED, "the result of Op '%s' is too large to be computed here", e->def->name);
         if (ek_shape_is_known(&e->out_shape[k])) continue;
         ek_shape_format_cc(&e->out_shape[k], text, sizeof text);
         return EK_FAIL(e->err, INTERNAL, "the shape rule of Op '%s' leaves output %d as %s although every input is known",

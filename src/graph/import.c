@@ -3,6 +3,14 @@
 #include "graph/attr.h"
 #include "graph/build.h"
 
+/* A few bytes of a file may ask for a node of many outputs. Real graphs have one or two for each node. */
+enum { MANY_OUTPUTS = 1 << 20, MANY_OUTPUTS_EACH = 16 };
+
+static bool too_many_outputs(const ek_graph *g, const ek_node *n)
+{
+    return g->n_outputs + n->n_out > MANY_OUTPUTS + MANY_OUTPUTS_EACH * g->n_nodes;
+}
+
 static void find_constant(ek_node *n)
 {
     const ek_attr_value *v = strcmp(n->type, "Const") == 0 ? ek__attr_find(n->attr, n->n_attr, "value") : NULL;
@@ -23,6 +31,7 @@ ek_status ek__graph_enter(ek_graph *g, ek_node *n, ek_error *err)
     if (ok) {
         n->id = (int32_t)g->n_nodes;
         g->node[g->n_nodes++] = n;
+        g->n_outputs += n->n_out;
         g->version++;
     }
     pthread_rwlock_unlock(&g->lock);
@@ -49,6 +58,9 @@ ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err)
                            n->type);
         n->n_out = n_out;
     }
+    if (too_many_outputs(g, n))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "'%s' brings the graph to %lld outputs for %lld operations, more than is believed of a "
+                       "file", n->name, (long long)(g->n_outputs + n->n_out), (long long)g->n_nodes);
     n->out_shape = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out + 1);
     if (n->out_shape == NULL || !ek__name_mark(g, n->name)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an operation");
     for (int32_t k = 0; k < n->n_out; k++) n->out_shape[k] = EK_UNKNOWN_SHAPE;

@@ -48,7 +48,7 @@ static bool is_index(ek_dtype t) { return ek_dtype_base(t) == EK_INT32 || ek_dty
 
 /* Values are looked for where a rule may ask: constants are at hand; what must be computed is worth it for the inputs
  * that decide shapes, and for small integers. */
-static void look_at(const ek_graph *g, const ek_node *n, int32_t i, view *v)
+static ek_status look_at(const ek_graph *g, const ek_node *n, int32_t i, view *v, ek_error *err)
 {
     const ek_edge e = n->in[i];
     const ek_node *from = g->node[e.node];
@@ -59,8 +59,12 @@ static void look_at(const ek_graph *g, const ek_node *n, int32_t i, view *v)
     v->handle[i] = from->out_handle != NULL ? from->out_handle[e.index] : EK_UNKNOWN_SHAPE;
     v->value[i] = from->constant;
     v->held[i] = NULL;
-    if (from->constant == NULL && (asked || is_index(n->in_dtype[i]))) v->value[i] = v->held[i] = ek__constant_value(g, e);
-    if (is_index(n->in_dtype[i]) && v->shape[i].rank == 1) v->as_shape[i] = ek__constant_value_as_shape(g, e);
+    if (from->constant == NULL && (asked || is_index(n->in_dtype[i]))) {
+        EK_TRY(ek__constant_find(g, e, &v->held[i], err));
+        v->value[i] = v->held[i];
+    }
+    if (is_index(n->in_dtype[i]) && v->shape[i].rank == 1) EK_TRY(ek__constant_find_shape(g, e, &v->as_shape[i], err));
+    return EK_OK;
 }
 
 /* TensorFlow's end of a shape rule's message. */
@@ -93,7 +97,7 @@ static ek_status run_rule(const ek_graph *g, ek_node *n, view *v, ek_shape *hand
                        .out_dtype = n->out_dtype, .out = n->out_shape,
                        .out_handle = handle, .err = err };
 
-    for (int32_t i = 0; i < n->n_in; i++) look_at(g, n, i, v);
+    for (int32_t i = 0; i < n->n_in; i++) EK_TRY(look_at(g, n, i, v, err));
     return n->spec->def->shape != NULL ? n->spec->def->shape(&c) : EK_OK;
 }
 

@@ -60,6 +60,7 @@ struct ek_graph {
     const ek_registry *registry;
     ek_node **node;
     int64_t n_nodes, cap_nodes;
+    int64_t n_outputs;          /* of all nodes together */
     ek_map by_name;
     ek_variable_info **variable;
     int64_t n_variables, cap_variables;
@@ -125,7 +126,7 @@ ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err);
 ek_status ek__graph_infer(ek_graph *g, int64_t from, ek_error *err);
 
 /* The value of a tensor if it follows from constants alone (small ones; evaluated through the definitions), as a new
- * reference, else NULL. */
+ * reference, else NULL. For builders: a lack of memory is recorded in the graph. */
 ek_array *ek__constant_value(const ek_graph *g, ek_edge e);
 /* What is known of an integer vector's elements, as a shape. */
 ek_shape ek__constant_value_as_shape(const ek_graph *g, ek_edge e);

@@ -179,7 +179,7 @@ static ek_status needed(const ek_op_spec *spec, const char *name, int kind, cons
     return EK_OK;
 }
 
-enum { MOST_REPEATS = 1 << 20 }; /* of one list argument: a file's N is not to be trusted with memory */
+enum { MOST_REPEATS = 1 << 16 }; /* of one list argument: a file's N is not to be trusted with memory */
 
 static ek_status add_argument(type_list *l, const ek_op_spec *spec, const ek_arg_spec *arg, const ek_attr *attrs, int n,
                               ek_error *err)

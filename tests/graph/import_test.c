@@ -90,6 +90,31 @@ static void a_name_stands_once(void **state)
     toy_end(g);
 }
 
+static void a_small_file_cannot_ask_for_much_memory(void **state)
+{
+    static const ek_op_def split = { .name = "Split", .inputs = "x: T", .outputs = "y: N * T", .attrs = "T: type; N: int", .shape = toy_same_shape };
+    const ek_op_def *defs[] = { &split };
+    ek_registry *r;
+    ek_graph *g;
+    ek_error err = { 0 };
+    ek_status st = EK_OK;
+    char name[16];
+
+    EK_UNUSED(state);
+    assert_int_equal(ek__registry_create(defs, 1, &r, &err), EK_OK);
+    g = ek__graph_create(r);
+    for (int i = 0; i < 100 && st == EK_OK; i++) {
+        sprintf(name, "n%d", i);
+        ek_node *n = typed(g, "Split", ek__arena_strdup(&g->arena, name), 0, -1);
+        add_attr(n, "N", (ek_attr_value){ .kind = EK_ATTR_INT, .u.i = 60000 });
+        st = ek__node_append(g, n, &err);
+    }
+    assert_int_equal(st, EK_RESOURCE_EXHAUSTED);
+    assert_true(g->n_nodes == 17);
+    ek_graph_destroy(g);
+    ek__registry_destroy(r);
+}
+
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static ek_tensor vector(ek_graph *g, int64_t n, const int32_t *value) { return toy_const(g, EK_INT32, EK_SHAPE(n), value, NULL); }
@@ -184,6 +209,7 @@ int main(void)
         cmocka_unit_test(shapes_are_inferred_whatever_the_order),
         cmocka_unit_test(a_cycle_is_refused_and_a_loop_is_not),
         cmocka_unit_test(a_name_stands_once),
+        cmocka_unit_test(a_small_file_cannot_ask_for_much_memory),
         cmocka_unit_test(vectors_are_read_as_shapes),
         cmocka_unit_test(what_follows_from_constants_is_known),
         cmocka_unit_test(large_results_are_not_computed_while_building),
