@@ -39,19 +39,38 @@ static ek_status gather_check(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
+/* Rows [k, k + n) of what is taken from one block of params. */
+static ek_status gather_rows(const gather_state *s, const ek_run_args *a, int64_t block, int64_t k, int64_t n)
+{
+    const size_t size = ek_dtype_size(s->dtype) * (size_t)s->inner;
+    const char *params = (const char *)a->in[PARAMS] + (size_t)(block * s->n) * size;
+    const int64_t first = block / s->outer * s->m;
+    char *out = (char *)a->out[0] + (size_t)(block * s->m + k) * size;
+
+    for (int64_t i = first + k; i < first + k + n; i++, out += size) {
+        const char *row = params + (size_t)ek__get_int(s->index_type, a->in[INDICES], i) * size;
+
+        if (size == 4 && s->dtype != EK_STRING)
+            memcpy(out, row, 4);
+        else if (size == 8 && s->dtype != EK_STRING)
+            memcpy(out, row, 8);
+        else
+            EK_TRY(ek__move(s->dtype, out, row, s->inner, a->err));
+    }
+    return EK_OK;
+}
+
 static ek_status gather_run(const ek_run_args *a, int64_t chunk)
 {
     const gather_state *s = a->state;
-    const size_t size = ek_dtype_size(s->dtype) * (size_t)s->inner;
     const int64_t rows = s->batch * s->outer * s->m, from = chunk * s->rows_per_chunk;
     const int64_t to = rows - from < s->rows_per_chunk ? rows : from + s->rows_per_chunk;
 
-    for (int64_t r = from; r < to; r++) {
-        const int64_t block = r / s->m, i = block / s->outer * s->m + r % s->m;
-        const int64_t at = block * s->n + ek__get_int(s->index_type, a->in[INDICES], i);
+    for (int64_t r = from; r < to;) {
+        const int64_t block = r / s->m, k = r % s->m, n = s->m - k < to - r ? s->m - k : to - r;
 
-        EK_TRY(ek__move(s->dtype, (char *)a->out[0] + (size_t)r * size, (const char *)a->in[PARAMS] + (size_t)at * size,
-                        s->inner, a->err));
+        EK_TRY(gather_rows(s, a, block, k, n));
+        r += n;
     }
     return EK_OK;
 }
