@@ -1,0 +1,85 @@
+/* GraphDefs, binary or text as the bytes happen to be: whatever loads saves as it came, and its text means the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "evenkeel/files.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
+static void *small_alloc(void *ctx, size_t size, size_t align)
+{
+    (void)ctx;
+    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
+}
+
+static void release(void *ctx, void *block)
+{
+    (void)ctx;
+    free(block);
+}
+
+static void must(bool holds)
+{
+    if (!holds) abort();
+}
+
+/* The graph's bytes or text, and what loading those gives as text again. */
+static void round_trip(const ek_graph *g)
+{
+    ek_error err = { .code = EK_OK };
+    void *text, *again;
+    size_t n, m;
+    ek_graph *back;
+
+    if (ek_graph_save_bytes(g, true, &text, &n, &err) != EK_OK) {
+        must(err.code == EK_RESOURCE_EXHAUSTED);
+        return;
+    }
+    if (ek_graph_load_bytes(text, n, &back, &err) != EK_OK) {
+        must(err.code == EK_RESOURCE_EXHAUSTED);
+    } else {
+        if (ek_graph_save_bytes(back, true, &again, &m, &err) == EK_OK) must(m == n && memcmp(text, again, n) == 0);
+        ek_free(again);
+        ek_graph_destroy(back);
+    }
+    ek_free(text);
+}
+
+/* Binary bytes load and save as themselves. */
+static void same_again(const void *bytes, size_t n)
+{
+    ek_error err = { .code = EK_OK };
+    void *again;
+    size_t m;
+    ek_graph *g;
+
+    if (ek_graph_load_bytes(bytes, n, &g, &err) != EK_OK) {
+        must(err.code == EK_RESOURCE_EXHAUSTED);
+        return;
+    }
+    must(ek_graph_save_bytes(g, false, &again, &m, &err) == EK_OK && m == n && memcmp(bytes, again, n) == 0);
+    ek_free(again);
+    ek_graph_destroy(g);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const ek_allocator allocator = { small_alloc, release, NULL };
+    ek_error err = { .code = EK_OK };
+    void *bytes;
+    size_t n;
+    ek_graph *g;
+
+    ek_set_allocator(&allocator);
+    if (ek_graph_load_bytes(data, size, &g, &err) != EK_OK) {
+        must(err.code != EK_OK && err.text[0] != '\0');
+        return 0;
+    }
+    must(ek_graph_save_bytes(g, false, &bytes, &n, &err) == EK_OK);
+    if (n != size || memcmp(bytes, data, n) != 0) same_again(bytes, n); /* it was text */
+    ek_free(bytes);
+    round_trip(g);
+    ek_graph_destroy(g);
+    return 0;
+}
