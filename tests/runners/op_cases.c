@@ -232,6 +232,129 @@ static verdict run_eval(test *t, const ek_op *op)
     return done;
 }
 
+/* ---- computing in a session ----------------------------------------------------------------------------------------- */
+
+/* "c000/<what><k>:0" as a tensor; false: the case has none. */
+static bool tensor_of(const test *t, const char *what, int k, int output, ek_tensor *out)
+{
+    char name[80];
+
+    if (k >= 0) snprintf(name, sizeof name, "%s/%s%d:%d", t->name, what, k, output);
+    else snprintf(name, sizeof name, "%s/%s:%d", t->name, what, output);
+    return ek_graph_tensor_by_name(t->graph, name, out) == EK_OK;
+}
+
+/* What to feed, in order of the op's inputs; `value` holds the references. */
+static int64_t feeds_of(const test *t, ek_feed *feed, ek_array **value)
+{
+    int64_t n = 0;
+    ek_tensor in;
+
+    for (int k = 0; k < MOST_INPUTS && tensor_of(t, "in", k, 0, &in); k++) {
+        value[n] = value_of(t, "value", k);
+        if (value[n] == NULL) continue;
+        feed[n] = (ek_feed){ in, value[n] };
+        n++;
+    }
+    return n;
+}
+
+/* Runs the op once and holds its outputs against Consts called <expect>0, 1, ... */
+static verdict run_op(test *t, ek_session *s, ek_op op, const char *expect, bool *failed)
+{
+    ek_array *value[MOST_INPUTS] = { NULL }, *got[MOST_INPUTS] = { NULL }, *want[MOST_INPUTS] = { NULL };
+    ek_feed feed[MOST_INPUTS];
+    ek_fetch fetch[MOST_INPUTS];
+    ek_error err = { .code = EK_OK };
+    const int64_t n_feeds = feeds_of(t, feed, value);
+    int64_t n_fetches = 0;
+    verdict v = PASSED;
+    char why[900];
+
+    for (int k = 0; k < ek_op_output_count(op) && k < MOST_INPUTS; k++) {
+        want[k] = value_of(t, expect, k);
+        if (want[k] != NULL) fetch[n_fetches++] = (ek_fetch){ ek_op_output(op, k), &got[k] };
+    }
+    const ek_status st = ek_run(s, .target = { op }, .feeds = feed, .n_feeds = n_feeds, .fetches = fetch, .n_fetches = n_fetches, .error = &err);
+    if (st != EK_OK) {
+        *failed = true;
+        v = judge_error(t, st, &err, false);
+    }
+    for (int k = 0; k < MOST_INPUTS; k++) {
+        if (v == PASSED && !*failed && want[k] != NULL && !case_close(got[k], want[k], &t->tolerance, why, sizeof why))
+            v = fail(t, "%s%d: %s", expect, k, why);
+        ek_array_unref(value[k]);
+        ek_array_unref(got[k]);
+        ek_array_unref(want[k]);
+    }
+    return v;
+}
+
+/* The variables after the first or the second run. */
+static verdict check_variables(test *t, ek_session *s, int runs)
+{
+    verdict v = PASSED;
+
+    for (int k = 0; k < MOST_INPUTS && v == PASSED; k++) {
+        ek_array *want = case_graph_value(&t->r->file, "%s/expect_var%d_%d", t->name, k, runs), *got = NULL;
+        ek_error err = { .code = EK_OK };
+        ek_tensor read;
+        char why[900];
+        if (want != NULL && !tensor_of(t, "read", k, 0, &read)) v = fail(t, "there is no node read%d", k);
+        else if (want != NULL && ek_run(s, .fetch = { { read, &got } }, .error = &err) != EK_OK) v = fail(t, "read%d: %s", k, err.text);
+        else if (want != NULL && !case_close(got, want, &t->tolerance, why, sizeof why)) v = fail(t, "expect_var%d_%d: %s", k, runs, why);
+        ek_array_unref(want);
+        ek_array_unref(got);
+    }
+    return v;
+}
+
+static bool wants_second_run(const test *t)
+{
+    char name[80];
+    bool wants = false;
+
+    for (int k = 0; k < MOST_INPUTS; k++) {
+        snprintf(name, sizeof name, "%s/expect_second%d", t->name, k);
+        wants = wants || case_graph_find(&t->r->file, name) >= 0;
+        snprintf(name, sizeof name, "%s/expect_var%d_2", t->name, k);
+        wants = wants || case_graph_find(&t->r->file, name) >= 0;
+    }
+    return wants;
+}
+
+static verdict run_steps(test *t, ek_session *s, ek_op op)
+{
+    ek_error err = { .code = EK_OK };
+    char name[80];
+    ek_op init;
+    bool failed = false;
+    verdict v;
+
+    snprintf(name, sizeof name, "%s/init", t->name);
+    if (strstr(cell(t, t->r->note), "no-init") == NULL && ek_graph_op_by_name(t->graph, name, &init) == EK_OK &&
+        ek_run(s, .target = { init }, .error = &err) != EK_OK)
+        return fail(t, "init: %s", err.text);
+    v = run_op(t, s, op, "expect", &failed);
+    if (v != PASSED || failed) return v;
+    v = check_variables(t, s, 1);
+    if (v == PASSED && wants_second_run(t)) {
+        v = run_op(t, s, op, "expect_second", &failed);
+        if (v == PASSED && !failed) v = check_variables(t, s, 2);
+    }
+    return v == PASSED && !failed ? judge_no_error(t) : v;
+}
+
+static verdict run_session(test *t, ek_op op)
+{
+    ek_error err = { .code = EK_OK };
+    ek_session *s = ek_session_create(t->graph, .threads = 1, .error = &err);
+    const verdict v = s != NULL ? run_steps(t, s, op) : fail(t, "session: %s", err.text);
+
+    ek_session_destroy(s);
+    return v;
+}
+
 /* ---- the cases ------------------------------------------------------------------------------------------------------- */
 
 static verdict run_case(test *t)
@@ -248,7 +371,7 @@ static verdict run_case(test *t)
         snprintf(name, sizeof name, "%s/op", t->name);
         if (st != EK_OK) v = judge_error(t, st, &err, true);
         else if (ek_graph_op_by_name(t->graph, name, &op) != EK_OK) v = fail(t, "there is no node %s", name);
-        else v = run_eval(t, &op);
+        else v = t->r->eval ? run_eval(t, &op) : run_session(t, op);
     }
     ek_graph_destroy(t->graph);
     ek__buf_fini(&bytes);
