@@ -173,9 +173,11 @@ typedef struct ek_scope {
 } ek_scope;
 EK_API void ek_scope_pop(ek_scope *scope); /* twice is harmless */
 
+/* The compiler sees that the body runs exactly once. */
 #define EK_SCOPE_(push)                                                                                        \
-    for (ek_scope EK_CAT_(ek_scope_, __LINE__) __attribute__((cleanup(ek_scope_pop))) = (push);                  \
-         EK_CAT_(ek_scope_, __LINE__).once; EK_CAT_(ek_scope_, __LINE__).once = false)
+    for (ek_scope EK_CAT_(ek_scope_, __LINE__) __attribute__((cleanup(ek_scope_pop))) = (push),                  \
+                  *EK_CAT_(ek_open_, __LINE__) = &EK_CAT_(ek_scope_, __LINE__);                                  \
+         EK_CAT_(ek_open_, __LINE__) != NULL; EK_CAT_(ek_open_, __LINE__) = NULL)
 
 /* name NULL or "": the root; ending in '/': re-entered as it is (ek_name_scope's string); else made unique. */
 #define ek_with_name_scope(g, name) EK_SCOPE_(ek_name_scope_push((g), (name), EK_HERE))

@@ -2,6 +2,7 @@
 #include "graph/attr.h"
 #include "graph/collection.h"
 #include "graph/scope.h"
+#include "graph/variable_scope.h"
 
 ek_graph *ek__graph_create(const ek_registry *registry)
 {
@@ -49,6 +50,7 @@ void ek_graph_destroy(ek_graph *g)
     ek__free(g->variable);
     ek__map_fini(&g->by_name);
     release_scopes(g->scopes);
+    ek__vscopes_fini(g);
     ek__collections_destroy(g->collections);
     if (g->source_release != NULL) g->source_release(g->source);
     pthread_rwlock_destroy(&g->lock);

@@ -202,6 +202,6 @@ ek_scope ek__colocate_push(ek_graph *g, const int32_t *op, int n, bool alone, ek
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a colocation");
         return (ek_scope){ g, 0, true };
     }
-    next.colocation = c;
+    next.colocation = c->n > 0 ? c : NULL;
     return ek__scope_push(g, &next, "colocation scope", NULL, where, NULL, NULL);
 }
