@@ -7,15 +7,31 @@ static ek_tensor fail(ek_graph *g, ek_where where, const ek_error *err)
     return ek__dead(g);
 }
 
+/* A Const whose elements after the first `given` repeat the last of them: files hold only those. */
+static ek_tensor repeated(ek_graph *g, ek_array *value, int32_t given, const char *name, ek_where where)
+{
+    ek_attr attr[] = {
+        EK_ATTR("value", EK_ATTR_TENSOR, tensor, value),
+        EK_ATTR("dtype", EK_ATTR_TYPE, type, value->dtype),
+    };
+
+    attr[0].value.count = given;
+    const ek_op op = ek__node_build(g, &(ek_node_args){ .type = "Const", .name = name, .attr = attr, .n_attr = 2,
+                                                        .where = where });
+    return (ek_tensor){ op.graph, op.id, 0 };
+}
+
 ek_tensor ek_constant_with(ek_graph *g, const ek_constant_options *o, ek_where where)
 {
+    const int64_t given = o->value.kind != 'a' ? 1 : o->value.u.a != NULL ? o->value.u.a->count : 0;
     ek_error err = { 0 };
     ek_array *value = NULL;
 
     if (g == NULL) return ek__dead(g);
     if (ek__literal_array(&o->value, o->dtype, o->shape.rank == -2 ? NULL : &o->shape, &value, &err) != EK_OK)
         return fail(g, where, &err);
-    const ek_tensor t = ek__const(g, value, o->name, where);
+    const ek_tensor t = given < value->count ? repeated(g, value, (int32_t)given, o->name, where)
+                                             : ek__const(g, value, o->name, where);
     ek_array_unref(value);
     return t;
 }

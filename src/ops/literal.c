@@ -176,7 +176,7 @@ ek_status ek__literal_array(const ek_literal *l, ek_dtype dtype, const ek_shape 
 {
     source s = { .count = 0 };
     ek_array *a = NULL;
-    ek_status st;
+    ek_status st = EK_OK;
 
     EK_TRY(source_of(l, &s, err));
     const ek_dtype to = ek_dtype_base(dtype != EK_DTYPE_NONE ? dtype : own_dtype(l, &s));
@@ -184,7 +184,9 @@ ek_status ek__literal_array(const ek_literal *l, ek_dtype dtype, const ek_shape 
     if (shape != NULL && !ek_shape_is_known(shape))
         return EK_FAIL(err, INVALID_ARGUMENT, "the shape of a constant must be fully known");
     EK_TRY(ek__array_new(to, shape != NULL ? shape : &s.shape, NULL, &a, err));
-    if (s.count > a->count || (s.count == 0 && a->count > 0)) {
+    if (a->count == 0 && s.count == 1) {
+        /* numpy: one value fills an array of no elements */
+    } else if (s.count > a->count || (s.count == 0 && a->count > 0)) {
         st = EK_FAIL(err, INVALID_ARGUMENT, "Too %s elements provided. Needed at most %lld, but received %lld",
                      s.count == 0 ? "few" : "many", (long long)a->count, (long long)s.count);
     } else {

@@ -46,8 +46,12 @@ ek_tensor ek__variable_value(ek_variable v, ek_where where)
     if (!info->is_resource) return ek__tensor(v.graph, info->snapshot);
     const ek_tensor handle = { v.graph, info->op, 0 };
     const ek_attr dtype = EK_ATTR("dtype", EK_ATTR_TYPE, type, info->dtype);
+    /* A read belongs to nobody but its variable, whatever is being placed around it. */
+    ek_scope nowhere = ek__colocate_push(v.graph, NULL, 0, true, where);
     const ek_op read = ek__node_build(v.graph, &(ek_node_args){ .type = "ReadVariableOp", .in = &handle, .n_in = 1,
                                                                 .attr = &dtype, .n_attr = 1, .where = where });
+
+    ek_scope_pop(&nowhere);
     return (ek_tensor){ read.graph, read.id, 0 };
 }
 
