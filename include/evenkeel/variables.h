@@ -233,12 +233,17 @@ EK_API ek_constraint ek_variable_constraint(ek_variable v);
 EK_API ek_variable ek_variable_by_name(ek_graph *g, const char *name);
 
 /* The value as an operand gets it: V/read of a reference variable (no new node), a new ReadVariableOp otherwise. */
-EK_API ek_tensor ek_variable_value(ek_variable v);
+#define ek_variable_value(v) ek_variable_value_at((v), EK_HERE)
+EK_API ek_tensor ek_variable_value_at(ek_variable v, ek_where where);
 /* v.read_value(): always a new node, so that control dependencies take hold of it. */
-EK_API ek_tensor ek_read_value(ek_variable v);
+#define ek_read_value(v) ek_read_value_at((v), EK_HERE)
+EK_API ek_tensor ek_read_value_at(ek_variable v, ek_where where);
 /* Its value, or its initial value as long as it has none (a cond). */
-EK_API ek_tensor ek_initialized_value(ek_variable v);
-EK_API ek_tensor ek_is_variable_initialized(ek_variable v); /* a bool scalar */
+#define ek_initialized_value(v) ek_initialized_value_at((v), EK_HERE)
+EK_API ek_tensor ek_initialized_value_at(ek_variable v, ek_where where);
+/* A bool scalar. */
+#define ek_is_variable_initialized(v) ek_is_variable_initialized_at((v), EK_HERE)
+EK_API ek_tensor ek_is_variable_initialized_at(ek_variable v, ek_where where);
 
 /* ---- lists and initializers of variables ---------------------------------------------------------------- */
 

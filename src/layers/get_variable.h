@@ -1,0 +1,25 @@
+/* layers/get_variable.h - get_variable for layers. */
+#ifndef EK_LAYERS_GET_VARIABLE_H
+#define EK_LAYERS_GET_VARIABLE_H
+
+#include "layers/variable.h"
+
+typedef struct ek_get_variable_args {
+    const char *name;
+    bool has_shape;
+    ek_shape shape;
+    ek_dtype dtype;                    /* NONE: the scope's */
+    const ek_initializer *initializer; /* NULL: the scope's, else by dtype */
+    const ek_regularizer *regularizer; /* NULL: the scope's */
+    const ek_constraint *constraint;   /* NULL: the scope's */
+    bool trainable, validate_shape;
+    ek_keys collections;
+    ek_tristate use_resource;
+    ek_where where;
+    /* found out by get_variable */
+    const char *full;
+    int reuse;
+} ek_get_variable_args;
+ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args);
+
+#endif

@@ -1,0 +1,63 @@
+/* layers/regularizer.c - losses and constraints of single variables. */
+#include "layers/variable.h"
+
+enum { NONE, KERAS, CALL };
+
+ek_regularizer ek_l1_l2_regularizer(double l1, double l2) { return (ek_regularizer){ .kind = KERAS, .l1 = l1, .l2 = l2 }; }
+ek_regularizer ek_l1_regularizer(double l1) { return ek_l1_l2_regularizer(l1, 0.0); }
+ek_regularizer ek_l2_regularizer(double l2) { return ek_l1_l2_regularizer(0.0, l2); }
+
+ek_regularizer ek_custom_regularizer(ek_variable_fn call, void *arg)
+{
+    return (ek_regularizer){ .kind = CALL, .call = call, .arg = arg };
+}
+
+/* tf.reduce_sum over everything: the axes are a constant. */
+static ek_tensor sum_all(ek_tensor x, ek_where where)
+{
+    const ek_shape shape = ek_tensor_shape(x);
+    ek_shape axes = { .rank = shape.rank };
+
+    if (!ek_tensor_ok(x)) return x;
+    for (int i = 0; i < shape.rank; i++) axes.dim[i] = i;
+    return ek__emit2("Sum", x, ek__const_shape(x.graph, &axes, "Const", where), NULL, where);
+}
+
+/* sum + factor * sum(what(v)). Keras keeps its factors in float32. */
+static ek_tensor add_term(ek_tensor total, double factor, ek_tensor what, ek_where where)
+{
+    const ek_tensor term = ek__op2(ek_times_with, ek__num((double)(float)factor), ek__of(sum_all(what, where)), where);
+
+    return ek__op2(ek_plus_with, ek_tensor_ok(total) ? ek__of(total) : ek__num(0.0), ek__of(term), where);
+}
+
+static ek_tensor keras(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where)
+{
+    ek_tensor total = ek__dead(g);
+
+    if (r->l1 == 0.0 && r->l2 == 0.0) return ek__const_scalar(g, EK_FLOAT32, 0.0, "Const", where);
+    if (r->l1 != 0.0) total = add_term(total, r->l1, ek__op1(ek_abs_with, ek__v(v), NULL, where), where);
+    if (r->l2 != 0.0) total = add_term(total, r->l2, ek__op1(ek_square_with, ek__v(v), NULL, where), where);
+    return total;
+}
+
+ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where)
+{
+    if (r->kind == KERAS) return keras(g, r, v, where);
+    return r->kind == CALL && r->call != NULL ? r->call(v, r->arg) : ek__dead(g);
+}
+
+/* ---- constraints ---------------------------------------------------------------------------------- */
+
+/* Keras's NonNeg: w * cast(w >= 0). */
+static ek_tensor non_neg(ek_variable v, void *arg)
+{
+    const ek_where where = EK_HERE;
+    const ek_tensor keep = ek__op2(ek_greater_equal_with, ek__v(v), ek__num(0.0), where);
+
+    EK_UNUSED(arg);
+    return ek__op2(ek_times_with, ek__v(v), ek__cast(v.graph, ek__of(keep), EK_FLOAT32, where), where);
+}
+
+ek_constraint ek_non_neg_constraint(void) { return (ek_constraint){ non_neg, NULL }; }
+ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg) { return (ek_constraint){ call, arg }; }

@@ -1,0 +1,39 @@
+/* layers/variable.h - the making of variables, beneath tf.Variable, get_variable and layers. */
+#ifndef EK_LAYERS_VARIABLE_H
+#define EK_LAYERS_VARIABLE_H
+
+#include "layers/build.h"
+
+typedef struct ek_variable_args {
+    const char *name;            /* op name; made unique under the current name scope */
+    /* The first value: built by a function inside V/Initializer, ... */
+    ek_tensor (*make)(ek_graph *g, void *arg, ek_where where);
+    void *arg;
+    /* ... or, make being NULL, an operand converted beside the variable, of `dtype` unless that is NONE. */
+    ek_operand value;
+    ek_dtype dtype;
+    bool trainable, validate_shape, resource;
+    ek_keys collections;         /* count -1: EK_GLOBAL_VARIABLES */
+    const ek_constraint *constraint; /* copied; NULL: none */
+    ek_where where;
+} ek_variable_args;
+
+/* Makes the nodes (spec 3.6) outside all control dependencies and branches, notes the variable, adds it to its
+ * collections. Dead after a failure, which the graph has recorded. */
+ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);
+
+/* The initial value of a variable of this shape and dtype, in the current name scope. */
+ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype, ek_where where);
+static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
+
+/* The seeds of a random op: seed EK_NO_SEED is none of its own. */
+void ek__get_seeds(const ek_graph *g, int64_t seed, int64_t *seed1, int64_t *seed2);
+
+/* The loss, dead where there is none (or the graph failed). */
+ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where);
+
+/* `value` with every variable that it reads replaced by what that variable has, or will be initialized with. `name`:
+ * what the copies' names end in. */
+ek_tensor ek__guard_initial_value(ek_graph *g, const char *name, ek_tensor value, ek_where where);
+
+#endif

@@ -1,0 +1,624 @@
+/* tests/support/golden_programs.c - see golden_programs.h. Each function is a case of CASES.md, line by line. */
+#include "support/golden_programs.h"
+
+#include <string.h>
+
+#include "evenkeel/arrays.h"
+#include "evenkeel/control.h"
+
+static ek_tensor placeholder_x(ek_graph *g, golden_results *r, ek_shape shape)
+{
+    ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = shape, .name = "x");
+
+    golden_note(r, "x", x);
+    return x;
+}
+
+static ek_tensor placeholder_flag(ek_graph *g, golden_results *r)
+{
+    ek_tensor is_training = ek_placeholder_with_default(g, ek_bool(false), .name = "is_training");
+
+    golden_note(r, "is_training", is_training);
+    return is_training;
+}
+
+static void init_all(ek_graph *g, golden_results *r)
+{
+    golden_note(r, "init", ek_global_variables_initializer(g));
+}
+
+/* ---- the article ---------------------------------------------------------------------------------- */
+
+static void article_default(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    golden_note(r, "y", ek_batch_normalization(x));
+    init_all(g, r);
+}
+
+static void article_training_true(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = EK_TRUE));
+    init_all(g, r);
+}
+
+static void article_training_flag(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = is_training));
+    init_all(g, r);
+}
+
+/* The part that several of the article's programs share: y, the update ops, z under their control. */
+static void depend_on_updates(ek_graph *g, golden_results *r, ek_tensor y)
+{
+    ek_list update_ops = ek_get_collection(g, EK_UPDATE_OPS);
+    ek_tensor z;
+
+    golden_note(r, "y", y);
+    golden_note_list(r, "update_ops", update_ops);
+    ek_with_control_dependencies(g, update_ops)
+        z = ek_identity(y);
+    golden_note(r, "z", z);
+}
+
+static void get_statistics(ek_graph *g, golden_results *r)
+{
+    ek_variable moving_mean, moving_variance;
+
+    ek_with_variable_scope(g, "", .reuse = EK_AUTO_REUSE) {
+        moving_mean = ek_get_variable(g, "batch_normalization/moving_mean", .shape = EK_SHAPE(1));
+        moving_variance = ek_get_variable(g, "batch_normalization/moving_variance", .shape = EK_SHAPE(1));
+    }
+    golden_note(r, "moving_mean", moving_mean);
+    golden_note(r, "moving_variance", moving_variance);
+}
+
+static void article_control_dependencies(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    depend_on_updates(g, r, ek_batch_normalization(x, .training = EK_TRUE));
+    init_all(g, r);
+}
+
+static void article_moving_statistics(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    depend_on_updates(g, r, ek_batch_normalization(x, .training = is_training));
+    get_statistics(g, r);
+    init_all(g, r);
+}
+
+static void article_default_resource(ek_graph *g, golden_results *r)
+{
+    ek_use_resource_variables(g, true);
+    article_default(g, r);
+}
+
+static void article_training_flag_resource(ek_graph *g, golden_results *r)
+{
+    ek_use_resource_variables(g, true);
+    article_training_flag(g, r);
+}
+
+static void article_control_dependencies_resource(ek_graph *g, golden_results *r)
+{
+    ek_use_resource_variables(g, true);
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    depend_on_updates(g, r, ek_batch_normalization(x, .training = EK_TRUE));
+    get_statistics(g, r);
+    init_all(g, r);
+}
+
+/* ---- the layer ---------------------------------------------------------------------------------------- */
+
+static void bn_rank3_training(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 5, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = EK_TRUE));
+}
+
+static void bn_rank4_fused_training(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 8, 8, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = EK_TRUE));
+    init_all(g, r);
+}
+
+static void bn_rank4_fused_nchw_flag(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3, 8, 8));
+    ek_tensor flag = ek_placeholder(g, EK_BOOL, .shape = EK_SCALAR, .name = "flag");
+
+    golden_note(r, "flag", flag);
+    golden_note(r, "y", ek_batch_normalization(x, .axis = 1, .training = flag));
+}
+
+static void bn_rank4_fused_inference(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 8, 8, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .fused = EK_YES, .training = EK_FALSE));
+}
+
+static void bn_rank4_composed_axis1(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3, 8, 8));
+
+    golden_note(r, "y", ek_batch_normalization(x, .axis = 1, .fused = EK_NO, .training = EK_TRUE));
+}
+
+static void bn_rank5_flag(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 2, 4, 4, 3));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = is_training));
+}
+
+static void bn_axis_list(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4, 5, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .axes = EK_AXES(1, 3), .training = EK_TRUE));
+}
+
+static void bn_no_center_no_scale(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+    ek_tensor image = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 4, 4, 2), .name = "image");
+
+    golden_note(r, "image", image);
+    golden_note(r, "a", ek_batch_normalization(x, .center = false, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(x, .scale = false, .training = EK_TRUE));
+    golden_note(r, "c", ek_batch_normalization(x, .center = false, .scale = false, .training = EK_TRUE));
+    golden_note(r, "d", ek_batch_normalization(image, .center = false, .training = EK_TRUE));
+    golden_note(r, "e", ek_batch_normalization(image, .scale = false, .training = EK_TRUE));
+    golden_note(r, "f", ek_batch_normalization(image, .center = false, .scale = false, .training = EK_FALSE));
+}
+
+static ek_tensor half_l2_loss(ek_variable w, void *arg)
+{
+    ek_tensor value = ek_variable_value(w);
+
+    (void)arg;
+    return ek_times(0.5, ek_op_output(ek_op_build(value.graph, "L2Loss", .inputs = &value, .n_inputs = 1), 0));
+}
+
+static void bn_options(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4));
+
+    ek_batch_normalization(x, .momentum = 0.9, .epsilon = 1e-5,
+        .beta_initializer = ek_constant_initializer(0.5),
+        .gamma_initializer = ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7),
+        .moving_mean_initializer = ek_random_normal_initializer(.seed = 8),
+        .moving_variance_initializer = ek_constant_initializer(2.0),
+        .beta_regularizer = ek_l2_regularizer(0.01),
+        .gamma_regularizer = ek_custom_regularizer(half_l2_loss, NULL),
+        .gamma_constraint = ek_non_neg_constraint(),
+        .training = EK_TRUE, .name = "norm");
+}
+
+static void bn_not_trainable(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = EK_TRUE, .trainable = false));
+}
+
+static void bn_training_values(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1));
+
+    golden_note(r, "a", ek_batch_normalization(x, .training = EK_TRAINING(1)));
+    golden_note(r, "b", ek_batch_normalization(x, .training = EK_TRAINING(0)));
+    golden_note(r, "c", ek_batch_normalization(x, .training = ek_constant(g, ek_bool(true))));
+    golden_note(r, "d", ek_batch_normalization(x, .training = ek_logical_not(ek_constant(g, ek_bool(true)))));
+}
+
+static void bn_renorm_training(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .renorm = true, .training = EK_TRUE));
+}
+
+static void bn_renorm_flag_clipping(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "y", ek_batch_normalization(x, .renorm = true,
+        .renorm_clipping = { { "rmax", 3.0 }, { "rmin", 0.25 }, { "dmax", 5.0 } },
+        .renorm_momentum = 0.9, .training = is_training));
+}
+
+static void bn_renorm_inference(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4, 4, 3));
+
+    golden_note(r, "y", ek_batch_normalization(x, .renorm = true));
+}
+
+static void bn_virtual_batch(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+
+    golden_note(r, "a", ek_batch_normalization(x, .virtual_batch_size = 2, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(x, .virtual_batch_size = 2, .training = EK_FALSE));
+}
+
+static void bn_float16_float64(ek_graph *g, golden_results *r)
+{
+    ek_tensor h = ek_placeholder(g, EK_FLOAT16, .shape = EK_SHAPE(-1, 3), .name = "h");
+    ek_tensor hi = ek_placeholder(g, EK_FLOAT16, .shape = EK_SHAPE(-1, 4, 4, 2), .name = "hi");
+    ek_tensor d = ek_placeholder(g, EK_FLOAT64, .shape = EK_SHAPE(-1, 3), .name = "d");
+    ek_tensor di = ek_placeholder(g, EK_FLOAT64, .shape = EK_SHAPE(-1, 4, 4, 2), .name = "di");
+
+    golden_note(r, "h", h);
+    golden_note(r, "hi", hi);
+    golden_note(r, "d", d);
+    golden_note(r, "di", di);
+    golden_note(r, "a", ek_batch_normalization(h, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(hi, .training = EK_TRUE));
+    golden_note(r, "c", ek_batch_normalization(d, .training = EK_TRUE));
+    golden_note(r, "e", ek_batch_normalization(di, .fused = EK_NO, .training = EK_TRUE));
+}
+
+static void bn_scopes(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 2));
+    ek_tensor a = ek_batch_normalization(x, .training = EK_TRUE);
+    ek_tensor b = ek_batch_normalization(a, .training = EK_TRUE);
+    ek_tensor c, d, e, f, again;
+
+    ek_with_variable_scope(g, "net") {
+        c = ek_batch_normalization(x, .training = EK_TRUE);
+        ek_with_variable_scope(g, "block")
+            d = ek_batch_normalization(c);
+        e = ek_batch_normalization(d, .training = EK_TRUE);
+    }
+    ek_with_name_scope(g, "tower")
+        f = ek_batch_normalization(x);
+    ek_with_variable_scope(g, "net", .reuse = EK_REUSE)
+        again = ek_batch_normalization(x, .training = EK_TRUE);
+    golden_note(r, "a", a);
+    golden_note(r, "b", b);
+    golden_note(r, "c", c);
+    golden_note(r, "d", d);
+    golden_note(r, "e", e);
+    golden_note(r, "f", f);
+    golden_note(r, "g", again);
+}
+
+static void bn_shared_by_name(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 2));
+    ek_tensor a = ek_batch_normalization(x, .training = EK_TRUE, .name = "bn");
+
+    golden_note(r, "a", a);
+    golden_note(r, "b", ek_batch_normalization(x, .training = EK_TRUE, .name = "bn", .reuse = EK_REUSE));
+    golden_note(r, "c", ek_batch_normalization(x, .training = EK_TRUE, .name = "auto", .reuse = EK_AUTO_REUSE));
+    golden_note(r, "d", ek_batch_normalization(x, .training = EK_FALSE, .name = "auto", .reuse = EK_AUTO_REUSE));
+    ek_batch_norm *layer = ek_batch_norm_layer(g, .momentum = 0.9);
+    golden_note(r, "e", ek_batch_norm_call(layer, x, .training = EK_TRUE));
+    golden_note(r, "f", ek_batch_norm_call(layer, a, .training = EK_TRUE));
+}
+
+static void bn_wide_and_constant_input(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 1000));
+    ek_array *rows = ek_array_of(EK_FLOAT32, EK_SHAPE(3, 1), (float[]){ -10, 0, 10 });
+
+    golden_note(r, "a", ek_batch_normalization(x));
+    golden_note(r, "b", ek_batch_normalization(ek_constant(g, ek_value(rows)), .training = EK_TRUE));
+    init_all(g, r);
+    ek_array_unref(rows);
+}
+
+static void bn_fused_flag_resource(ek_graph *g, golden_results *r)
+{
+    ek_use_resource_variables(g, true);
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4, 4, 2));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "y", ek_batch_normalization(x, .training = is_training));
+}
+
+/* ---- gradients: their forward parts ---------------------------------------------------------------------- */
+
+static void gradients_bn_composed(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+
+    golden_note(r, "a", ek_batch_normalization(x, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(x, .training = EK_FALSE));
+}
+
+static void gradients_bn_fused(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4, 4, 2));
+    ek_tensor z = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 2, 4, 4), .name = "z");
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "a", ek_batch_normalization(x, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(x, .training = EK_FALSE));
+    golden_note(r, "c", ek_batch_normalization(z, .axis = 1, .training = EK_FALSE));
+    golden_note(r, "d", ek_batch_normalization(x, .training = is_training));
+}
+
+/* ---- names, scopes, variables -------------------------------------------------------------------------------- */
+
+static void get_variable_reuse(ek_graph *g, golden_results *r)
+{
+    ek_tensor one_two, n;
+    ek_variable a;
+    ek_variable_scope vs;
+    ek_array *pair = ek_array_of(EK_FLOAT32, EK_SHAPE(2), (float[]){ 1, 2 });
+    ek_array *ints = ek_array_of(EK_INT32, EK_SHAPE(2), (int32_t[]){ 1, 2 });
+
+    ek_with_variable_scope(g, "v") {
+        golden_note(r, "a", a = ek_get_variable(g, "w", .shape = EK_SHAPE(2, 3)));
+        golden_note(r, "b", ek_constant(g, ek_float(1.0)));
+        golden_note(r, "c", ek_variable_create(g, 1.0, .name = "q"));
+    }
+    ek_with_variable_scope(g, "v", .reuse = EK_REUSE) {
+        golden_note(r, "d", ek_get_variable(g, "w", .shape = EK_SHAPE(2, 3)));
+        golden_note(r, "e", ek_constant(g, ek_float(1.0)));
+        golden_note(r, "f", ek_variable_create(g, 1.0, .name = "q"));
+    }
+    ek_with_variable_scope(g, NULL, .default_name = "d")
+        golden_note(r, "g", ek_get_variable(g, "w", .shape = EK_SHAPE(1)));
+    ek_with_variable_scope(g, NULL, .default_name = "d")
+        golden_note(r, "h", ek_get_variable(g, "w", .shape = EK_SHAPE(1), .dtype = EK_INT32));
+    ek_with_name_scope(g, "n") {
+        golden_note(r, "i", ek_get_variable(g, "z", .shape = EK_SHAPE(1), .initializer = ek_ones_initializer()));
+        golden_note(r, "j", ek_variable_create(g, ints, .trainable = false));
+    }
+    ek_with_variable_scope(g, "v", .reuse = EK_AUTO_REUSE) {
+        vs = ek_get_variable_scope(g);
+        golden_note(r, "k", ek_get_variable(g, "w"));
+        one_two = ek_constant(g, ek_value(pair));
+        golden_note(r, "l", ek_get_variable(g, "new", .initializer = ek_initial_value(one_two)));
+    }
+    ek_with_variable_scope(g, NULL, .scope = vs, .reuse = EK_REUSE) {
+        ek_variable m = ek_get_variable(g, "new");
+        golden_note(r, "m", m);
+        golden_note(r, "n", n = ek_times(m, 2.0));
+    }
+    ek_with_variable_scope(g, "reg", .initializer = ek_constant_initializer(0.25), .regularizer = ek_l2_regularizer(0.1)) {
+        golden_note(r, "o", ek_get_variable(g, "w", .shape = EK_SHAPE(4)));
+        ek_with_variable_scope(g, "deeper")
+            golden_note(r, "p", ek_get_variable(g, "w", .shape = EK_SHAPE(4)));
+    }
+    ek_add_to_collection(g, "mine", a);
+    ek_add_to_collection(g, "mine", n);
+    ek_add_to_collection(g, "mine", ek_tensor_op(n));
+    init_all(g, r);
+    ek_array_unref(pair);
+    ek_array_unref(ints);
+}
+
+static void names(ek_graph *graph, golden_results *r)
+{
+    ek_tensor a = ek_constant(graph, ek_float(1.0));
+    ek_tensor b = ek_constant(graph, ek_float(2.0), .name = "Const");
+    ek_tensor c = ek_constant(graph, ek_float(2.0), .name = "const");
+    ek_tensor d, e, f, g, h, i;
+    const char *scope;
+
+    ek_with_name_scope(graph, "s")
+        d = ek_constant(graph, ek_float(1.0));
+    ek_with_name_scope(graph, "s")
+        e = ek_constant(graph, ek_float(1.0));
+    ek_with_name_scope(graph, "s/")
+        f = ek_constant(graph, ek_float(1.0));
+    ek_with_name_scope(graph, "s") {
+        scope = ek_name_scope(graph);
+        ek_with_name_scope(graph, NULL)
+            g = ek_constant(graph, ek_float(1.0));
+        ek_with_name_scope(graph, "t")
+            h = ek_constant(graph, ek_float(1.0));
+    }
+    ek_with_name_scope(graph, scope)
+        i = ek_constant(graph, ek_float(1.0));
+    golden_note(r, "a", a);
+    golden_note(r, "b", b);
+    golden_note(r, "c", c);
+    golden_note(r, "d", d);
+    golden_note(r, "e", e);
+    golden_note(r, "f", f);
+    golden_note(r, "g", g);
+    golden_note(r, "h", h);
+    golden_note(r, "i", i);
+    golden_note(r, "j", ek_constant(graph, ek_float(1.0), .name = "Const_1"));
+    golden_note(r, "k", ek_constant(graph, ek_float(1.0), .name = "a_1"));
+    golden_note(r, "l", ek_constant(graph, ek_float(1.0), .name = "a"));
+    golden_note(r, "m", ek_constant(graph, ek_float(1.0), .name = "a"));
+    golden_note(r, "n", ek_constant(graph, ek_float(1.0), .name = "a"));
+    golden_note(r, "o", ek_constant(graph, ek_float(1.0), .name = "s"));
+    ek_tensor p = ek_plus(a, b);
+    ek_tensor q = ek_minus(ek_times(2.0, p), 1.0);
+    golden_note(r, "p", p);
+    golden_note(r, "q", q);
+    golden_note(r, "r", ek_over(q, 3.0));
+    ek_tensor s = ek_add(q, 1.0);
+    ek_tensor t = ek_multiply(s, 2.0, .name = "a");
+    golden_note(r, "s", s);
+    golden_note(r, "t", t);
+    golden_note(r, "u", ek_negative(t));
+}
+
+static void control_dependencies(ek_graph *graph, golden_results *r)
+{
+    ek_tensor i = ek_constant(graph, ek_float(1.0), .name = "i");
+    ek_variable w = ek_get_variable(graph, "w", .shape = EK_SCALAR, .initializer = ek_zeros_initializer());
+    ek_tensor up = ek_assign_add(w, 1.0);
+    ek_tensor a, b, c, e, f, g, h;
+    ek_op d;
+
+    ek_with_control_dependencies(graph, EK_LIST(i)) {
+        a = ek_constant(graph, ek_float(2.0));
+        b = ek_plus(i, 1.0);
+        ek_with_control_dependencies(graph, EK_LIST(up)) {
+            c = ek_identity(b);
+            d = ek_no_op(graph);
+            e = ek_identity(a);
+            ek_with_no_control_dependencies(graph)
+                f = ek_constant(graph, ek_float(5.0));
+            g = ek_plus(w, 0.0);
+            h = ek_read_value(w);
+        }
+    }
+    golden_note(r, "i", i);
+    golden_note(r, "w", w);
+    golden_note(r, "up", up);
+    golden_note(r, "a", a);
+    golden_note(r, "b", b);
+    golden_note(r, "c", c);
+    golden_note(r, "d", d);
+    golden_note(r, "e", e);
+    golden_note(r, "f", f);
+    golden_note(r, "g", g);
+    golden_note(r, "h", h);
+    golden_note(r, "k", ek_group(graph, EK_LIST(up, d), .name = "k"));
+    golden_note(r, "m", ek_group(graph, EK_EMPTY_LIST));
+    golden_note_list(r, "n", ek_tuple(graph, EK_LIST(a, b)));
+}
+
+/* ---- conditionals ---------------------------------------------------------------------------------------------- */
+
+typedef struct cond_values {
+    ek_tensor q, x;
+    ek_variable w;
+} cond_values;
+
+static ek_list x_times_2(ek_graph *g, void *v) { return EK_RESULTS(g, ek_times(((cond_values *)v)->x, 2.0)); }
+static ek_list x_plus_w(ek_graph *g, void *v) { return EK_RESULTS(g, ek_plus(((cond_values *)v)->x, ((cond_values *)v)->w)); }
+static ek_list add_x(ek_graph *g, void *v) { return EK_RESULTS(g, ek_assign_add(((cond_values *)v)->w, ((cond_values *)v)->x)); }
+static ek_list identity_w(ek_graph *g, void *v) { return EK_RESULTS(g, ek_identity(((cond_values *)v)->w)); }
+static ek_list x_plus_1(ek_graph *g, void *v) { return EK_RESULTS(g, ek_plus(((cond_values *)v)->x, 1.0)); }
+static ek_list x_minus_1(ek_graph *g, void *v) { return EK_RESULTS(g, ek_minus(((cond_values *)v)->x, 1.0)); }
+static ek_list nothing(ek_graph *g, void *v) { return (void)v, EK_RESULTS(g, ek_no_op(g)); }
+static ek_list x_and_w(ek_graph *g, void *v) { return EK_RESULTS(g, ((cond_values *)v)->x, ((cond_values *)v)->w); }
+
+static ek_list inner_cond(ek_graph *g, void *v)
+{
+    return EK_RESULTS(g, ek_first(ek_cond(((cond_values *)v)->q, x_plus_1, x_minus_1, .arg = v)));
+}
+
+static ek_list three_four(ek_graph *g, void *v)
+{
+    ek_array *a = ek_array_of(EK_FLOAT32, EK_SHAPE(2), (float[]){ 3, 4 });
+    ek_list list = EK_RESULTS(g, ek_constant(g, ek_value(a)));
+
+    (void)v;
+    ek_array_unref(a);
+    return list;
+}
+
+static ek_list assign_x(ek_graph *g, void *v)
+{
+    return EK_RESULTS(g, ek_group(g, EK_LIST(ek_assign(((cond_values *)v)->w, ((cond_values *)v)->x))));
+}
+
+static ek_list square_and_x(ek_graph *g, void *v)
+{
+    ek_tensor x = ((cond_values *)v)->x;
+
+    return EK_RESULTS(g, ek_times(x, x), x);
+}
+
+static ek_tensor sum_all(ek_graph *g, ek_tensor x)
+{
+    ek_array *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 0 });
+    ek_tensor in[2] = { x, ek_constant(g, ek_value(axes)) };
+
+    ek_array_unref(axes);
+    return ek_op_output(ek_op_build(g, "Sum", .inputs = in, .n_inputs = 2), 0);
+}
+
+static void cond_with_variables(ek_graph *g, golden_results *r)
+{
+    ek_tensor p = ek_placeholder(g, EK_BOOL, .shape = EK_SCALAR, .name = "p");
+    ek_tensor q = ek_placeholder(g, EK_BOOL, .shape = EK_SCALAR, .name = "q");
+    ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2), .name = "x");
+    ek_variable w = ek_get_variable(g, "w", .shape = EK_SHAPE(2), .initializer = ek_zeros_initializer());
+    cond_values v = { q, x, w };
+
+    ek_tensor a = ek_first(ek_cond(p, x_times_2, x_plus_w, .arg = &v));
+    ek_cond(p, add_x, identity_w, .arg = &v);
+    ek_tensor c = ek_first(ek_cond(p, inner_cond, three_four, .arg = &v));
+    ek_cond(q, assign_x, nothing, .arg = &v);
+    ek_cond(p, x_and_w, square_and_x, .arg = &v);
+    a = sum_all(g, a);
+    c = sum_all(g, c);
+    golden_note(r, "sum", ek_plus(a, c));
+}
+
+const golden_program golden_programs[] = {
+#define PROGRAM(name) { #name, name, 0 }
+    PROGRAM(article_default), PROGRAM(article_training_true), PROGRAM(article_training_flag),
+    PROGRAM(article_control_dependencies), PROGRAM(article_moving_statistics), PROGRAM(article_default_resource),
+    PROGRAM(article_training_flag_resource), PROGRAM(article_control_dependencies_resource),
+    PROGRAM(bn_rank3_training), PROGRAM(bn_rank4_fused_training), PROGRAM(bn_rank4_fused_nchw_flag),
+    PROGRAM(bn_rank4_fused_inference), PROGRAM(bn_rank4_composed_axis1), PROGRAM(bn_rank5_flag), PROGRAM(bn_axis_list),
+    PROGRAM(bn_no_center_no_scale), PROGRAM(bn_not_trainable), PROGRAM(bn_training_values), PROGRAM(bn_renorm_training),
+    PROGRAM(bn_renorm_flag_clipping), PROGRAM(bn_renorm_inference), PROGRAM(bn_virtual_batch),
+    PROGRAM(bn_float16_float64), PROGRAM(bn_scopes), PROGRAM(bn_shared_by_name), PROGRAM(bn_wide_and_constant_input),
+    PROGRAM(bn_fused_flag_resource), PROGRAM(get_variable_reuse), PROGRAM(names), PROGRAM(control_dependencies),
+#undef PROGRAM
+    { "bn_options", bn_options, 62 },
+    { "cond_with_variables", cond_with_variables, 74 },
+    { "gradients_bn_composed", gradients_bn_composed, 64 },
+    { "gradients_bn_fused", gradients_bn_fused, 122 },
+};
+const int golden_program_count = (int)(sizeof golden_programs / sizeof golden_programs[0]);
+
+const golden_program *golden_program_find(const char *name)
+{
+    for (int i = 0; i < golden_program_count; i++)
+        if (strcmp(golden_programs[i].name, name) == 0) return &golden_programs[i];
+    return NULL;
+}
+
+/* ---- noting ------------------------------------------------------------------------------------------------------ */
+
+static golden_result *result_named(golden_results *r, const char *name)
+{
+    for (int i = 0; i < r->count; i++)
+        if (strcmp(r->at[i].name, name) == 0) return &r->at[i];
+    if (r->count == 32) return &r->at[31];
+    r->at[r->count].name = name;
+    return &r->at[r->count++];
+}
+
+void golden_note_item(golden_results *r, const char *name, ek_item item)
+{
+    golden_result *at = result_named(r, name);
+
+    at->item[0] = item;
+    at->count = 1;
+    at->list = false;
+}
+
+void golden_note_list(golden_results *r, const char *name, ek_list list)
+{
+    golden_result *at = result_named(r, name);
+
+    at->count = 0;
+    at->list = true;
+    for (int64_t i = 0; i < list.count && i < 8; i++) at->item[at->count++] = list.item[i];
+}
