@@ -100,7 +100,7 @@ static ek_status read_value(const char *value, ek_dtype dtype, ek_array **out, e
 
         return ek__array_new(dtype, &EK_SCALAR, &s, out, err);
     }
-    return cli_parse_value(value, dtype, out, err);
+    return ek__array_parse(value, dtype, out, err);
 }
 
 static int add_feed(job *j, const char *text)

@@ -31,11 +31,7 @@ void cli_json_tensor(void *json, ek_tensor t);
 /* The members only, for an object that has more. */
 void cli_json_tensor_members(ek_json *j, ek_tensor t);
 
-/* ---- values (literal.c) ------------------------------------------------------------------------- */
-
-/* An array of `dtype` from a number or a bracketed list. False after filling err. */
-ek_status cli_parse_value(const char *text, ek_dtype dtype, ek_array **out, ek_error *err);
-/* The elements as nested lists. */
+/* The elements as nested lists (json_array.c). */
 void cli_json_array(ek_json *j, const ek_array *a);
 
 #endif

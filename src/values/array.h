@@ -40,6 +40,10 @@ bool ek__convert(ek_dtype from, const void *in, ek_dtype to, void *out, int64_t 
 /* str() and repr() of numpy 1.26 for `count` elements at `data`. */
 void ek__array_print(ek_buf *b, const ek_array *a, bool repr);
 
+/* The other way: a number, True or False, a string in quotes, or a list of those in brackets, split by commas or
+ * spaces, as an array of `dtype`. INVALID_ARGUMENT, with the column, for what is ragged or does not fit the type. */
+ek_status ek__array_parse(const char *text, ek_dtype dtype, ek_array **out, ek_error *err);
+
 /* A variable's place in a store; the store (runtime/) owns it, ops write through it.
  * value NULL: not initialized. `version` rises with every write. */
 typedef struct ek_slot {
