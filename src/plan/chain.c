@@ -137,7 +137,8 @@ static void compile_links(const ek_lowered *op, const int32_t *tile, chain *c)
             const bool moves = l->step[i] != 0 && (from < 0 || op->link[from].out >= 0);
 
             out->step[i] = l->step[i];
-            out->in[i] = (operand){ from < 0 ? -1 - from : result_at(op, tile, from), moves ? (int32_t)ek_dtype_size(t) : 0 };
+            out->in[i] =
+                (operand){ from < 0 ? -1 - from : result_at(op, tile, from), moves ? (int32_t)ek_dtype_size(t) : 0 };
         }
         out->out = (operand){ result_at(op, tile, j), l->out >= 0 ? (int32_t)ek_dtype_size(l->dtype) : 0 };
     }

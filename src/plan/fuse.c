@@ -170,7 +170,7 @@ ek_status ek__pass_fuse(ek_builder *b)
     if (ek__log_on("fuse"))
         for (int32_t k = 0; k < b->n_ops; k++)
             if (b->op[k].kind == EK_LOWERED_CHAIN && b->op[k].n_links > 1)
-                ek__log("fuse", "%s and %d more: %d in, %d out, %lld elements", b->op[k].node->name, b->op[k].n_links - 1,
-                        b->op[k].n_in, b->op[k].n_out, (long long)b->op[k].count);
+                ek__log("fuse", "%s and %d more: %d in, %d out, %lld elements", b->op[k].node->name,
+                        b->op[k].n_links - 1, b->op[k].n_in, b->op[k].n_out, (long long)b->op[k].count);
     return EK_OK;
 }

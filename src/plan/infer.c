@@ -88,7 +88,7 @@ static ek_status store_outputs(ek_builder *b, const ek_node *n)
 
         if (f->feed >= 0) continue;
         if (d->kind == EK_KIND_ALIAS && k < n->n_in) ek__alias_fact(b, ek__out_at(b->program, n->in[k]), out + k);
-        b->facts->shape[out + k] = b->out_shape[k];
+        ek__shape_set(&b->facts->shape[out + k], &b->out_shape[k]);
         if (ek__bit(d->ref_output, k) || (d->snapshot && k == 0)) {
             f->variable = b->facts->fact[ek__out_at(b->program, n->in[0])].variable;
             f->snapshot = d->snapshot && k == 0;

@@ -163,6 +163,19 @@ ek_status ek__pass_prepare(ek_builder *b); /* the plan's steps */
 static inline int32_t ek__out_at(const ek_program *p, ek_edge e) { return p->first_out[e.node] + e.index; }
 static inline const ek_node *ek__at(const ek_program *p, int32_t id) { return p->graph->node[id]; }
 static inline bool ek__bit(uint32_t bits, int i) { return i < 32 && (bits >> i & 1) != 0; }
+/* *to = *from without moving all sixteen dimensions; beyond the rank they are zero in both. */
+static inline void ek__shape_set(ek_shape *to, const ek_shape *from)
+{
+    const int32_t n = from->rank > to->rank ? from->rank : to->rank;
+
+    for (int32_t d = 0; d < n; d++) to->dim[d] = from->dim[d];
+    to->rank = from->rank;
+}
+static inline void ek__shape_forget(ek_shape *s)
+{
+    for (int32_t d = 0; d < s->rank; d++) s->dim[d] = 0;
+    s->rank = -1;
+}
 static inline bool ek__value_decides(const ek_node *n, int i)
 {
     return n->spec->def->value_inputs != 0 && ek__value_input(n->spec, i, n->n_in);

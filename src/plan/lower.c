@@ -39,7 +39,8 @@ static bool node_wanted(const ek_builder *b, const ek_node *n, const uint8_t *ne
 {
     if (!runs(b, n)) return false;
     if (ek__is_effect(n)) return true;
-    if ((b->program->mark[n->id] & EK_MARK_TARGET) != 0 && n->n_out > 0 && b->facts->constant[b->program->first_out[n->id]] == NULL)
+    if ((b->program->mark[n->id] & EK_MARK_TARGET) != 0 && n->n_out > 0 &&
+        b->facts->constant[b->program->first_out[n->id]] == NULL)
         return true;
     return output_wanted(b, n, need);
 }
@@ -64,7 +65,8 @@ static void find_needs(ek_builder *b, uint8_t *need)
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
-static ek_status value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape, ek_home home, int32_t index, int32_t *out)
+static ek_status value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape, ek_home home, int32_t index,
+                           int32_t *out)
 {
     ek_value *v;
 
@@ -103,8 +105,8 @@ static ek_status constant_value(ek_builder *b, ek_array *a, int32_t *out)
 static ek_status variable_value(ek_builder *b, int32_t v, int32_t *out)
 {
     if (b->variable_value[v] < 0)
-        EK_TRY(value_new(b, ek_dtype_base(b->plan->variable[v].node->out_dtype[0]), &EK_UNKNOWN_SHAPE, EK_HOME_VARIABLE, v,
-                         &b->variable_value[v]));
+        EK_TRY(value_new(b, ek_dtype_base(b->plan->variable[v].node->out_dtype[0]), &EK_UNKNOWN_SHAPE, EK_HOME_VARIABLE,
+                         v, &b->variable_value[v]));
     *out = b->variable_value[v];
     return EK_OK;
 }
@@ -133,7 +135,8 @@ static ek_status value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *ou
 
 /* ---- ops --------------------------------------------------------------------------------------- */
 
-static ek_status op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out, ek_lowered **out)
+static ek_status op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out,
+                        ek_lowered **out)
 {
     ek_lowered *op;
     ek_port *ports = ek__arena_alloc(&b->scratch, sizeof *ports * (size_t)(n_in + n_out + 1), _Alignof(ek_port));
@@ -142,8 +145,16 @@ static ek_status op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, i
     if (ports == NULL || covers == NULL || !EK_GROW(b->op, b->cap_ops, b->n_ops + 1)) return ek__plan_no_memory(b->err);
     covers[0] = n;
     op = &b->op[b->n_ops];
-    *op = (ek_lowered){ .kind = kind, .node = n, .n_in = n_in, .n_out = n_out, .cap_in = n_in, .in = ports, .out = ports + n_in,
-                        .n_covers = 1, .cap_covers = 1, .covers = covers };
+    *op = (ek_lowered){ .kind = kind,
+                        .node = n,
+                        .n_in = n_in,
+                        .n_out = n_out,
+                        .cap_in = n_in,
+                        .in = ports,
+                        .out = ports + n_in,
+                        .n_covers = 1,
+                        .cap_covers = 1,
+                        .covers = covers };
     *out = op;
     return EK_OK;
 }
@@ -177,13 +188,13 @@ bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, co
     for (int i = 0; i < n->n_in; i++) {
         const ek_array *known = b->facts->constant[ek__out_at(b->program, n->in[i])];
 
-        b->in_shape[i] = *in[i].shape;
+        ek__shape_set(&b->in_shape[i], in[i].shape);
         b->in_dtype[i] = in[i].dtype;
         if (known == NULL && ek__value_decides(n, i)) known = ek__steer(b, n->in[i]);
         b->in_value[i] = known;
     }
     for (int k = 0; k < n->n_out; k++) {
-        b->out_shape[k] = *out[k].shape;
+        ek__shape_set(&b->out_shape[k], out[k].shape);
         b->out_dtype[k] = out[k].dtype;
     }
     *c = (ek_prepare_ctx){ .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out,
@@ -201,7 +212,8 @@ static ek_status try_chain(ek_builder *b, ek_lowered *op)
     ek_prepare_ctx c;
     ek_link *link;
 
-    if (n->spec->def->elementwise == NULL || count == 0 || n->n_in > EK_LINK_MAX_IN || op->variable != NULL) return EK_OK;
+    if (n->spec->def->elementwise == NULL || count == 0 || n->n_in > EK_LINK_MAX_IN || op->variable != NULL)
+        return EK_OK;
     for (int i = 0; i < op->n_in; i++) {
         const int64_t in = ek_shape_count(op->in[i].shape);
 
@@ -384,8 +396,9 @@ static ek_status lower_fetches(ek_builder *b, const ek_node *n)
             continue;
         }
         if (f->variable >= 0 && !f->snapshot && b->facts->constant[at] == NULL) {
-            EK_TRY(add_snapshot(b, n, f->variable, ek_shape_is_known(&b->facts->shape[at]) ? &b->facts->shape[at] : &EK_SCALAR,
-                                k, &b->fetch_value[k]));
+            EK_TRY(add_snapshot(b, n, f->variable,
+                                ek_shape_is_known(&b->facts->shape[at]) ? &b->facts->shape[at] : &EK_SCALAR, k,
+                                &b->fetch_value[k]));
         } else {
             EK_TRY(value_of(b, at, ek_dtype_base(n->out_dtype[p->fetch[k].index]), &b->fetch_value[k]));
         }
@@ -403,7 +416,8 @@ static ek_status lower_fed_fetches(ek_builder *b)
         const int32_t at = ek__out_at(p, p->fetch[k]);
 
         if (b->facts->fact[at].feed < 0 || b->plan->outer != NULL) continue;
-        EK_TRY(value_of(b, at, ek_dtype_base(ek__at(p, p->fetch[k].node)->out_dtype[p->fetch[k].index]), &b->fetch_value[k]));
+        EK_TRY(value_of(b, at, ek_dtype_base(ek__at(p, p->fetch[k].node)->out_dtype[p->fetch[k].index]),
+                        &b->fetch_value[k]));
     }
     return EK_OK;
 }

@@ -56,8 +56,8 @@ static ek_status program_new(ek_builder *b, const ek_goal *goal)
     EK_TRY(ek__pass_prune(b));
     EK_TRY(ek__pass_order(b));
     if (ek__log_on("prune"))
-        ek__log("prune", "%d of %lld nodes for %d fetches and %d targets", p->n_order, (long long)p->n_nodes, p->n_fetches,
-                p->n_targets);
+        ek__log("prune", "%d of %lld nodes for %d fetches and %d targets", p->n_order, (long long)p->n_nodes,
+                p->n_fetches, p->n_targets);
     return EK_OK;
 }
 

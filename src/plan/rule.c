@@ -4,19 +4,20 @@
 enum {
     FOLD_BYTES = 1 << 20, /* a larger result is computed in each run instead of being kept */
     STEER_BYTES = 64,
-    MAX_STAND_INS = 16
+    MAX_STAND_INS = 16,
+    MAX_OUT = 16
 };
 
 void ek__as_shape(const ek_array *value, ek_shape *out)
 {
-    *out = EK_UNKNOWN_SHAPE;
+    ek__shape_forget(out);
     if (value == NULL || value->shape.rank != 1 || value->count > EK_MAX_RANK) return;
     if (value->dtype != EK_INT32 && value->dtype != EK_INT64) return;
     out->rank = (int32_t)value->count;
     for (int64_t i = 0; i < value->count; i++) {
         out->dim[i] = ek__array_int(value, i);
         if (out->dim[i] < -1) {
-            *out = EK_UNKNOWN_SHAPE;
+            ek__shape_forget(out);
             return;
         }
     }
@@ -30,11 +31,14 @@ static void read_inputs(ek_builder *b, const ek_node *n)
         const int32_t at = ek__out_at(b->program, n->in[i]);
         const int32_t v = n->in_dtype[i] == EK_RESOURCE ? ek__variable_of_input(b, n, i) : -1;
 
-        b->in_shape[i] = *ek__input_shape(b, n, i, b->now);
+        ek__shape_set(&b->in_shape[i], ek__input_shape(b, n, i, b->now));
         b->in_value[i] = ek__value_decides(n, i) ? ek__steer(b, n->in[i]) : b->facts->constant[at];
         ek__as_shape(b->in_value[i], &b->in_as_shape[i]);
         /* An assignment may change the shape; that it may not is the graph's to say while it is built. */
-        b->in_handle[i] = v >= 0 && b->now[v] != NULL && !d->assigns ? *b->now[v] : EK_UNKNOWN_SHAPE;
+        if (v >= 0 && b->now[v] != NULL && !d->assigns)
+            ek__shape_set(&b->in_handle[i], b->now[v]);
+        else
+            ek__shape_forget(&b->in_handle[i]);
     }
 }
 
@@ -49,7 +53,10 @@ ek_status ek__rule(ek_builder *b, const ek_node *n)
     };
 
     read_inputs(b, n);
-    for (int k = 0; k < n->n_out; k++) b->out_shape[k] = b->out_handle[k] = EK_UNKNOWN_SHAPE;
+    for (int k = 0; k < n->n_out; k++) {
+        ek__shape_forget(&b->out_shape[k]);
+        ek__shape_forget(&b->out_handle[k]);
+    }
     if (n->spec->def->shape != NULL && n->spec->def->shape(&c) != EK_OK) {
         (void)EK_FAIL(b->err, INTERNAL, "the shape rule of %s failed without a word", n->type);
         ek__fail_at(b->err, n->name);
@@ -95,7 +102,8 @@ static bool known_inputs(ek_builder *b, const ek_node *n, bool steering, ek_arra
             *taint |= f->taint;
         }
         if (b->in_value[i] != NULL) continue;
-        if (d->shape_inputs == 0 || i >= MAX_STAND_INS || !ek_shape_is_known(shape) || !ek__shape_input(n->spec, i, n->n_in))
+        if (d->shape_inputs == 0 || i >= MAX_STAND_INS || !ek_shape_is_known(shape) ||
+            !ek__shape_input(n->spec, i, n->n_in))
             return false;
         /* Never looked at, so any address does. */
         stand_in[i] = (ek_array){ .refs = 1, .dtype = ek_dtype_base(n->in_dtype[i]), .shape = *shape,
@@ -122,35 +130,42 @@ static size_t bytes_of_outputs(const ek_builder *b, const ek_node *n)
     return sum;
 }
 
-ek_status ek__fold(ek_builder *b, const ek_node *n)
+/* The inputs are in b->in_value; a result rests on the fed booleans in `taint`. */
+static ek_status evaluate(ek_builder *b, const ek_node *n, uint64_t taint)
 {
-    enum { MAX_OUT = 16 };
-    const ek_op_def *d = n->spec->def;
     const int32_t out = b->program->first_out[n->id];
-    ek_array stand_in[MAX_STAND_INS], *result[MAX_OUT] = { NULL };
+    ek_array *result[MAX_OUT] = { NULL };
     ek_error ignored = { 0 };
     ek_status st = EK_OK;
-    uint64_t taint = 0;
 
-    if (d->kind != EK_KIND_PURE || d->stateful || n->n_out == 0 || n->n_out > MAX_OUT) return EK_OK;
-    const bool constant = known_inputs(b, n, false, stand_in, &taint);
-    if (!constant && (!b->tainted || n->n_out != 1 || !known_inputs(b, n, true, stand_in, &taint))) return EK_OK;
-    if (bytes_of_outputs(b, n) > (constant ? FOLD_BYTES : STEER_BYTES)) return EK_OK;
     /* What cannot be evaluated is left to the run, which then fails in its turn. */
-    if (ek__def_eval(d, n->attrs, n->n_in, b->in_value, n->n_out, n->out_dtype, result, &ignored) != EK_OK)
+    if (ek__def_eval(n->spec->def, n->attrs, n->n_in, b->in_value, n->n_out, n->out_dtype, result, &ignored) != EK_OK)
         return ignored.code == EK_RESOURCE_EXHAUSTED ? ek__error_copy(b->err, &ignored) : EK_OK;
     for (int k = 0; k < n->n_out; k++) {
         const ek_status kept = ek__own(b, result[k]);
 
         if (kept != EK_OK) st = kept;
         if (st != EK_OK) continue;
-        if (constant) {
+        if (taint == 0) {
             b->facts->constant[out + k] = result[k];
-            b->facts->shape[out + k] = result[k]->shape;
+            ek__shape_set(&b->facts->shape[out + k], &result[k]->shape);
         } else {
             b->facts->fact[out + k].known = result[k];
             b->facts->fact[out + k].taint = taint;
         }
     }
     return st;
+}
+
+ek_status ek__fold(ek_builder *b, const ek_node *n)
+{
+    const ek_op_def *d = n->spec->def;
+    ek_array stand_in[MAX_STAND_INS];
+    uint64_t taint = 0;
+
+    if (d->kind != EK_KIND_PURE || d->stateful || n->n_out == 0 || n->n_out > MAX_OUT) return EK_OK;
+    const bool constant = known_inputs(b, n, false, stand_in, &taint);
+    if (!constant && (!b->tainted || n->n_out != 1 || !known_inputs(b, n, true, stand_in, &taint))) return EK_OK;
+    if (bytes_of_outputs(b, n) > (constant ? FOLD_BYTES : STEER_BYTES)) return EK_OK;
+    return evaluate(b, n, taint);
 }

@@ -21,7 +21,7 @@ void ek__alias_fact(ek_builder *b, int32_t from, int32_t to)
 {
     ek_facts *f = b->facts;
 
-    f->shape[to] = f->shape[from];
+    ek__shape_set(&f->shape[to], &f->shape[from]);
     f->constant[to] = f->constant[from];
     f->fact[to].taint = f->fact[from].taint;
     f->fact[to].known = f->fact[from].known;

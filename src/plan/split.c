@@ -70,7 +70,8 @@ static ek_status enter_variables(ek_builder *b, const ek_plan *head)
             if (to->shape == NULL) return ek__plan_no_memory(b->err);
         }
         to->last_shape = b->now[v] = to->shape;
-        if (key == NULL || !ek__map_put(&b->variable_of, (const char *)key, sizeof *key, v)) return ek__plan_no_memory(b->err);
+        if (key == NULL || !ek__map_put(&b->variable_of, (const char *)key, sizeof *key, v))
+            return ek__plan_no_memory(b->err);
         p->n_variables++;
     }
     return EK_OK;
@@ -191,7 +192,8 @@ ek_status ek__split_shapes(const ek_plan *head, const ek_split_room *room, ek_er
         if (!ek_shape_is_known(&room->out_shape[k]) && ek_shape_merge(&room->out_shape[k], &n->out_shape[k], &both))
             room->out_shape[k] = both;
         if (!ek_shape_is_known(&room->out_shape[k]))
-            st = EK_FAIL(err, UNIMPLEMENTED, "the shape of output %d of %s does not follow from its inputs", k, n->type);
+            st =
+                EK_FAIL(err, UNIMPLEMENTED, "the shape of output %d of %s does not follow from its inputs", k, n->type);
     }
     if (st != EK_OK) ek__fail_at(err, n->name);
     return st;

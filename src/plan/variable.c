@@ -22,8 +22,9 @@ ek_status ek__variable_find(ek_builder *b, const ek_node *source, int32_t *out)
 
     v = &p->variable[p->n_variables];
     *v = (ek_plan_variable){ .slot = slot, .node = source, .is_resource = source->out_dtype[0] == EK_RESOURCE };
-    const ek_shape *declared = v->is_resource ? (source->out_handle != NULL ? &source->out_handle[0] : &EK_UNKNOWN_SHAPE)
-                                              : &source->out_shape[0];
+    const ek_shape *declared = v->is_resource
+                                   ? (source->out_handle != NULL ? &source->out_handle[0] : &EK_UNKNOWN_SHAPE)
+                                   : &source->out_shape[0];
     const ek_shape *now = slot->value != NULL ? &slot->value->shape : declared;
     if (ek_shape_is_known(now)) {
         shape = ek__arena_memdup(b->arena, now, sizeof *now);

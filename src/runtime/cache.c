@@ -48,7 +48,8 @@ ek_entry *ek__cache_find(ek_cache *c, const ek_request *r)
 ek_status ek__entry_new(const ek_request *r, ek_plan *plan, ek_entry **out, ek_error *err)
 {
     const size_t feeds = (size_t)r->n_feeds;
-    const size_t bytes = sizeof(ek_entry) + feeds * (sizeof(ek_shape) + sizeof(ek_edge) + sizeof(ek_dtype) + sizeof(bool)) +
+    const size_t bytes = sizeof(ek_entry) +
+                         feeds * (sizeof(ek_shape) + sizeof(ek_edge) + sizeof(ek_dtype) + sizeof(bool)) +
                          (size_t)r->n_fetches * sizeof(ek_edge) + (size_t)r->n_targets * sizeof(int32_t);
     ek_entry *e = ek__calloc(1, bytes);
 

@@ -28,7 +28,8 @@ static const ek_feed *feed_at(const ek_run_options *o, int32_t i)
     for (int32_t n = 0; n < EK_RUN_INLINE; n++) {
         const ek_feed *f = &o->feed[n];
 
-        if (f->tensor.graph == NULL && f->tensor.op == 0 && f->tensor.index == 0 && f->value == NULL) return &o->feeds[i - n];
+        if (f->tensor.graph == NULL && f->tensor.op == 0 && f->tensor.index == 0 && f->value == NULL)
+            return &o->feeds[i - n];
         if (n == i) return f;
     }
     return &o->feeds[i - EK_RUN_INLINE];
@@ -54,12 +55,13 @@ static ek_status check_feed_shape(const ek_node *n, ek_edge e, const ek_array *v
     if (value->dtype != ek_dtype_base(n->out_dtype[e.index]))
         return EK_FAIL(err, INVALID_ARGUMENT,
                        "Cannot feed value of type %s for Tensor '%s:%d', which has type %s; convert the array first",
-                       ek_dtype_name(value->dtype), n->name, e.index, ek_dtype_name(ek_dtype_base(n->out_dtype[e.index])));
+                       ek_dtype_name(value->dtype), n->name, e.index,
+                       ek_dtype_name(ek_dtype_base(n->out_dtype[e.index])));
     if (ek_shape_compatible(&value->shape, &n->out_shape[e.index])) return EK_OK;
     ek_shape_format(&value->shape, given, sizeof given);
     ek_shape_format(&n->out_shape[e.index], wanted, sizeof wanted);
-    return EK_FAIL(err, INVALID_ARGUMENT, "Cannot feed value of shape %s for Tensor '%s:%d', which has shape '%s'", given,
-                   n->name, e.index, wanted);
+    return EK_FAIL(err, INVALID_ARGUMENT, "Cannot feed value of shape %s for Tensor '%s:%d', which has shape '%s'",
+                   given, n->name, e.index, wanted);
 }
 
 static ek_status check_feed(const ek_session *s, const ek_run_options *o, const ek_request *r, int32_t i, ek_error *err)
@@ -83,7 +85,8 @@ static ek_status check_feed(const ek_session *s, const ek_run_options *o, const 
     return EK_OK;
 }
 
-static ek_status check_fetch(const ek_session *s, const ek_run_options *o, const ek_request *r, int32_t i, ek_error *err)
+static ek_status check_fetch(const ek_session *s, const ek_run_options *o, const ek_request *r, int32_t i,
+                             ek_error *err)
 {
     const ek_edge e = r->fetch[i];
     const ek_fetch *f = fetch_at(o, i);
@@ -96,8 +99,8 @@ static ek_status check_fetch(const ek_session *s, const ek_run_options *o, const
     if (n->unfetchable)
         return EK_FAIL(err, INVALID_ARGUMENT, "Operation '%s' has been marked as not fetchable.", n->name);
     if (n->out_dtype[e.index] == EK_RESOURCE || n->out_dtype[e.index] == EK_VARIANT)
-        return EK_FAIL(err, INVALID_ARGUMENT, "'%s:%d' is a %s and has no value to fetch; read the variable instead", n->name,
-                       e.index, ek_dtype_name(n->out_dtype[e.index]));
+        return EK_FAIL(err, INVALID_ARGUMENT, "'%s:%d' is a %s and has no value to fetch; read the variable instead",
+                       n->name, e.index, ek_dtype_name(n->out_dtype[e.index]));
     return EK_OK;
 }
 
@@ -106,10 +109,11 @@ static ek_status check_target(const ek_session *s, const ek_request *r, int32_t 
     const int32_t id = r->target[i];
 
     if (id < 0 || id >= s->graph->n_nodes)
-        return EK_FAIL(err, INVALID_ARGUMENT, "Fetch argument (target %d) cannot be interpreted as an Operation. (%s)", i,
-                       id < 0 ? "it is dead: building it failed" : "it is not an element of this graph");
+        return EK_FAIL(err, INVALID_ARGUMENT, "Fetch argument (target %d) cannot be interpreted as an Operation. (%s)",
+                       i, id < 0 ? "it is dead: building it failed" : "it is not an element of this graph");
     if (s->graph->node[id]->unfetchable)
-        return EK_FAIL(err, INVALID_ARGUMENT, "Operation '%s' has been marked as not fetchable.", s->graph->node[id]->name);
+        return EK_FAIL(err, INVALID_ARGUMENT, "Operation '%s' has been marked as not fetchable.",
+                       s->graph->node[id]->name);
     return EK_OK;
 }
 
@@ -127,7 +131,8 @@ static ek_status check_target_graphs(const ek_session *s, const ek_run_options *
         if ((item->kind == EK_ITEM_OP && item->u.op.graph != s->graph) ||
             (item->kind == EK_ITEM_TENSOR && item->u.tensor.graph != s->graph) ||
             (item->kind == EK_ITEM_VARIABLE && item->u.variable.graph != s->graph))
-            return EK_FAIL(err, INVALID_ARGUMENT, "item %lld of the list is not an element of this graph", (long long)i);
+            return EK_FAIL(err, INVALID_ARGUMENT, "item %lld of the list is not an element of this graph",
+                           (long long)i);
     }
     return EK_OK;
 }

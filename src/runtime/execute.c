@@ -100,7 +100,8 @@ static ek_status run_phase(const ek_run_state *run, ek_frame *f, int32_t step, c
 
     if (phase->chunks == 1 || threads == 1) {
         for (int64_t c = 0; c < phase->chunks; c++)
-            if (phase->run(&f->args[step], c) != EK_OK) return EK_FAIL(&f->err, INTERNAL, "the kernel failed without a word");
+            if (phase->run(&f->args[step], c) != EK_OK)
+                return EK_FAIL(&f->err, INTERNAL, "the kernel failed without a word");
         return EK_OK;
     }
     shared_phase shared = { &f->args[step], phase->run, PTHREAD_MUTEX_INITIALIZER, INT64_MAX, &f->err };
@@ -119,8 +120,8 @@ static ek_status after_write(ek_run_state *run, ek_frame *f, const ek_step *s, i
     ek__store_written(run->session->store, slot);
     bind(f, &f->plan->variable_patch[v], &f->variable_at[v], slot->value->data);
     if (shape == NULL || ek_shape_equal(shape, &slot->value->shape)) return EK_OK;
-    return EK_FAIL(&f->err, UNIMPLEMENTED, "variable '%s' got a shape that could not be foreseen; assign it in a run of its own",
-                   slot->name);
+    return EK_FAIL(&f->err, UNIMPLEMENTED,
+                   "variable '%s' got a shape that could not be foreseen; assign it in a run of its own", slot->name);
 }
 
 ek_status ek__run_step(ek_run_state *run, ek_frame *f, int32_t step)

@@ -128,13 +128,15 @@ static void add_item(const ek_session *s, ek_request *r, const ek_item *item)
     }
 }
 
-ek_status ek__request_fill(ek_session *s, const ek_run_options *o, ek_request_room *room, ek_request *out, ek_error *err)
+ek_status ek__request_fill(ek_session *s, const ek_run_options *o, ek_request_room *room, ek_request *out,
+                           ek_error *err)
 {
     ek_request r = { 0 };
 
-    if (!count(o, &r)) return EK_FAIL(err, INVALID_ARGUMENT, "a list of feeds, fetches or targets has an impossible length");
-    if (!make_room(s, room, &r)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for %d feeds and %d fetches", r.n_feeds,
-                                                r.n_fetches);
+    if (!count(o, &r))
+        return EK_FAIL(err, INVALID_ARGUMENT, "a list of feeds, fetches or targets has an impossible length");
+    if (!make_room(s, room, &r))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for %d feeds and %d fetches", r.n_feeds, r.n_fetches);
     const int32_t feeds = inline_feeds(o), fetches = inline_fetches(o), targets = inline_targets(o);
     r.n_feeds = r.n_fetches = r.n_targets = 0;
     for (int32_t i = 0; i < feeds; i++) add_feed(s, &r, &o->feed[i]);

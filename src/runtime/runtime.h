@@ -62,7 +62,8 @@ typedef struct ek_request_room {
     size_t large_bytes;
 } ek_request_room;
 
-ek_status ek__request_fill(ek_session *s, const ek_run_options *o, ek_request_room *room, ek_request *out, ek_error *err);
+ek_status ek__request_fill(ek_session *s, const ek_run_options *o, ek_request_room *room, ek_request *out,
+                           ek_error *err);
 void ek__request_release(ek_session *s, ek_request_room *room);
 void ek__request_hash(ek_request *r);
 /* TensorFlow's checks, in its order and words. The graph's lock is held for reading. */

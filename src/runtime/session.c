@@ -127,10 +127,17 @@ bool ek__plan_is_valid(const ek_session *s, ek_plan *p)
 }
 
 /* The store's lock is held for reading at least. */
-static ek_status plan_request(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **out, ek_error *err)
+static ek_status plan_request(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **out,
+                              ek_error *err)
 {
-    const ek_goal goal = { .graph = s->graph, .n_feeds = r->n_feeds, .n_fetches = r->n_fetches, .n_targets = r->n_targets,
-                           .feed = r->feed, .feed_value = r->value, .fetch = r->fetch, .target = r->target };
+    const ek_goal goal = { .graph = s->graph,
+                           .n_feeds = r->n_feeds,
+                           .n_fetches = r->n_fetches,
+                           .n_targets = r->n_targets,
+                           .feed = r->feed,
+                           .feed_value = r->value,
+                           .fetch = r->fetch,
+                           .target = r->target };
     const ek_plan_host host = host_of(s);
     ek_plan *plan = NULL;
 
@@ -184,7 +191,8 @@ static void lock_store(ek_store *store, bool exclusive)
 }
 
 /* Runs a request; *entry is where a callable keeps its plan, or NULL there at first. The entry comes back with a reference. */
-static ek_status run_request(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **entry, ek_error *err)
+static ek_status run_request(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **entry,
+                             ek_error *err)
 {
     for (;;) {
         if (*entry == NULL) EK_TRY(ek__session_entry(s, o, r, entry, err));

@@ -102,8 +102,8 @@ ek_status ek__store_slot(ek_store *s, const ek_node *source, ek_slot **out, ek_e
     ek__buf_fini(&key);
     if (slot == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for variable '%s'", name);
     if (slot->slot.dtype != dtype)
-        return EK_FAIL(err, INVALID_ARGUMENT, "variable '%s' holds %s here and %s elsewhere", name, ek_dtype_name(dtype),
-                       ek_dtype_name(slot->slot.dtype));
+        return EK_FAIL(err, INVALID_ARGUMENT, "variable '%s' holds %s here and %s elsewhere", name,
+                       ek_dtype_name(dtype), ek_dtype_name(slot->slot.dtype));
     *out = &slot->slot;
     return EK_OK;
 }

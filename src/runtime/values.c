@@ -46,8 +46,8 @@ ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value)
     if (!ek_shape_compatible(&value->shape, &info->shape)) {
         ek_shape_format_cc(&info->shape, wanted, sizeof wanted);
         ek_shape_format_cc(&value->shape, given, sizeof given);
-        return EK_FAIL(err, INVALID_ARGUMENT, "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s",
-                       wanted, given);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s", wanted, given);
     }
     EK_TRY(ek__array_new(value->dtype, &value->shape, value->data, &copy, err));
     pthread_rwlock_wrlock(&s->store->lock);

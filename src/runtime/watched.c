@@ -52,8 +52,9 @@ static ek_status check_output(ek_frame *f, const ek_step *s, int32_t k)
         const int bad = bad_at(real, data, i);
 
         if (bad == 0) continue;
-        (void)EK_FAIL(&f->err, INVALID_ARGUMENT, "%s:%d of type %s has %s, first at element %lld of %lld", n->name, k, n->type,
-                      bad == 1 ? "NaN" : "Inf", (long long)(real != t ? i / 2 : i), (long long)s->out_count[k]);
+        (void)EK_FAIL(&f->err, INVALID_ARGUMENT, "%s:%d of type %s has %s, first at element %lld of %lld", n->name, k,
+                      n->type, bad == 1 ? "NaN" : "Inf", (long long)(real != t ? i / 2 : i),
+                      (long long)s->out_count[k]);
         ek__fail_at(&f->err, n->name);
         return f->err.code;
     }

@@ -103,9 +103,10 @@ static void only_the_branch_taken_is_planned(void **state)
 
 #define NODE(name, op, rest) "node { name: '" name "' op: '" op "' " rest " }\n"
 #define T_FLOAT "attr { key: 'T' value { type: DT_FLOAT } }"
-#define CONST(name, value, rest)                                                                                          \
-    NODE(name, "Const", rest "attr { key: 'dtype' value { type: DT_FLOAT } } attr { key: 'value' value { tensor { "        \
-                             "dtype: DT_FLOAT tensor_shape { } float_val: " value " } } }")
+#define CONST(name, value, rest)                                                                                       \
+    NODE(name, "Const",                                                                                                \
+         rest "attr { key: 'dtype' value { type: DT_FLOAT } } attr { key: 'value' value { tensor { "                   \
+              "dtype: DT_FLOAT tensor_shape { } float_val: " value " } } }")
 
 static ek_graph *graph_of(const char *text)
 {
@@ -127,8 +128,9 @@ static ek_tensor tensor(const ek_graph *g, const char *name)
 static void files_may_hold_nodes_in_any_order(void **state)
 {
     (void)state;
-    ek_graph *g = graph_of(NODE("z", "Mul", "input: 'y' input: 'y' " T_FLOAT) NODE("y", "AddV2", "input: 'a' input: 'b' " T_FLOAT)
-                               CONST("b", "2", "input: '^n' ") NODE("n", "NoOp", "input: '^a'") CONST("a", "3", ""));
+    ek_graph *g =
+        graph_of(NODE("z", "Mul", "input: 'y' input: 'y' " T_FLOAT) NODE("y", "AddV2", "input: 'a' input: 'b' " T_FLOAT)
+                     CONST("b", "2", "input: '^n' ") NODE("n", "NoOp", "input: '^a'") CONST("a", "3", ""));
     ek_session *s = ek_session_create(g);
     ek_array *z = NULL;
 
@@ -162,8 +164,8 @@ static void a_cycle_is_refused(void **state)
 static void an_op_without_definition_is_named_with_what_needs_it(void **state)
 {
     (void)state;
-    ek_graph *g = graph_of(CONST("a", "3", "") NODE("u", "NoSuchOp", "input: 'a'") NODE("y", "Neg", "input: 'u' " T_FLOAT)
-                               NODE("z", "Neg", "input: 'a' " T_FLOAT));
+    ek_graph *g = graph_of(CONST("a", "3", "") NODE("u", "NoSuchOp", "input: 'a'")
+                               NODE("y", "Neg", "input: 'u' " T_FLOAT) NODE("z", "Neg", "input: 'a' " T_FLOAT));
     ek_session *s = ek_session_create(g);
     ek_array *y = NULL;
     ek_error err = { 0 };
@@ -191,7 +193,8 @@ static void effects_keep_the_order_of_creation(void **state)
     const ek_op doubled = write_to(g, "AssignAdd", "doubled", w, w, NULL, 0);
     const ek_op set = write_to(g, "Assign", "set", w, two, NULL, 0);
     const ek_op group = ek_op_build(g, "NoOp", .name = "group", .control = (ek_op[]){ set }, .n_control = 1);
-    const ek_op last = write_to(g, "AssignAdd", "last", w, constant_under(g, "ten", scalar_f32(10), &group, 1), NULL, 0);
+    const ek_op last =
+        write_to(g, "AssignAdd", "last", w, constant_under(g, "ten", scalar_f32(10), &group, 1), NULL, 0);
     ek_session *s = ek_session_create(g);
     ek_array *v = NULL;
 

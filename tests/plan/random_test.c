@@ -33,7 +33,9 @@ static ek_tensor sum_of(random_graph *r, ek_tensor t)
     const ek_tensor in[] = { t, constant(r->g, "axis", vector_i32(1, axis)) };
     const ek_attribute keep = { .name = "keep_dims", .kind = EK_A_BOOL, .u.b = true };
 
-    return out(ek_op_build(r->g, "Sum", .name = "sum", .inputs = in, .n_inputs = 2, .attributes = &keep, .n_attributes = 1), 0);
+    return out(
+        ek_op_build(r->g, "Sum", .name = "sum", .inputs = in, .n_inputs = 2, .attributes = &keep, .n_attributes = 1),
+        0);
 }
 
 static ek_tensor next(random_graph *r)
@@ -46,7 +48,8 @@ static ek_tensor next(random_graph *r)
     case 0: case 1: case 2: case 3: return binary(r->g, two[draw(r, COUNT(two))], "two", a, b);
     case 4: case 5: case 6: case 7: return unary(r->g, one[draw(r, COUNT(one))], "one", a);
     case 8: return sum_of(r, a);
-    case 9: return out(node(r->g, "Select", "select", (ek_tensor[]){ binary(r->g, "Greater", "gt", a, a), a, a }, 3), 0);
+    case 9:
+        return out(node(r->g, "Select", "select", (ek_tensor[]){ binary(r->g, "Greater", "gt", a, a), a, a }, 3), 0);
     case 10: return binary(r->g, "Reshape", "again", a, unary(r->g, "Shape", "shape", a));
     default: return binary(r->g, "Mul", "scaled", a, constant(r->g, "half", scalar_f32(0.5f)));
     }
@@ -58,9 +61,9 @@ static void add_write(random_graph *r)
     const ek_op before = r->n_writes > 0 ? r->write[draw(r, r->n_writes)] : ek_tensor_op(pick(r));
 
     if (r->n_writes == COUNT(r->write)) return;
-    r->write[r->n_writes++] = write_to(r->g, "AssignAdd", "up", r->variable[v],
-                                       constant(r->g, "step", f32(EK_SHAPE(ROWS, COLUMNS), (float[ROWS * COLUMNS]){ 1, 2, 3 })),
-                                       &before, draw(r, 2));
+    r->write[r->n_writes++] = write_to(
+        r->g, "AssignAdd", "up", r->variable[v],
+        constant(r->g, "step", f32(EK_SHAPE(ROWS, COLUMNS), (float[ROWS * COLUMNS]){ 1, 2, 3 })), &before, draw(r, 2));
 }
 
 static random_graph build(uint64_t seed)
@@ -95,8 +98,8 @@ static void run(const random_graph *r, ek_tristate fuse, int threads, bool all, 
     for (int i = 0; i < ROWS * COLUMNS; i++) v[i] = (float)(i % 7) * 0.37f - 1.0f;
     ek_array *x = f32(EK_SHAPE(ROWS, COLUMNS), v);
     for (int k = 0; k < 2; k++) { /* initialized by hand: no graph of its own is needed for it */
-        const ek_op init = write_to(r->g, "Assign", "init", r->variable[k], constant(r->g, "i", f32(EK_SHAPE(ROWS, COLUMNS), v)),
-                                    NULL, 0);
+        const ek_op init = write_to(r->g, "Assign", "init", r->variable[k],
+                                    constant(r->g, "i", f32(EK_SHAPE(ROWS, COLUMNS), v)), NULL, 0);
         EK_DIE(ek_run(s, .target = { init }));
     }
     for (int i = 0; i < n; i++) fetch[n_fetches++] = (ek_fetch){ r->t[r->n - 1 - i], &got[i] };

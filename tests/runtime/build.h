@@ -46,8 +46,9 @@ static inline ek_tensor constant_under(ek_graph *g, const char *name, ek_array *
     }
     const ek_attribute a[] = { { .name = "dtype", .kind = EK_A_TYPE, .u.type = ek_array_dtype(value) },
                                { .name = "value", .kind = EK_A_TENSOR, .u.tensor = value } };
-    const ek_tensor t = out(ek_op_build(g, "Const", .name = name, .attributes = a, .n_attributes = 2, .control = control,
-                                        .n_control = n), 0);
+    const ek_tensor t = out(
+        ek_op_build(g, "Const", .name = name, .attributes = a, .n_attributes = 2, .control = control, .n_control = n),
+        0);
 
     ek_array_unref(value);
     return t;

@@ -27,7 +27,8 @@ static cond build(ek_graph *g, ek_tensor pred)
                       constant_under(g, "cond/one", scalar_f32(1), &in_t, 1), NULL, 0);
     const ek_tensor more = binary(g, "AddV2", "cond/add", out(xs, 1), out(c.bump, 0));
     const ek_op xf = node(g, "Switch", "cond/x/Switch_1", (ek_tensor[]){ c.x, id }, 2);
-    const ek_tensor less = binary(g, "Sub", "cond/sub", out(xf, 0), constant_under(g, "cond/five", scalar_f32(5), &in_f, 1));
+    const ek_tensor less =
+        binary(g, "Sub", "cond/sub", out(xf, 0), constant_under(g, "cond/five", scalar_f32(5), &in_f, 1));
     const ek_op merge = node(g, "Merge", "cond/Merge", (ek_tensor[]){ less, more }, 2);
     c.y = out(merge, 0);
     c.taken = out(merge, 1);
@@ -55,7 +56,8 @@ static void check(const cond *c, const ek_feed *more, int n_more, bool pred_true
     ek_error err = { 0 };
 
     for (int i = 0; i < n_more; i++) feed[1 + i] = more[i];
-    assert_int_equal(ek_run(s, .feeds = feed, .n_feeds = 1 + n_more, .fetch = { { c->y, &y }, { c->taken, &taken } }), EK_OK);
+    assert_int_equal(ek_run(s, .feeds = feed, .n_feeds = 1 + n_more, .fetch = { { c->y, &y }, { c->taken, &taken } }),
+                     EK_OK);
     if (pred_true)
         assert_floats(y, 2, (float[]){ 11 + before, 21 + before });
     else
@@ -156,12 +158,16 @@ static void many_conds_in_a_row(void **state)
     ek_tensor y = constant(g, "y", scalar_f32(0));
     for (int i = 0; i < N; i++) {
         const int32_t mask = 1 << i;
-        const ek_tensor bit = binary(g, "BitwiseAnd", "bit", bits, constant(g, "mask", ek_array_of(EK_INT32, EK_SCALAR, &mask)));
+        const ek_tensor bit =
+            binary(g, "BitwiseAnd", "bit", bits, constant(g, "mask", ek_array_of(EK_INT32, EK_SCALAR, &mask)));
         const ek_tensor p = binary(g, "Greater", "p", bit, constant(g, "none", ek_array_of(EK_INT32, EK_SCALAR, NULL)));
         const ek_op sw = node(g, "Switch", "sw", (ek_tensor[]){ y, p }, 2);
 
-        y = out(node(g, "Merge", "m", (ek_tensor[]){ out(sw, 0), binary(g, "AddV2", "more", out(sw, 1),
-                                                                       constant(g, "w", scalar_f32((float)mask))) }, 2), 0);
+        y = out(node(g, "Merge", "m",
+                     (ek_tensor[]){ out(sw, 0),
+                                    binary(g, "AddV2", "more", out(sw, 1), constant(g, "w", scalar_f32((float)mask))) },
+                     2),
+                0);
     }
     EK_DIE(ek_graph_status(g, NULL));
     ek_session *s = ek_session_create(g);

@@ -17,7 +17,8 @@ static model build(void)
     m.x = placeholder(m.g, "x", EK_FLOAT32, EK_SHAPE(-1, 3));
     m.flag = placeholder(m.g, "flag", EK_BOOL, EK_SCALAR);
     m.w = variable(m.g, "VariableV2", "w", EK_SHAPE(3));
-    m.init = write_to(m.g, "Assign", "init", m.w, constant(m.g, "zeros", f32(EK_SHAPE(3), (float[]){ 1, 2, 3 })), NULL, 0);
+    m.init =
+        write_to(m.g, "Assign", "init", m.w, constant(m.g, "zeros", f32(EK_SHAPE(3), (float[]){ 1, 2, 3 })), NULL, 0);
     const ek_tensor read = unary(m.g, "Identity", "w/read", m.w);
     const ek_tensor a = binary(m.g, "Mul", "a", m.x, read);
     const ek_tensor b = binary(m.g, "AddV2", "b", a, constant(m.g, "one", scalar_f32(1)));
@@ -27,7 +28,8 @@ static model build(void)
     m.y = out(node(m.g, "Merge", "y", (ek_tensor[]){ out(sw, 0), t }, 2), 0);
     m.shape = placeholder(m.g, "shape", EK_INT32, EK_SHAPE(-1));
     m.z = unary(m.g, "Neg", "z", binary(m.g, "Reshape", "r", m.y, m.shape));
-    m.up = write_to(m.g, "AssignAdd", "up", m.w, constant(m.g, "step", f32(EK_SHAPE(3), (float[]){ 1, 1, 1 })), NULL, 0);
+    m.up =
+        write_to(m.g, "AssignAdd", "up", m.w, constant(m.g, "step", f32(EK_SHAPE(3), (float[]){ 1, 1, 1 })), NULL, 0);
     return m;
 }
 
@@ -71,7 +73,8 @@ static void a_steady_split_allocates_nothing(void **state)
     ek_test_allocator t;
     ek_test_allocator_install(&t, 0);
     ek_graph *g = ek_graph_create();
-    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(4)), shape = placeholder(g, "s", EK_INT32, EK_SHAPE(-1));
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(4)),
+                    shape = placeholder(g, "s", EK_INT32, EK_SHAPE(-1));
     const ek_tensor y = unary(g, "Neg", "y", binary(g, "Reshape", "r", x, shape));
     ek_session *s = ek_session_create(g);
     ek_array *in = f32(EK_SHAPE(4), NULL), *got = NULL, *two = vector_i32(2, (int32_t[]){ 2, 2 });
@@ -98,7 +101,8 @@ static ek_status everything(void)
     constant_without_memory = false;
     model m = build();
     ek_session *s = m.g != NULL ? ek_session_create(m.g) : NULL;
-    ek_array *x = f32(EK_SHAPE(2, 3), NULL), *yes = scalar_bool(true), *flat = vector_i32(1, (int32_t[]){ 6 }), *y = NULL;
+    ek_array *x = f32(EK_SHAPE(2, 3), NULL), *yes = scalar_bool(true), *flat = vector_i32(1, (int32_t[]){ 6 }),
+             *y = NULL;
     ek_status st = EK_RESOURCE_EXHAUSTED;
 
     if (!constant_without_memory && s != NULL && x != NULL && yes != NULL && flat != NULL) {

@@ -86,7 +86,8 @@ static void dead_and_foreign_tensors(void **state)
     const ek_tensor z = placeholder(other, "z", EK_FLOAT32, EK_SCALAR);
     ek_array *v = scalar_f32(1);
 
-    ek_run(f->s, .feed = { { f->x, f->good }, { { f->g, -1, 0 }, v } }, .fetch = { { f->y, &f->got } }, .error = &f->err);
+    ek_run(f->s, .feed = { { f->x, f->good }, { { f->g, -1, 0 }, v } }, .fetch = { { f->y, &f->got } },
+           .error = &f->err);
     assert_int_equal(strncmp(f->err.text, "Cannot interpret feed_dict key as Tensor", 40), 0);
     ek_run(f->s, .feed = { { z, v } }, .fetch = { { f->y, &f->got } }, .error = &f->err);
     assert_int_equal(strncmp(f->err.text, "Cannot interpret feed_dict key as Tensor", 40), 0);
@@ -124,7 +125,8 @@ static void a_graph_that_failed_says_why(void **state)
     assert_int_equal(ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got } }), EK_OK);
     (void)ek_op_build(f->g, "NoSuchOp", .name = "z");
     const int line = __LINE__ - 1;
-    assert_int_not_equal(ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got } }, .error = &f->err), EK_OK);
+    assert_int_not_equal(ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got } }, .error = &f->err),
+                         EK_OK);
     assert_int_equal(f->err.line, line);
 }
 
@@ -148,7 +150,8 @@ static void the_first_nan_is_named(void **state)
     ek_session *s = ek_session_create(f->g, .check_numerics = true);
     ek_array *v = f32(EK_SHAPE(2, 1), (float[]){ -1, 2 });
 
-    assert_int_equal(ek_run(s, .feed = { { f->x, v } }, .fetch = { { sum, &f->got } }, .error = &f->err), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_run(s, .feed = { { f->x, v } }, .fetch = { { sum, &f->got } }, .error = &f->err),
+                     EK_INVALID_ARGUMENT);
     assert_string_equal(f->err.node, "log");
     assert_non_null(strstr(f->err.text, "NaN"));
     ek_session_destroy(s);
@@ -165,8 +168,9 @@ static void failures_leave_fetched_arrays_alone(void **state)
     EK_DIE(ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got } }));
     ek_array *before = f->got;
     ((float *)ek_array_data(f->got))[0] = 42;
-    assert_int_equal(ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got }, { sum, &other } }, .error = &f->err),
-                     EK_FAILED_PRECONDITION);
+    assert_int_equal(
+        ek_run(f->s, .feed = { { f->x, f->good } }, .fetch = { { f->y, &f->got }, { sum, &other } }, .error = &f->err),
+        EK_FAILED_PRECONDITION);
     assert_ptr_equal(f->got, before);
     assert_true(((float *)ek_array_data(f->got))[0] == 42);
     assert_null(other);

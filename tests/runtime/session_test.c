@@ -52,7 +52,8 @@ static void reference_variables_are_their_memory(void **state)
     assert_error(&err, EK_FAILED_PRECONDITION, "Attempting to use uninitialized value w\n\t [[{{node w/read}}]]");
     assert_string_equal(err.node, "w/read");
     ek_run(s, .fetch = { { w, &a } }, .error = &err);
-    assert_error(&err, EK_FAILED_PRECONDITION, "Attempting to use uninitialized value w\n\t [[{{node _retval_w_0_0}}]]");
+    assert_error(&err, EK_FAILED_PRECONDITION,
+                 "Attempting to use uninitialized value w\n\t [[{{node _retval_w_0_0}}]]");
     assert_null(a);
     assert_int_equal(ek_run(s, .target = { init }), EK_OK);
     /* the consumer of the read sees what is there at its turn, after the write that a control edge demands */
@@ -75,8 +76,8 @@ static void reads_of_resource_variables_are_snapshots(void **state)
     (void)state;
     ek_graph *g = ek_graph_create();
     const ek_tensor w = variable(g, "VarHandleOp", "w", EK_SHAPE(2));
-    const ek_op init = write_to(g, "AssignVariableOp", "w/Assign", w, constant(g, "i", f32(EK_SHAPE(2), (float[]){ 1, 2 })),
-                                NULL, 0);
+    const ek_op init =
+        write_to(g, "AssignVariableOp", "w/Assign", w, constant(g, "i", f32(EK_SHAPE(2), (float[]){ 1, 2 })), NULL, 0);
     const ek_tensor before = read_of(g, "before", w, NULL, 0);
     const ek_op up = write_to(g, "AssignAddVariableOp", "up", w, before, (ek_op[]){ ek_tensor_op(before) }, 1);
     const ek_tensor after = read_of(g, "after", w, &up, 1);

@@ -13,7 +13,9 @@ static void shapes_that_follow_from_values_are_planned_when_seen(void **state)
     const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1));
     const ek_tensor positive = binary(g, "Greater", "positive", x, constant(g, "zero", scalar_f32(0)));
     const ek_tensor where = unary(g, "Where", "where", positive);
-    const ek_attribute squeeze[] = { { .name = "squeeze_dims", .kind = EK_A_INTS, .u.is = (int64_t[]){ 1 }, .count = 1 } };
+    const ek_attribute squeeze[] = {
+        { .name = "squeeze_dims", .kind = EK_A_INTS, .u.is = (int64_t[]){ 1 }, .count = 1 }
+    };
     const ek_tensor index = out(ek_op_build(g, "Squeeze", .name = "index", .inputs = &where, .n_inputs = 1,
                                             .attributes = squeeze, .n_attributes = 1), 0);
     const ek_tensor picked = binary(g, "Gather", "picked", x, index);
@@ -46,7 +48,8 @@ static void a_fed_shape_reshapes(void **state)
 {
     (void)state;
     ek_graph *g = ek_graph_create();
-    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(6)), shape = placeholder(g, "s", EK_INT32, EK_SHAPE(-1));
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(6)),
+                    shape = placeholder(g, "s", EK_INT32, EK_SHAPE(-1));
     const ek_tensor sum = binary(g, "AddV2", "sum", x, x);
     const ek_tensor y = binary(g, "Reshape", "y", sum, shape);
     const ek_tensor z = unary(g, "Neg", "z", y);

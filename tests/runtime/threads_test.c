@@ -17,7 +17,8 @@ typedef struct shared {
 /* y = x * 2 or -x by a flag; a and b are variables that every update moves together. */
 static shared build(ek_graph *g)
 {
-    shared m = { .x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1)), .flag = placeholder(g, "flag", EK_BOOL, EK_SCALAR) };
+    shared m = { .x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1)),
+                 .flag = placeholder(g, "flag", EK_BOOL, EK_SCALAR) };
     const ek_op sw = node(g, "Switch", "sw", (ek_tensor[]){ m.x, m.flag }, 2);
 
     m.y = out(node(g, "Merge", "y", (ek_tensor[]){ unary(g, "Neg", "n", out(sw, 0)),
@@ -28,7 +29,8 @@ static shared build(ek_graph *g)
     float ones[64];
     for (int i = 0; i < 64; i++) ones[i] = 1;
     const ek_tensor one = constant(g, "ones", f32(EK_SHAPE(64), ones));
-    const ek_op ia = write_to(g, "Assign", "ia", m.a, zeros, NULL, 0), ib = write_to(g, "Assign", "ib", m.b, zeros, NULL, 0);
+    const ek_op ia = write_to(g, "Assign", "ia", m.a, zeros, NULL, 0),
+                ib = write_to(g, "Assign", "ib", m.b, zeros, NULL, 0);
     const ek_op ua = write_to(g, "AssignAdd", "ua", m.a, one, NULL, 0);
     m.up = write_to(g, "AssignAdd", "ub", m.b, one, &ua, 1);
     EK_DIE(ek_graph_status(g, NULL));
@@ -53,7 +55,8 @@ static void *work(void *arg)
             ok = ((const float *)ek_array_cdata(y))[k] == (i % 2 != 0 ? 2 * v[k] : -v[k]);
         if (ok && i % 3 == 0) ok = ek_run(m->s, .target = { m->up }) == EK_OK;
         if (ok) ok = ek_run(m->s, .fetch = { { m->a, &a }, { m->b, &b } }) == EK_OK;
-        if (ok) ok = memcmp(ek_array_cdata(a), ek_array_cdata(b), 64 * sizeof(float)) == 0; /* no run sees half an update */
+        if (ok)
+            ok = memcmp(ek_array_cdata(a), ek_array_cdata(b), 64 * sizeof(float)) == 0; /* no run sees half an update */
         ek_array_unref(x);
     }
     if (!ok) atomic_fetch_add(&m->failures, 1);
