@@ -40,3 +40,9 @@ target_link_libraries(test_cxx_evenkeel PRIVATE ek_options evenkeel_shared)
 target_compile_definitions(test_cxx_evenkeel PRIVATE EK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 set_target_properties(test_cxx_evenkeel PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/cxx OUTPUT_NAME evenkeel)
 add_test(NAME cxx.evenkeel COMMAND test_cxx_evenkeel)
+
+# The shared library shows what the headers declare and nothing else.
+if(NOT EK_SANITIZE AND NOT EK_FUZZ)
+  add_test(NAME house.exported_names COMMAND sh ${CMAKE_SOURCE_DIR}/tools/check_exports.sh ${CMAKE_C_COMPILER}
+    $<TARGET_FILE:evenkeel_shared> ${CMAKE_SOURCE_DIR}/include)
+endif()
