@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* ---- cond: two functions -------------------------------------------------------------------- */
+/* ---- cond: two functions --------------------------------------------------------------------- */
 
 /* Builds a branch and says what it gives: tensors, variables (their values) or operations.
  *     static ek_list twice(ek_graph *g, void *x) { return EK_RESULTS(g, ek_times(*(ek_tensor *)x, 2.0)); }
@@ -34,16 +34,17 @@ typedef struct ek_cond_options {
     const char *name;      /* "cond" */
 } ek_cond_options;
 /* tf.cond: the outputs of the Merges, one per result. `pred` is a bool tensor or variable.
- * Errors (recorded in the graph, an empty list is returned; "pred must not be a Python bool" for a literal, which has no graph,
- * is in ek_last_error()): "true_fn must be callable." for NULL; "true_fn must have a return value."; results of different number or dtype. */
+ * Errors (recorded in the graph, an empty list is returned; "pred must not be a Python bool" for a literal, which has
+ * no graph, is in ek_last_error()): "true_fn must be callable." for NULL; "true_fn must have a return value."; results
+ * of different number or dtype. */
 #define ek_cond(pred, true_fn, ...)                                                                     \
     EK_CALL(ek_list, ek_cond_with, (EK_OPERAND(pred), (true_fn),), ek_cond_options, .arg = NULL, .name = NULL, \
             .false_fn = __VA_ARGS__)
 EK_API ek_list ek_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_cond_options *o, ek_where where);
 
-/* The same where the value of `pred` may be known while building: a literal, or a tensor that follows from constants (any
- * number other than zero counts as true). Then only that branch is built, without a conditional. A variable is never known.
- * A literal needs the graph: it is taken from .graph. */
+/* The same where the value of `pred` may be known while building: a literal, or a tensor that follows from constants
+ * (any number other than zero counts as true). Then only that branch is built, without a conditional. A variable is
+ * never known. A literal needs the graph: it is taken from .graph. */
 typedef struct ek_smart_cond_options {
     size_t size;
     ek_branch_fn false_fn;
@@ -54,9 +55,10 @@ typedef struct ek_smart_cond_options {
 #define ek_smart_cond(pred, true_fn, ...)                                                                     \
     EK_CALL(ek_list, ek_smart_cond_with, (EK_OPERAND(pred), (true_fn),), ek_smart_cond_options, .arg = NULL,  \
             .name = NULL, .graph = NULL, .false_fn = __VA_ARGS__)
-EK_API ek_list ek_smart_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_smart_cond_options *o, ek_where where);
+EK_API ek_list ek_smart_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_smart_cond_options *o,
+                                  ek_where where);
 
-/* ---- cond: two blocks --------------------------------------------------------------------------- */
+/* ---- cond: two blocks ------------------------------------------------------------------------ */
 
 /* The same without functions; it is what other languages build on.
  *     ek_conditional *c = ek_cond_begin(flag, NULL);
@@ -76,7 +78,7 @@ EK_API void ek_give_item(ek_conditional *c, ek_item item, ek_where where);
 #define ek_cond_end(c) ek_cond_end_at((c), EK_HERE)
 EK_API ek_list ek_cond_end_at(ek_conditional *c, ek_where where);
 
-/* ---- waiting ---------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 typedef struct ek_no_op_options {
     size_t size;
@@ -92,8 +94,8 @@ typedef struct ek_group_options {
     ek_list list;
     const char *name; /* "group_deps" */
 } ek_group_options;
-/* tf.group: an operation that runs everything in the list: ek_group(g, EK_LIST(a, b), .name = "step"). Over several devices it
- * waits for one group per device. An empty list gives a bare NoOp. */
+/* tf.group: an operation that runs everything in the list: ek_group(g, EK_LIST(a, b), .name = "step"). Over several
+ * devices it waits for one group per device. An empty list gives a bare NoOp. */
 #define ek_group(g, ...) EK_CALL(ek_op, ek_group_with, ((g),), ek_group_options, .name = NULL, .list = __VA_ARGS__)
 EK_API ek_op ek_group_with(ek_graph *g, const ek_group_options *o, ek_where where);
 
@@ -104,8 +106,9 @@ typedef struct ek_tuple_options {
     const char *name; /* "tuple" */
 } ek_tuple_options;
 /* tf.tuple: each tensor again, available only when all are. An operation in the list gives an operation that waits. */
-#define ek_tuple(g, ...) \
-    EK_CALL(ek_list, ek_tuple_with, ((g),), ek_tuple_options, .control = EK_EMPTY_LIST, .name = NULL, .list = __VA_ARGS__)
+#define ek_tuple(g, ...)                                                                                               \
+    EK_CALL(ek_list, ek_tuple_with, ((g), ), ek_tuple_options, .control = EK_EMPTY_LIST, .name = NULL,                 \
+            .list = __VA_ARGS__)
 EK_API ek_list ek_tuple_with(ek_graph *g, const ek_tuple_options *o, ek_where where);
 
 typedef struct ek_with_dependencies_options {
@@ -113,9 +116,11 @@ typedef struct ek_with_dependencies_options {
     ek_list list;
     const char *name; /* "control_dependency" */
 } ek_with_dependencies_options;
-/* The tensor again, available only after everything in the list: ek_with_dependencies(y, EK_LIST(update)). Placed with y. */
-#define ek_with_dependencies(t, ...)                                                                              \
-    EK_CALL(ek_tensor, ek_with_dependencies_with, ((t),), ek_with_dependencies_options, .name = NULL, .list = __VA_ARGS__)
+/* The tensor again, available only after everything in the list: ek_with_dependencies(y, EK_LIST(update)). Placed with
+ * y. */
+#define ek_with_dependencies(t, ...)                                                                                   \
+    EK_CALL(ek_tensor, ek_with_dependencies_with, ((t), ), ek_with_dependencies_options, .name = NULL,                 \
+            .list = __VA_ARGS__)
 EK_API ek_tensor ek_with_dependencies_with(ek_tensor t, const ek_with_dependencies_options *o, ek_where where);
 
 #ifdef __cplusplus

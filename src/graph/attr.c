@@ -147,17 +147,19 @@ bool ek__attr_equal(const ek_attr_value *a, const ek_attr_value *b)
     }
 }
 
-/* ---- what a spec allows ------------------------------------------------------------------------ */
+/* ---- what a spec allows ---------------------------------------------------------------------- */
 
 static ek_status check_type(const ek_attr_spec *a, ek_dtype type, const char *argument, ek_error *err)
 {
     ek_buf list = { 0 };
     ek_status st;
 
-    if (a->allowed_types == 0 || ((int)type > 0 && (int)type < EK_DTYPE_COUNT && (a->allowed_types >> type & 1) != 0)) return EK_OK;
+    if (a->allowed_types == 0 || ((int)type > 0 && (int)type < EK_DTYPE_COUNT && (a->allowed_types >> type & 1) != 0))
+        return EK_OK;
     for (int i = 0; i < a->n_allowed_types; i++)
         ek__buf_printf(&list, "%s%s", i > 0 ? ", " : "", ek_dtype_name(a->allowed_type[i]));
-    st = EK_FAIL(err, INVALID_ARGUMENT, "Value passed to parameter '%s' has DataType %s not in list of allowed values: %s",
+    st = EK_FAIL(err, INVALID_ARGUMENT,
+                 "Value passed to parameter '%s' has DataType %s not in list of allowed values: %s",
                  argument != NULL ? argument : a->name, ek_dtype_name(type), list.failed ? "?" : list.data);
     ek__buf_fini(&list);
     return st;
@@ -169,12 +171,13 @@ static ek_status check_string(const ek_op_spec *spec, const ek_attr_spec *a, con
     ek_status st;
 
     for (int i = 0; i < a->n_allowed_strings; i++)
-        if (strlen(a->allowed_strings[i]) == s->size && memcmp(a->allowed_strings[i], s->data, s->size) == 0) return EK_OK;
+        if (strlen(a->allowed_strings[i]) == s->size && memcmp(a->allowed_strings[i], s->data, s->size) == 0)
+            return EK_OK;
     if (a->n_allowed_strings == 0) return EK_OK;
     for (int i = 0; i < a->n_allowed_strings; i++)
         ek__buf_printf(&list, "%s\"%s\"", i > 0 ? ", " : "", a->allowed_strings[i]);
-    st = EK_FAIL(err, INVALID_ARGUMENT, "Attr '%s' of '%s' Op passed string '%.*s' not in: %s.", a->name, spec->def->name,
-                 (int)(s->size < 100 ? s->size : 100), s->data, list.failed ? "?" : list.data);
+    st = EK_FAIL(err, INVALID_ARGUMENT, "Attr '%s' of '%s' Op passed string '%.*s' not in: %s.", a->name,
+                 spec->def->name, (int)(s->size < 100 ? s->size : 100), s->data, list.failed ? "?" : list.data);
     ek__buf_fini(&list);
     return st;
 }
@@ -190,16 +193,17 @@ static ek_status check_kind(const ek_op_spec *spec, const ek_attr_spec *a, const
                    ek__attr_kind_name(a->kind, want), ek__attr_kind_name(v->kind, got));
 }
 
-static ek_status check_minimum(const ek_op_spec *spec, const ek_attr_spec *a, const ek_attr_value *v, const char *argument,
-                               ek_error *err)
+static ek_status check_minimum(const ek_op_spec *spec, const ek_attr_spec *a, const ek_attr_value *v,
+                               const char *argument, ek_error *err)
 {
     const bool list = (a->kind & EK_ATTR_LIST) != 0;
     const int64_t given = list ? v->count : v->u.i;
 
     if (!a->has_minimum || given >= a->minimum) return EK_OK;
     if (argument != NULL)
-        return EK_FAIL(err, INVALID_ARGUMENT, "List argument '%s' to '%s' Op with length %lld shorter than minimum length %lld.",
-                       argument, spec->def->name, (long long)given, (long long)a->minimum);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "List argument '%s' to '%s' Op with length %lld shorter than minimum length %lld.", argument,
+                       spec->def->name, (long long)given, (long long)a->minimum);
     return EK_FAIL(err, INVALID_ARGUMENT, "Attr '%s' of '%s' Op passed %s%lld less than minimum %lld.", a->name,
                    spec->def->name, list ? "list of length " : "", (long long)given, (long long)a->minimum);
 }

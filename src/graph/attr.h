@@ -13,8 +13,8 @@ bool ek__attr_copy(ek_arena *arena, const ek_attr_value *from, ek_attr_value *to
 /* Lets go of tensors. */
 void ek__attrs_release(ek_attr *attrs, int n);
 bool ek__attr_equal(const ek_attr_value *a, const ek_attr_value *b);
-/* Allowed types, strings and minimums, with TensorFlow's words. `argument` NULL: the value was given as an attribute; else
- * the input it was inferred from. */
+/* Allowed types, strings and minimums, with TensorFlow's words. `argument` NULL: the value was given as an attribute;
+ * else the input it was inferred from. */
 ek_status ek__attr_check(const ek_op_spec *spec, const ek_attr_spec *a, const ek_attr_value *v, const char *argument,
                          ek_error *err);
 

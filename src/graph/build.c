@@ -5,7 +5,7 @@
 
 static const ek_op dead = { NULL, -1 };
 
-/* ---- checks ------------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 /* False: an input is dead or foreign. A dead one that some earlier failure explains adds nothing. */
 static bool inputs_usable(ek_graph *g, const ek_node_args *args)
@@ -13,20 +13,23 @@ static bool inputs_usable(ek_graph *g, const ek_node_args *args)
     for (int i = 0; i < args->n_in; i++) {
         const ek_tensor t = args->in[i];
         if (t.graph != NULL && t.graph != g) {
-            ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT, "input %d of the Op '%s' is '%s:%d', which is not an element of "
-                           "this graph", i, args->type, ek_op_name((ek_op){ t.graph, t.op }), t.index);
+            ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT,
+                           "input %d of the Op '%s' is '%s:%d', which is not an element of this graph",
+                           i, args->type, ek_op_name((ek_op){ t.graph, t.op }), t.index);
             return false;
         }
         if (t.graph == NULL || t.op < 0 || t.op >= g->n_nodes || t.index < 0 || t.index >= g->node[t.op]->n_out) {
-            ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT, "input %d of the Op '%s' is no tensor: the call that should have "
-                           "made it failed, or was never made", i, args->type);
+            ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT,
+                           "input %d of the Op '%s' is no tensor: the call that should have "
+                           "made it failed, or was never made",
+                           i, args->type);
             return false;
         }
     }
     for (int i = 0; i < args->n_control; i++) {
         if (args->control[i].graph == g && args->control[i].id >= 0 && args->control[i].id < g->n_nodes) continue;
-        ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT, "control input %d of the Op '%s' is no operation of this graph", i,
-                       args->type);
+        ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT,
+                       "control input %d of the Op '%s' is no operation of this graph", i, args->type);
         return false;
     }
     return true;
@@ -48,7 +51,7 @@ static ek_status node_name(ek_graph *g, const ek_node_args *args, const char **o
     return EK_OK;
 }
 
-/* ---- control inputs, colocation ------------------------------------------------------------------------- */
+/* ---- control inputs, colocation -------------------------------------------------------------- */
 
 static bool has_control(const ek_node *n, int32_t op)
 {
@@ -106,8 +109,8 @@ static bool add_scope_controls(ek_graph *g, ek_node *n, const ek_controller *c)
     return ok;
 }
 
-/* The operations that the node must be placed with: those of its reference inputs. As in TensorFlow the k-th argument is
- * matched with the k-th input, so of a list only the first counts. */
+/* The operations that the node must be placed with: those of its reference inputs. As in TensorFlow the k-th argument
+ * is matched with the k-th input, so of a list only the first counts. */
 static int32_t reference_inputs(const ek_node *n, int32_t *op, int32_t room)
 {
     int32_t count = 0;
@@ -144,7 +147,7 @@ no_memory:
     return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the attribute _class");
 }
 
-/* ---- the node -------------------------------------------------------------------------------------------- */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 static ek_status fill(ek_graph *g, ek_node *n, const ek_node_args *args, ek_error *err)
 {
@@ -190,15 +193,22 @@ ek_op ek__node_build(ek_graph *g, const ek_node_args *args)
     return (ek_op){ g, n->id };
 }
 
-/* ---- the public form ---------------------------------------------------------------------------------------- */
+/* ---- the public form ------------------------------------------------------------------------- */
 
 static bool convert(ek_graph *g, const ek_attribute *from, ek_attr *to)
 {
     static const int kinds[] = {
-        [EK_A_STRING] = EK_ATTR_STRING, [EK_A_INT] = EK_ATTR_INT, [EK_A_FLOAT] = EK_ATTR_FLOAT, [EK_A_BOOL] = EK_ATTR_BOOL,
-        [EK_A_TYPE] = EK_ATTR_TYPE, [EK_A_SHAPE] = EK_ATTR_SHAPE, [EK_A_TENSOR] = EK_ATTR_TENSOR,
-        [EK_A_INTS] = EK_ATTR_LIST | EK_ATTR_INT, [EK_A_TYPES] = EK_ATTR_LIST | EK_ATTR_TYPE,
-        [EK_A_FLOATS] = EK_ATTR_LIST | EK_ATTR_FLOAT, [EK_A_STRINGS] = EK_ATTR_LIST | EK_ATTR_STRING,
+        [EK_A_STRING] = EK_ATTR_STRING,
+        [EK_A_INT] = EK_ATTR_INT,
+        [EK_A_FLOAT] = EK_ATTR_FLOAT,
+        [EK_A_BOOL] = EK_ATTR_BOOL,
+        [EK_A_TYPE] = EK_ATTR_TYPE,
+        [EK_A_SHAPE] = EK_ATTR_SHAPE,
+        [EK_A_TENSOR] = EK_ATTR_TENSOR,
+        [EK_A_INTS] = EK_ATTR_LIST | EK_ATTR_INT,
+        [EK_A_TYPES] = EK_ATTR_LIST | EK_ATTR_TYPE,
+        [EK_A_FLOATS] = EK_ATTR_LIST | EK_ATTR_FLOAT,
+        [EK_A_STRINGS] = EK_ATTR_LIST | EK_ATTR_STRING,
     };
     ek_attr_value *v = &to->value;
 
@@ -209,7 +219,8 @@ static bool convert(ek_graph *g, const ek_attribute *from, ek_attr *to)
     switch (from->kind) {
     case EK_A_STRING:
         v->u.s.data = (char *)(uintptr_t)(from->u.s != NULL ? from->u.s : "");
-        v->u.s.size = from->count >= 0 && from->u.s != NULL && from->count != 0 ? (size_t)from->count : strlen(v->u.s.data);
+        v->u.s.size =
+            from->count >= 0 && from->u.s != NULL && from->count != 0 ? (size_t)from->count : strlen(v->u.s.data);
         return true;
     case EK_A_INT: v->u.i = from->u.i; return true;
     case EK_A_FLOAT: v->u.f = (float)from->u.f; return true;
@@ -243,8 +254,9 @@ ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *o, ek_where where
     attrs = EK_ARENA_NEW(&g->arena, ek_attr, o->n_attributes + 1);
     for (int i = 0; attrs != NULL && i < o->n_attributes; i++) {
         if (convert(g, &o->attributes[i], &attrs[i])) continue;
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "attribute %d of the Op '%s' has no name, no value, or a kind that does not "
-                       "exist", i, o->type);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "attribute %d of the Op '%s' has no name, no value, or a kind that does not exist",
+                       i, o->type);
         return (ek_op){ g, -1 };
     }
     if (attrs == NULL) {

@@ -4,8 +4,8 @@
 
 #include "graph/scope.h"
 
-/* types.c: fills n->attr (given, inferred, defaults; in the registry's order, then those that begin with '_'), n->attrs and the
- * types of inputs and outputs, from n->spec and the types of the inputs. */
+/* types.c: fills n->attr (given, inferred, defaults; in the registry's order, then those that begin with '_'), n->attrs
+ * and the types of inputs and outputs, from n->spec and the types of the inputs. */
 ek_status ek__node_types(ek_graph *g, ek_node *n, const ek_node_args *args, ek_error *err);
 
 /* infer.c: runs the node's shape rule over what is known of its inputs; fills out_shape and out_handle. */

@@ -34,7 +34,8 @@ static ek_collection *touch(ek_graph *g, const char *key)
 
     if (i >= 0) return &c->at[i];
     copy = ek__arena_strdup(&g->arena, key);
-    if (copy == NULL || !EK_GROW(c->at, c->cap, c->count + 1) || !ek__map_put(&c->by_key, copy, strlen(copy), c->count)) return NULL;
+    if (copy == NULL || !EK_GROW(c->at, c->cap, c->count + 1) || !ek__map_put(&c->by_key, copy, strlen(copy), c->count))
+        return NULL;
     c->at[c->count] = (ek_collection){ .key = copy };
     return &c->at[c->count++];
 }
@@ -62,12 +63,14 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
 
     if (g == NULL || ek__graph_closed(g, where)) return;
     if (!item_alive(g, &item)) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "what is added to the collection '%s' is dead or of another graph", key);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "what is added to the collection '%s' is dead or of another graph", key);
         return;
     }
     if (item.kind == EK_ITEM_STRING) item.u.string = ek__arena_strdup(&g->arena, item.u.string);
     c = touch(g, key);
-    if (c == NULL || !EK_GROW(c->item, c->cap, c->count + 1) || (item.kind == EK_ITEM_STRING && item.u.string == NULL)) {
+    if (c == NULL || !EK_GROW(c->item, c->cap, c->count + 1) ||
+        (item.kind == EK_ITEM_STRING && item.u.string == NULL)) {
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the collection '%s'", key);
         return;
     }
@@ -112,7 +115,7 @@ const char *ek_collection_key(const ek_graph *g, int i)
     return g != NULL && i >= 0 && i < g->collections->count ? g->collections->at[i].key : "";
 }
 
-/* ---- items ---------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 ek_item ek_item_of_op(ek_op op) { return (ek_item){ .kind = EK_ITEM_OP, .u.op = op }; }
 ek_item ek_item_of_tensor(ek_tensor t) { return (ek_item){ .kind = EK_ITEM_TENSOR, .u.tensor = t }; }

@@ -2,7 +2,7 @@
  * vector's elements as a shape. As TensorFlow's shape refiner does it, so that static shapes agree. */
 #include "graph/constant.h"
 
-/* ---- values that follow from static shapes ---------------------------------------------------------- */
+/* ---- values that follow from static shapes --------------------------------------------------- */
 
 /* An array of T int32 or int64 from integers; NULL where they do not fit. */
 static ek_status index_array(ek_dtype type, ek_shape shape, const int64_t *value, ek_array **out, ek_error *err)
@@ -56,11 +56,12 @@ static int by_shape_place(const ek_node *n)
 static ek_status from_shapes(const ek_graph *g, const ek_node *n, int place, ek_array **out, ek_error *err)
 {
     for (int32_t k = 0; k < n->n_out; k++)
-        EK_TRY(by_shape[place].value(n->out_dtype[k], &g->node[n->in[k].node]->out_shape[n->in[k].index], &out[k], err));
+        EK_TRY(
+            by_shape[place].value(n->out_dtype[k], &g->node[n->in[k].node]->out_shape[n->in[k].index], &out[k], err));
     return EK_OK;
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------ */
+/* ---- folding --------------------------------------------------------------------------------- */
 
 static bool numeric(ek_dtype t)
 {
@@ -110,7 +111,8 @@ static ek_status compute(const ek_graph *g, const ek_node *n, ek_array **out, ek
 
     if (in == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to compute '%s'", n->name);
     for (int32_t i = 0; i < n->n_in; i++) in[i] = known_value(g->node[n->in[i].node], n->in[i].index);
-    (void)ek__def_eval_small(n->spec->def, n->attrs, n->n_in, in, n->n_out, n->out_dtype, EK_FOLD_ELEMENTS, out, &failure);
+    (void)ek__def_eval_small(n->spec->def, n->attrs, n->n_in, in, n->n_out, n->out_dtype, EK_FOLD_ELEMENTS, out,
+                             &failure);
     ek__free(in);
     return failure.code == EK_RESOURCE_EXHAUSTED ? ek__error_copy(err, &failure) : EK_OK;
 }
@@ -181,11 +183,12 @@ ek_array *ek__constant_value(const ek_graph *g, ek_edge e)
     ek_error err = { 0 };
     ek_array *value;
 
-    if (ek__constant_find(g, e, &value, &err) != EK_OK) ek__graph_fail_from((ek_graph *)(uintptr_t)g, (ek_where){ 0 }, &err, NULL);
+    if (ek__constant_find(g, e, &value, &err) != EK_OK)
+        ek__graph_fail_from((ek_graph *)(uintptr_t)g, (ek_where){ 0 }, &err, NULL);
     return value;
 }
 
-/* ---- integer vectors read as shapes ---------------------------------------------------------------------- */
+/* ---- integer vectors read as shapes ---------------------------------------------------------- */
 
 enum { MOST_VECTORS = 256 }; /* looked at for one question: vectors may be made of vectors, many times over */
 

@@ -9,8 +9,8 @@ enum {
     EK_FOLD_NODES = 1024     /* looked at for one question */
 };
 
-/* ek__constant_value and ek__constant_value_as_shape with a record: only a lack of memory is a failure. *out is a new reference
- * or NULL. */
+/* ek__constant_value and ek__constant_value_as_shape with a record: only a lack of memory is a failure. *out is a new
+ * reference or NULL. */
 ek_status ek__constant_find(const ek_graph *g, ek_edge e, ek_array **out, ek_error *err);
 ek_status ek__constant_find_shape(const ek_graph *g, ek_edge e, ek_shape *out, ek_error *err);
 

@@ -71,14 +71,16 @@ bool ek__context_map(ek_graph *g, ek_context *c, ek_edge outer, ek_edge inner)
     return true;
 }
 
-/* Switch or RefSwitch of a tensor on the context's predicate, placed with the tensor; the output of the context's branch. */
+/* Switch or RefSwitch of a tensor on the context's predicate, placed with the tensor; the output of the context's
+ * branch. */
 static ek_edge make_switch(ek_graph *g, const ek_context *c, ek_edge e, ek_where where)
 {
     const bool is_ref = ek_dtype_is_ref(g->node[e.node]->out_dtype[e.index]);
     ek_scope scope = ek__colocate_push(g, &e.node, 1, true, where);
     const ek_tensor in[2] = { ek__tensor(g, e), ek__tensor(g, c->pred) };
-    const ek_op op = ek__node_build(g, &(ek_node_args){ .type = is_ref ? "RefSwitch" : "Switch", .name = "Switch", .in = in,
-                                                        .n_in = 2, .where = where });
+    const ek_op op = ek__node_build(
+        g, &(ek_node_args){
+               .type = is_ref ? "RefSwitch" : "Switch", .name = "Switch", .in = in, .n_in = 2, .where = where });
 
     ek_scope_pop(&scope);
     return (ek_edge){ op.id, c->branch };
@@ -146,7 +148,7 @@ ek_edge ek__context_result(ek_graph *g, ek_context *c, ek_edge e, ek_where where
     return inner;
 }
 
-/* ---- a new node inside a context -------------------------------------------------------------------------- */
+/* ---- a new node inside a context ------------------------------------------------------------- */
 
 static bool has_inner_control(const ek_graph *g, const ek_node *n, int32_t context)
 {

@@ -48,11 +48,13 @@ static ek_status shapes(eval *e)
                                           .err = e->err }));
     for (int k = 0; k < e->n_out; k++) {
         if (ek_shape_is_known(&e->out_shape[k]) && ek_shape_count(&e->out_shape[k]) > e->most)
-            return EK_FAIL(e->err, UNIMPLEMENTED, "the result of Op '%s' is too large to be computed here", e->def->name);
+            return EK_FAIL(e->err, UNIMPLEMENTED, "the result of Op '%s' is too large to be computed here",
+                           e->def->name);
         if (ek_shape_is_known(&e->out_shape[k])) continue;
         ek_shape_format_cc(&e->out_shape[k], text, sizeof text);
-        return EK_FAIL(e->err, INTERNAL, "the shape rule of Op '%s' leaves output %d as %s although every input is known",
-                       e->def->name, k, text);
+        return EK_FAIL(e->err, INTERNAL,
+                       "the shape rule of Op '%s' leaves output %d as %s although every input is known", e->def->name,
+                       k, text);
     }
     return EK_OK;
 }
@@ -102,8 +104,16 @@ ek_status ek__def_eval(const ek_op_def *def, const void *attrs, int n_in, const 
 ek_status ek__def_eval_small(const ek_op_def *def, const void *attrs, int n_in, const ek_array *const *in, int n_out,
                              const ek_dtype *out_dtype, int64_t most, ek_array **out, ek_error *err)
 {
-    eval e = { .def = def, .attrs = attrs, .n_in = n_in, .n_out = n_out, .most = most, .in = in, .out_dtype = out_dtype, .out = out,
-               .err = err, .arena = { .block_size = 4096 } };
+    eval e = { .def = def,
+               .attrs = attrs,
+               .n_in = n_in,
+               .n_out = n_out,
+               .most = most,
+               .in = in,
+               .out_dtype = out_dtype,
+               .out = out,
+               .err = err,
+               .arena = { .block_size = 4096 } };
     ek_status st;
 
     for (int k = 0; k < n_out; k++) out[k] = NULL;

@@ -1,4 +1,5 @@
-/* graph/graph.c - a graph's life: creation, failure, seeds, its end. Building is build.c's, looking up is lookup.c's. */
+/* graph/graph.c - a graph's life: creation, failure, seeds, its end. Building is build.c's, looking up is lookup.c's.
+ * */
 #include "graph/attr.h"
 #include "graph/collection.h"
 #include "graph/scope.h"
@@ -59,7 +60,7 @@ void ek_graph_destroy(ek_graph *g)
     ek__free(g);
 }
 
-/* ---- failure ------------------------------------------------------------------------------------ */
+/* ---- failure --------------------------------------------------------------------------------- */
 
 void ek__graph_fail(ek_graph *g, ek_where where, ek_status code, const char *fmt, ...)
 {
@@ -98,11 +99,12 @@ ek_status ek_graph_status(const ek_graph *g, ek_error *err)
     open = ek__scope_open(g);
     if (open == NULL) return EK_OK;
     return ek__fail(err, EK_FAILED_PRECONDITION, open->where.file, open->where.line,
-                    "the %s%s%s%s opened here is still open; close it with ek_scope_pop, or use the ek_with_... form", open->what,
-                    open->name != NULL ? " '" : "", open->name != NULL ? open->name : "", open->name != NULL ? "'" : "");
+                    "the %s%s%s%s opened here is still open; close it with ek_scope_pop, or use the ek_with_... form",
+                    open->what, open->name != NULL ? " '" : "", open->name != NULL ? open->name : "",
+                    open->name != NULL ? "'" : "");
 }
 
-/* ---- settings ------------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 void ek_set_random_seed(ek_graph *g, int64_t seed)
 {

@@ -1,5 +1,5 @@
-/* graph/import.c - nodes that come from files: entered as they are, shapes inferred afterwards in an order that edges to
- * later nodes and loops allow. */
+/* graph/import.c - nodes that come from files: entered as they are, shapes inferred afterwards in an order that edges
+ * to later nodes and loops allow. */
 #include "graph/attr.h"
 #include "graph/build.h"
 
@@ -27,7 +27,8 @@ ek_status ek__graph_enter(ek_graph *g, ek_node *n, ek_error *err)
         return EK_FAIL(err, INVALID_ARGUMENT, "Duplicate node name in graph: '%s'", n->name);
     find_constant(n);
     pthread_rwlock_wrlock(&g->lock); /* sessions may be planning */
-    const bool ok = EK_GROW(g->node, g->cap_nodes, g->n_nodes + 1) && ek__map_put(&g->by_name, n->name, size, g->n_nodes);
+    const bool ok =
+        EK_GROW(g->node, g->cap_nodes, g->n_nodes + 1) && ek__map_put(&g->by_name, n->name, size, g->n_nodes);
     if (ok) {
         n->id = (int32_t)g->n_nodes;
         g->node[g->n_nodes++] = n;
@@ -54,20 +55,22 @@ ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err)
     if (n->spec != NULL && n->in_dtype == NULL && n->out_dtype == NULL) {
         EK_TRY(ek__op_types(n->spec, n->attr, n->n_attr, &g->arena, &n_in, &n->in_dtype, &n_out, &n->out_dtype, err));
         if (n_in != n->n_in)
-            return EK_FAIL(err, INVALID_ARGUMENT, "NodeDef expected %d inputs but has %d: '%s' of Op %s", n_in, n->n_in, n->name,
-                           n->type);
+            return EK_FAIL(err, INVALID_ARGUMENT, "NodeDef expected %d inputs but has %d: '%s' of Op %s", n_in, n->n_in,
+                           n->name, n->type);
         n->n_out = n_out;
     }
     if (too_many_outputs(g, n))
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "'%s' brings the graph to %lld outputs for %lld operations, more than is believed of a "
-                       "file", n->name, (long long)(g->n_outputs + n->n_out), (long long)g->n_nodes);
+        return EK_FAIL(err, RESOURCE_EXHAUSTED,
+                       "'%s' brings the graph to %lld outputs for %lld operations, more than is believed of a file",
+                       n->name, (long long)(g->n_outputs + n->n_out), (long long)g->n_nodes);
     n->out_shape = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out + 1);
-    if (n->out_shape == NULL || !ek__name_mark(g, n->name)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an operation");
+    if (n->out_shape == NULL || !ek__name_mark(g, n->name))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an operation");
     for (int32_t k = 0; k < n->n_out; k++) n->out_shape[k] = EK_UNKNOWN_SHAPE;
     return ek__graph_enter(g, n, err);
 }
 
-/* ---- order ---------------------------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 /* Consumers of each new node, as lists in one array: those of node i are at[first[i] .. first[i + 1]). */
 typedef struct fan {
@@ -118,14 +121,17 @@ static ek_status merge_written(ek_node *n, ek_error *err)
 
     if (v == NULL || v->kind != (EK_ATTR_LIST | EK_ATTR_SHAPE)) return EK_OK;
     if (v->count < n->n_out)
-        return EK_FAIL(err, INVALID_ARGUMENT, "Node '%s' has %d outputs but the _output_shapes attribute specifies shapes for %d outputs",
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "Node '%s' has %d outputs but the _output_shapes attribute specifies shapes for %d outputs",
                        n->name, n->n_out, v->count);
     for (int32_t k = 0; k < n->n_out; k++) {
         if (ek_shape_merge(&n->out_shape[k], &v->u.shapes[k], &n->out_shape[k])) continue;
         ek_shape_format_cc(&n->out_shape[k], have, sizeof have);
         ek_shape_format_cc(&v->u.shapes[k], written, sizeof written);
-        return EK_FAIL(err, INVALID_ARGUMENT, "Node '%s' has an _output_shapes attribute inconsistent with the GraphDef for output #%d: "
-                       "it says %s where %s is inferred", n->name, k, written, have);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "Node '%s' has an _output_shapes attribute inconsistent with the GraphDef for output #%d: "
+                       "it says %s where %s is inferred",
+                       n->name, k, written, have);
     }
     return EK_OK;
 }

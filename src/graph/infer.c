@@ -92,10 +92,19 @@ static bool any_resource(const ek_dtype *type, int32_t n)
 
 static ek_status run_rule(const ek_graph *g, ek_node *n, view *v, ek_shape *handle, ek_error *err)
 {
-    ek_shape_ctx c = { .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out, .in = v->shape,
-                       .in_dtype = n->in_dtype, .in_value = v->value, .in_as_shape = v->as_shape, .in_handle = v->handle,
-                       .out_dtype = n->out_dtype, .out = n->out_shape,
-                       .out_handle = handle, .err = err };
+    ek_shape_ctx c = { .def = n->spec->def,
+                       .attrs = n->attrs,
+                       .n_in = n->n_in,
+                       .n_out = n->n_out,
+                       .in = v->shape,
+                       .in_dtype = n->in_dtype,
+                       .in_value = v->value,
+                       .in_as_shape = v->as_shape,
+                       .in_handle = v->handle,
+                       .out_dtype = n->out_dtype,
+                       .out = n->out_shape,
+                       .out_handle = handle,
+                       .err = err };
 
     for (int32_t i = 0; i < n->n_in; i++) EK_TRY(look_at(g, n, i, v, err));
     return n->spec->def->shape != NULL ? n->spec->def->shape(&c) : EK_OK;
@@ -112,11 +121,13 @@ ek_status ek__node_shapes(ek_graph *g, ek_node *n, ek_error *err)
     if (n->out_shape == NULL) n->out_shape = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out + 1);
     if ((handles || n->n_out > INLINE_INPUTS) && handle == NULL) handle = EK_ARENA_NEW(&g->arena, ek_shape, n->n_out);
     else if (handle == NULL) handle = unused;
-    if (n->out_shape == NULL || handle == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
+    if (n->out_shape == NULL || handle == NULL)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
     for (int32_t k = 0; k < n->n_out; k++) n->out_shape[k] = handle[k] = EK_UNKNOWN_SHAPE;
     if (handles) n->out_handle = handle;
     if (n->spec == NULL) return EK_OK;
-    if (!open_view(&room, n->n_in, &v)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
+    if (!open_view(&room, n->n_in, &v))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the shapes of an operation");
     st = run_rule(g, n, &v, handle, err);
     if (st != EK_OK) {
         if (st != EK_RESOURCE_EXHAUSTED) explain(n, &v, err);

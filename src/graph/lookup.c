@@ -23,13 +23,19 @@ ek_status ek__op_by_name(const ek_graph *g, const char *name, ek_op *out, ek_err
 static ek_status not_a_tensor(const ek_graph *g, const char *name, ek_error *err)
 {
     if (strchr(name, ':') != NULL)
-        return EK_FAIL(err, INVALID_ARGUMENT, "The name '%s' looks like a Tensor name, but is not a valid one. Tensor names must be "
-                       "of the form \"<op_name>:<output_index>\".", name);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "The name '%s' looks like a Tensor name, but is not a valid one. Tensor names must be "
+                       "of the form \"<op_name>:<output_index>\".",
+                       name);
     if (ek__node_find(g, name, strlen(name)) >= 0)
-        return EK_FAIL(err, INVALID_ARGUMENT, "The name '%s' refers to an Operation, not a Tensor. Tensor names must be of the form "
-                       "\"<op_name>:<output_index>\".", name);
-    return EK_FAIL(err, INVALID_ARGUMENT, "The name '%s' looks like an (invalid) Operation name, not a Tensor. Tensor names must be "
-                   "of the form \"<op_name>:<output_index>\".", name);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "The name '%s' refers to an Operation, not a Tensor. Tensor names must be of the form "
+                       "\"<op_name>:<output_index>\".",
+                       name);
+    return EK_FAIL(err, INVALID_ARGUMENT,
+                   "The name '%s' looks like an (invalid) Operation name, not a Tensor. Tensor names must be "
+                   "of the form \"<op_name>:<output_index>\".",
+                   name);
 }
 
 ek_status ek__tensor_by_name(const ek_graph *g, const char *name, ek_tensor *out, ek_error *err)
@@ -46,11 +52,15 @@ ek_status ek__tensor_by_name(const ek_graph *g, const char *name, ek_tensor *out
     }
     const int32_t id = ek__node_find(g, name, size);
     if (id < 0)
-        return EK_FAIL(err, NOT_FOUND, "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', does not exist "
-                       "in the graph.", name, (int)size, name);
+        return EK_FAIL(err, NOT_FOUND,
+                       "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', does not exist "
+                       "in the graph.",
+                       name, (int)size, name);
     if (index >= g->node[id]->n_out)
-        return EK_FAIL(err, NOT_FOUND, "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', exists but only "
-                       "has %d outputs.", name, (int)size, name, g->node[id]->n_out);
+        return EK_FAIL(err, NOT_FOUND,
+                       "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', exists but only "
+                       "has %d outputs.",
+                       name, (int)size, name, g->node[id]->n_out);
     *out = (ek_tensor){ (ek_graph *)(uintptr_t)g, id, (int32_t)index };
     return EK_OK;
 }
@@ -59,7 +69,8 @@ ek_status ek_graph_op_by_name(const ek_graph *g, const char *name, ek_op *out)
 {
     ek_error *err = ek__error_begin(NULL);
 
-    if (g == NULL || name == NULL || out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a graph, a name and a place for the operation are needed");
+    if (g == NULL || name == NULL || out == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a graph, a name and a place for the operation are needed");
     return ek__op_by_name(g, name, out, err);
 }
 
@@ -67,7 +78,8 @@ ek_status ek_graph_tensor_by_name(const ek_graph *g, const char *name, ek_tensor
 {
     ek_error *err = ek__error_begin(NULL);
 
-    if (g == NULL || name == NULL || out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a graph, a name and a place for the tensor are needed");
+    if (g == NULL || name == NULL || out == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a graph, a name and a place for the tensor are needed");
     return ek__tensor_by_name(g, name, out, err);
 }
 
@@ -80,7 +92,7 @@ ek_op ek_graph_op_at(const ek_graph *g, int64_t i)
     return (ek_op){ (ek_graph *)(uintptr_t)g, ok ? (int32_t)i : -1 };
 }
 
-/* ---- one operation or tensor ---------------------------------------------------------------------- */
+/* ---- one operation or tensor ----------------------------------------------------------------- */
 
 static const ek_node *node_of(ek_op op)
 {

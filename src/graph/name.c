@@ -77,7 +77,8 @@ const char *ek__name_scope_enter(ek_graph *g, const char *name, ek_where where)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "'%s' is not a valid scope name", name);
         return NULL;
     }
-    next = name[size - 1] == '/' ? ek__arena_strndup(&g->arena, name, size - 1) : ek__unique_name_in(g, current, name, true);
+    next = name[size - 1] == '/' ? ek__arena_strndup(&g->arena, name, size - 1)
+                                 : ek__unique_name_in(g, current, name, true);
     if (next == NULL) ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a name scope");
     return next;
 }

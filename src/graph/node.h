@@ -120,9 +120,11 @@ ek_status ek__tensor_by_name(const ek_graph *g, const char *name, ek_tensor *out
 /* Places of an operation; -1: none of that name. */
 int32_t ek__node_find(const ek_graph *g, const char *name, size_t size);
 
-/* For importers: appends a node as it came. No scopes, no shape inference (ek__graph_infer does it, in any order of nodes). */
+/* For importers: appends a node as it came. No scopes, no shape inference (ek__graph_infer does it, in any order of
+ * nodes). */
 ek_status ek__node_append(ek_graph *g, ek_node *n, ek_error *err);
-/* Infers static shapes of nodes [from, n_nodes) in topological order, loops cut at NextIteration. Contradictions are errors. */
+/* Infers static shapes of nodes [from, n_nodes) in topological order, loops cut at NextIteration. Contradictions are
+ * errors. */
 ek_status ek__graph_infer(ek_graph *g, int64_t from, ek_error *err);
 
 /* The value of a tensor if it follows from constants alone (small ones; evaluated through the definitions), as a new

@@ -116,7 +116,7 @@ static ek_status dtype(scan *s, ek_dtype *out)
     return EK_OK;
 }
 
-/* ---- attributes ----------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 /* The sets of types that the registry has names for, in its order. */
 static const ek_dtype numbers[] = {
@@ -322,7 +322,7 @@ static ek_status attributes(scan *s, ek_op_spec *spec)
     return spec->attr != NULL ? EK_OK : no_memory(s);
 }
 
-/* ---- arguments ------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 static const ek_attr_spec *find_attr(const ek_op_spec *spec, const char *name)
 {
@@ -341,7 +341,8 @@ static ek_status argument_type(scan *s, const ek_op_spec *spec, ek_arg_spec *arg
     if (take(s, "*")) {
         const ek_attr_spec *number_attr = find_attr(spec, name);
         if (number_attr == NULL || number_attr->kind != EK_ATTR_INT)
-            return EK_FAIL(s->err, INTERNAL, "Op %s: %s of argument %s is no int attribute", s->def->name, name, arg->name);
+            return EK_FAIL(s->err, INTERNAL, "Op %s: %s of argument %s is no int attribute", s->def->name, name,
+                           arg->name);
         arg->number_attr = number_attr->name;
         if (take(s, "Ref")) {
             EK_TRY(need(s, "("));
@@ -358,7 +359,8 @@ static ek_status argument_type(scan *s, const ek_op_spec *spec, ek_arg_spec *arg
     if (attr != NULL && attr->kind == EK_ATTR_TYPE) arg->type_attr = attr->name;
     else if (attr != NULL && attr->kind == (EK_ATTR_LIST | EK_ATTR_TYPE)) arg->list_attr = attr->name;
     else if ((arg->type = ek_dtype_from_name(name)) == EK_DTYPE_NONE)
-        return EK_FAIL(s->err, INTERNAL, "Op %s: argument %s has type \"%s\", which is neither a type nor an attribute of types",
+        return EK_FAIL(s->err, INTERNAL,
+                       "Op %s: argument %s has type \"%s\", which is neither a type nor an attribute of types",
                        s->def->name, arg->name, name);
     return EK_OK;
 }

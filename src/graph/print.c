@@ -1,4 +1,5 @@
-/* graph/print.c - the printed forms of operations, tensors, variables and lists (spec 3.11), and the graph for Graphviz. */
+/* graph/print.c - the printed forms of operations, tensors, variables and lists (spec 3.11), and the graph for
+ * Graphviz. */
 #include "codec/text.h"
 #include "graph/nodedef.h"
 #include "graph/scope.h"
@@ -99,7 +100,8 @@ char *ek_op_str(ek_op op)
     if (op.graph == NULL || op.id < 0 || op.id >= op.graph->n_nodes) return given(&text);
     ek__nodedef_write(&wire, op.graph, op.graph->node[op.id]);
     if (wire.failed) text.failed = true;
-    else if (ek__text_print(ek__proto(EK_PROTO_NODE_DEF), (ek_span){ (const uint8_t *)wire.data, wire.size }, 0, &text, err) != EK_OK)
+    else if (ek__text_print(ek__proto(EK_PROTO_NODE_DEF), (ek_span){ (const uint8_t *)wire.data, wire.size }, 0, &text,
+                            err) != EK_OK)
         text.failed = true;
     ek__buf_fini(&wire);
     return given(&text);
@@ -151,7 +153,7 @@ char *ek_list_repr(ek_list list)
     return given(&b);
 }
 
-/* ---- Graphviz -------------------------------------------------------------------------------------------- */
+/* ---- Graphviz -------------------------------------------------------------------------------- */
 
 static void put_dot_node(ek_buf *b, const ek_node *n)
 {

@@ -61,7 +61,7 @@ int ek__registry_count(const ek_registry *r) { return r->n; }
 
 const ek_op_spec *ek__registry_at(const ek_registry *r, int i) { return &r->spec[i]; }
 
-/* ---- attributes --------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 const ek_attr_value *ek__attr_find(const ek_attr *attrs, int n, const char *name)
 {
@@ -134,14 +134,15 @@ ek_status ek__attrs_parse(const ek_op_spec *spec, const ek_attr *attrs, int n, v
             return EK_FAIL(err, INVALID_ARGUMENT, "NodeDef missing attr '%s' from Op<name=%s>", f->name, def->name);
         if (v->kind == EK_ATTR_LIST && v->count == 0) continue; /* zeroed: an empty list */
         if (v->kind != f->kind)
-            return EK_FAIL(err, INVALID_ARGUMENT, "AttrValue had value with type '%s' when '%s' expected for attr '%s' of Op %s",
+            return EK_FAIL(err, INVALID_ARGUMENT,
+                           "AttrValue had value with type '%s' when '%s' expected for attr '%s' of Op %s",
                            ek__attr_kind_name(v->kind, got), ek__attr_kind_name(f->kind, want), f->name, def->name);
         store((char *)parsed + f->offset, v);
     }
     return EK_OK;
 }
 
-/* ---- types of inputs and outputs ------------------------------------------------------------ */
+/* ---- types of inputs and outputs ------------------------------------------------------------- */
 
 typedef struct type_list {
     ek_arena *arena;
@@ -174,7 +175,8 @@ static ek_status needed(const ek_op_spec *spec, const char *name, int kind, cons
         return EK_FAIL(err, INVALID_ARGUMENT, "NodeDef missing attr '%s' from Op<name=%s>", name, spec->def->name);
     if ((*out)->kind == EK_ATTR_LIST && (kind & EK_ATTR_LIST) != 0) return EK_OK;
     if ((*out)->kind != kind)
-        return EK_FAIL(err, INVALID_ARGUMENT, "AttrValue had value with type '%s' when '%s' expected for attr '%s' of Op %s",
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "AttrValue had value with type '%s' when '%s' expected for attr '%s' of Op %s",
                        ek__attr_kind_name((*out)->kind, got), ek__attr_kind_name(kind, want), name, spec->def->name);
     return EK_OK;
 }
@@ -202,8 +204,8 @@ static ek_status add_argument(type_list *l, const ek_op_spec *spec, const ek_arg
         EK_TRY(needed(spec, arg->number_attr, EK_ATTR_INT, attrs, n, &v, err));
         repeats = v->u.i;
         if (repeats < 0 || repeats > MOST_REPEATS)
-            return EK_FAIL(err, INVALID_ARGUMENT, "Op %s has attr '%s' = %lld, which is no length of a list", spec->def->name,
-                           arg->number_attr, (long long)repeats);
+            return EK_FAIL(err, INVALID_ARGUMENT, "Op %s has attr '%s' = %lld, which is no length of a list",
+                           spec->def->name, arg->number_attr, (long long)repeats);
     }
     for (int64_t i = 0; i < repeats; i++) EK_TRY(add_type(l, arg->is_ref ? ek_dtype_ref(type) : type, err));
     return EK_OK;

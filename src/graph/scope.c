@@ -1,7 +1,7 @@
 /* graph/scope.c - the stack of scopes, name scopes, colocation, control dependencies. */
 #include "graph/scope.h"
 
-/* ---- the stack -------------------------------------------------------------------------------- */
+/* ---- the stack ------------------------------------------------------------------------------- */
 
 ek_scope ek__scope_push(ek_graph *g, const ek_scope_state *next, const char *what, const char *name, ek_where where,
                         void (*leave)(ek_graph *g, void *arg), void *arg)
@@ -54,7 +54,7 @@ void ek__scope_close_all(ek_graph *g)
     while (g->scopes->depth > 0) close_innermost(g);
 }
 
-/* ---- name scopes -------------------------------------------------------------------------------- */
+/* ---- name scopes ----------------------------------------------------------------------------- */
 
 ek_scope ek_name_scope_push(ek_graph *g, const char *name, ek_where where)
 {
@@ -67,7 +67,7 @@ ek_scope ek_name_scope_push(ek_graph *g, const char *name, ek_where where)
     return ek__scope_push(g, &next, "name scope", next.name, where, NULL, NULL);
 }
 
-/* ---- control dependencies -------------------------------------------------------------------------- */
+/* ---- control dependencies -------------------------------------------------------------------- */
 
 /* The operation behind an item, or -1 after a failure, which is recorded. */
 static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
@@ -94,7 +94,8 @@ static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
         return -1;
     }
     if (op.graph != g && op.id >= 0)
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Operation '%s' is not an element of this graph.", ek_op_name(op));
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Operation '%s' is not an element of this graph.",
+                       ek_op_name(op));
     else if (op.id < 0)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "a control dependency is dead: the call that made it failed");
     return op.graph == g ? op.id : -1;
@@ -143,7 +144,7 @@ ek_scope ek_control_dependencies_clear_push(ek_graph *g, ek_where where)
     return ek__scope_push(g, &next, "control_dependencies scope", NULL, where, NULL, NULL);
 }
 
-/* ---- colocation -------------------------------------------------------------------------------------- */
+/* ---- colocation ------------------------------------------------------------------------------ */
 
 /* Adds a name to a sorted list that has room for it. */
 static void insert_name(const char **list, int32_t *n, const char *name)
@@ -181,7 +182,8 @@ bool ek__colocation_of(ek_graph *g, const int32_t *op, int n, const ek_colocatio
         const ek_node *node = g->node[op[i]];
         const ek_attr_value *classes = ek__attr_find(node->attr, node->n_attr, "_class");
         bool own = true;
-        for (int32_t k = 0; classes != NULL && classes->kind == (EK_ATTR_LIST | EK_ATTR_STRING) && k < classes->count; k++) {
+        for (int32_t k = 0; classes != NULL && classes->kind == (EK_ATTR_LIST | EK_ATTR_STRING) && k < classes->count;
+             k++) {
             const char *name = group_name(classes, k);
             if (name == NULL) continue;
             insert_name(list, &count, name);

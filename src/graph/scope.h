@@ -49,7 +49,7 @@ typedef struct ek_scope_state {
     const ek_controller *controller;    /* innermost; NULL: none */
     int32_t context;                    /* control-flow context */
     const ek_colocation *colocation;    /* NULL: none */
-    const void *variable;               /* the current variable scope: owned by graph/variable_scope.c; NULL: the root's */
+    const void *variable; /* the current variable scope: owned by graph/variable_scope.c; NULL: the root's */
 } ek_scope_state;
 
 typedef struct ek_scope_frame {
@@ -86,8 +86,8 @@ void ek__scope_close_all(ek_graph *g);
 const char *ek__unique_name_in(ek_graph *g, const char *prefix, const char *name, bool mark);
 /* Marks a full name as used, as importing a node does. False without memory. */
 bool ek__name_mark(ek_graph *g, const char *full);
-/* The name scope that `name` opens under the current one (spec 3.3), without its trailing '/'; NULL after a failure, which
- * is recorded. For scopes that open a name scope beside something else. */
+/* The name scope that `name` opens under the current one (spec 3.3), without its trailing '/'; NULL after a failure,
+ * which is recorded. For scopes that open a name scope beside something else. */
 const char *ek__name_scope_enter(ek_graph *g, const char *name, ek_where where);
 bool ek__name_valid(const char *name, bool inner); /* inner: of a scope inside a scope, which may start with '_' */
 
@@ -96,7 +96,7 @@ ek_scope ek__colocate_push(ek_graph *g, const int32_t *op, int n, bool alone, ek
 /* Names of the colocation group of an operation: its _class, else itself. False without memory. */
 bool ek__colocation_of(ek_graph *g, const int32_t *op, int n, const ek_colocation *with, ek_colocation *out);
 
-/* ---- control-flow contexts -------------------------------------------------------------- */
+/* ---- control-flow contexts ------------------------------------------------------------------- */
 
 static inline ek_context *ek__context(const ek_graph *g, int32_t id)
 {
@@ -106,8 +106,8 @@ static inline ek_context *ek__context(const ek_graph *g, int32_t id)
 bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer);
 /* A new context inside the current one; it takes over the pivot's operation. NULL without memory. */
 ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_edge pivot, int branch, ek_where where);
-/* A context as a file describes it; predicate, pivot and branch are the reader's to set, as are the nodes' contexts and what
- * comes from outside (ek__context_map). NULL without memory. */
+/* A context as a file describes it; predicate, pivot and branch are the reader's to set, as are the nodes' contexts and
+ * what comes from outside (ek__context_map). NULL without memory. */
 ek_context *ek__context_restore(ek_graph *g, const char *name, int32_t outer);
 /* The tensor as the context sees it: itself, what it was given before, or a new Switch made under name scope `prefix`.
  * node < 0 after a failure. */

@@ -22,7 +22,7 @@ static int attr_place(const typing *t, const char *name)
     return (int)(ek__attr_spec(t->spec, name) - t->spec->attr);
 }
 
-/* ---- what the caller gave ------------------------------------------------------------------------ */
+/* ---- what the caller gave -------------------------------------------------------------------- */
 
 static ek_status take_given(typing *t)
 {
@@ -36,7 +36,8 @@ static ek_status take_given(typing *t)
             return EK_FAIL(t->err, INVALID_ARGUMENT, "Op '%s' has no attribute '%s'", t->spec->def->name, given->name);
         to = a != NULL ? &n->attr[a - t->spec->attr] : &n->attr[n->n_attr];
         if (to->value.kind != EK_ATTR_NONE)
-            return EK_FAIL(t->err, INVALID_ARGUMENT, "the attribute '%s' of Op '%s' is given twice", given->name, t->spec->def->name);
+            return EK_FAIL(t->err, INVALID_ARGUMENT, "the attribute '%s' of Op '%s' is given twice", given->name,
+                           t->spec->def->name);
         if (!ek__attr_copy(&t->g->arena, &given->value, &to->value)) {
             to->value.kind = EK_ATTR_NONE;
             return no_memory(t);
@@ -55,7 +56,7 @@ static ek_status take_given(typing *t)
     return EK_OK;
 }
 
-/* ---- how many inputs belong to each argument ------------------------------------------------------- */
+/* ---- how many inputs belong to each argument ------------------------------------------------- */
 
 /* The length of an argument if an attribute says it, else -1. */
 static int64_t known_length(const typing *t, const ek_arg_spec *arg)
@@ -83,7 +84,8 @@ static ek_status shared_length(typing *t, int64_t *each)
             continue;
         }
         if (attr != NULL && strcmp(attr, own) != 0)
-            return EK_FAIL(t->err, INVALID_ARGUMENT, "the inputs of Op '%s' can be divided in several ways; give the attribute '%s'",
+            return EK_FAIL(t->err, INVALID_ARGUMENT,
+                           "the inputs of Op '%s' can be divided in several ways; give the attribute '%s'",
                            spec->def->name, attr);
         attr = own;
         unknown++;
@@ -94,7 +96,7 @@ static ek_status shared_length(typing *t, int64_t *each)
                    unknown > 0 ? "lists beside " : "", (long long)fixed, t->n->n_in);
 }
 
-/* ---- inference -------------------------------------------------------------------------------------- */
+/* ---- inference ------------------------------------------------------------------------------- */
 
 /* Sets an attribute that follows from an argument, or holds it against what is known. */
 static ek_status settle(typing *t, const char *name, const ek_attr_value *v, const ek_arg_spec *arg, bool *same)
@@ -148,10 +150,12 @@ static ek_status check_list_types(typing *t, const ek_arg_spec *arg, const ek_dt
     if (all) return EK_OK;
     names = type_names(t, type, n);
     if (want == EK_DTYPE_NONE)
-        return EK_FAIL(t->err, INVALID_ARGUMENT, "Tensors in list passed to '%s' of '%s' Op have types [%s] that don't all match.",
-                       arg->name, op, names);
-    return EK_FAIL(t->err, INVALID_ARGUMENT, "Tensors in list passed to '%s' of '%s' Op have types [%s] that do not match %s %s%s.",
-                   arg->name, op, names, arg->type != EK_DTYPE_NONE ? "expected type" : "type", ek_dtype_name(want),
+        return EK_FAIL(t->err, INVALID_ARGUMENT,
+                       "Tensors in list passed to '%s' of '%s' Op have types [%s] that don't all match.", arg->name, op,
+                       names);
+    return EK_FAIL(t->err, INVALID_ARGUMENT,
+                   "Tensors in list passed to '%s' of '%s' Op have types [%s] that do not match %s %s%s.", arg->name,
+                   op, names, arg->type != EK_DTYPE_NONE ? "expected type" : "type", ek_dtype_name(want),
                    arg->type != EK_DTYPE_NONE ? "" : " inferred from earlier arguments");
 }
 
@@ -164,14 +168,14 @@ static ek_status infer_number(typing *t, const ek_arg_spec *arg, const ek_dtype 
     EK_TRY(settle(t, arg->number_attr, &length, arg, &same));
     if (!same)
         return EK_FAIL(t->err, INVALID_ARGUMENT,
-                       "List argument '%s' to '%s' Op with length %lld must match length %lld of argument '%s'.", arg->name,
-                       t->spec->def->name, (long long)n,
+                       "List argument '%s' to '%s' Op with length %lld must match length %lld of argument '%s'.",
+                       arg->name, t->spec->def->name, (long long)n,
                        (long long)t->n->attr[attr_place(t, arg->number_attr)].value.u.i, source(t, arg->number_attr));
     if (arg->type_attr == NULL || t->known[attr_place(t, arg->type_attr)]) return EK_OK;
     if (n == 0)
         return EK_FAIL(t->err, INVALID_ARGUMENT,
-                       "Don't know how to infer type variable from empty input list passed to input '%s' of '%s' Op.", arg->name,
-                       t->spec->def->name);
+                       "Don't know how to infer type variable from empty input list passed to input '%s' of '%s' Op.",
+                       arg->name, t->spec->def->name);
     return settle(t, arg->type_attr, &(ek_attr_value){ .kind = EK_ATTR_TYPE, .u.type = type[0] }, arg, &same);
 }
 
@@ -182,13 +186,15 @@ static ek_status infer_one(typing *t, const ek_arg_spec *arg, ek_dtype type)
 
     if (arg->type_attr == NULL) {
         if (type == arg->type) return EK_OK;
-        return EK_FAIL(t->err, INVALID_ARGUMENT, "Input '%s' of '%s' Op has type %s that does not match expected type of %s.",
-                       arg->name, op, ek_dtype_name(type), ek_dtype_name(arg->type));
+        return EK_FAIL(t->err, INVALID_ARGUMENT,
+                       "Input '%s' of '%s' Op has type %s that does not match expected type of %s.", arg->name, op,
+                       ek_dtype_name(type), ek_dtype_name(arg->type));
     }
     EK_TRY(settle(t, arg->type_attr, &(ek_attr_value){ .kind = EK_ATTR_TYPE, .u.type = type }, arg, &same));
     if (same) return EK_OK;
-    return EK_FAIL(t->err, INVALID_ARGUMENT, "Input '%s' of '%s' Op has type %s that does not match type %s of argument '%s'.",
-                   arg->name, op, ek_dtype_name(type), ek_dtype_name(t->n->attr[attr_place(t, arg->type_attr)].value.u.type),
+    return EK_FAIL(t->err, INVALID_ARGUMENT,
+                   "Input '%s' of '%s' Op has type %s that does not match type %s of argument '%s'.", arg->name, op,
+                   ek_dtype_name(type), ek_dtype_name(t->n->attr[attr_place(t, arg->type_attr)].value.u.type),
                    source(t, arg->type_attr));
 }
 
@@ -202,8 +208,8 @@ static ek_status infer_list(typing *t, const ek_arg_spec *arg, ek_dtype *type, i
     if (same) return EK_OK;
     known = &t->n->attr[attr_place(t, arg->list_attr)].value;
     return EK_FAIL(t->err, INVALID_ARGUMENT,
-                   "Input '%s' of '%s' Op has type list of %s that does not match type list %s of argument '%s'.", arg->name,
-                   t->spec->def->name, type_names(t, type, n), type_names(t, known->u.types, known->count),
+                   "Input '%s' of '%s' Op has type list of %s that does not match type list %s of argument '%s'.",
+                   arg->name, t->spec->def->name, type_names(t, type, n), type_names(t, known->u.types, known->count),
                    source(t, arg->list_attr));
 }
 
@@ -217,8 +223,8 @@ static ek_status infer_argument(typing *t, const ek_arg_spec *arg, ek_dtype *bas
         const ek_edge e = t->n->in[first + i];
         if (arg->is_ref && !ek_dtype_is_ref(t->g->node[e.node]->out_dtype[e.index]))
             return EK_FAIL(t->err, INVALID_ARGUMENT,
-                           "'%s' Op requires that input '%s' be a mutable tensor (e.g.: a tf.Variable)", t->spec->def->name,
-                           arg->name);
+                           "'%s' Op requires that input '%s' be a mutable tensor (e.g.: a tf.Variable)",
+                           t->spec->def->name, arg->name);
     }
     return EK_OK;
 }

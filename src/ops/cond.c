@@ -1,5 +1,5 @@
-/* ops/cond.c - tf.cond as TensorFlow 1 builds it (spec 5.2): the pivots, two branches, a Merge per result. What a branch sees of
- * the outside is graph/context.c's. */
+/* ops/cond.c - tf.cond as TensorFlow 1 builds it (spec 5.2): the pivots, two branches, a Merge per result. What a
+ * branch sees of the outside is graph/context.c's. */
 #include "ops/cond.h"
 
 /* One conditional under construction. In the graph's arena. */
@@ -26,26 +26,33 @@ static void fail(ek_conditional *c, ek_where where, ek_status code, const char *
     ek__graph_fail(c->graph, where, code, "%s", text);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static ek_tristate truth_of(const ek_array *value)
+{
+    if (value == NULL || ek_array_count(value) != 1) return EK_DEFAULT;
+    return ek_array_get(value, 0) != 0.0 ? EK_YES : EK_NO;
+}
 
 ek_tristate ek__static_pred(ek_operand pred)
 {
-    ek_tristate known = EK_DEFAULT;
+    ek_tristate known;
     ek_array *value;
 
     if (pred.kind == 'l') {
         const ek_literal l = pred.u.literal;
-        if (l.kind == 'a') return ek_array_count(l.u.a) == 1 ? (ek_array_get(l.u.a, 0) != 0.0 ? EK_YES : EK_NO) : EK_DEFAULT;
-        return (l.kind == 'b' && l.u.b) || (l.kind == 'i' && l.u.i != 0) || (l.kind == 'f' && l.u.f != 0.0) ? EK_YES : EK_NO;
+        if (l.kind == 'a') return truth_of(l.u.a);
+        const bool truth = l.kind == 'b' ? l.u.b : l.kind == 'i' ? l.u.i != 0 : l.kind == 'f' && l.u.f != 0.0;
+        return truth ? EK_YES : EK_NO;
     }
     if (pred.kind != 't' || !ek_op_ok(ek_tensor_op(pred.u.tensor))) return EK_DEFAULT;
     value = ek__constant_value(pred.u.tensor.graph, ek__edge(pred.u.tensor));
-    if (value != NULL && ek_array_count(value) == 1) known = ek_array_get(value, 0) != 0.0 ? EK_YES : EK_NO;
+    known = truth_of(value);
     ek_array_unref(value);
     return known;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 ek_list ek_list_copy(ek_graph *g, ek_list list)
 {
@@ -67,17 +74,19 @@ ek_tensor ek_list_tensor(ek_list list, int64_t i)
     return ek__dead(list.graph);
 }
 
-/* ---- the pivots ------------------------------------------------------------------------------------------------ */
+/* ---- the pivots ------------------------------------------------------------------------------ */
 
 static ek_op node(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n, ek_where where)
 {
-    const ek_op op = ek__node_build(g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n, .where = where });
+    const ek_op op =
+        ek__node_build(g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n, .where = where });
 
     if (ek_op_ok(op)) g->node[op.id]->unfetchable = true;
     return op;
 }
 
-/* cond/Switch, switch_t, switch_f, pred_id. A reference variable's Switch gets the variable itself, as TensorFlow's does. */
+/* cond/Switch, switch_t, switch_f, pred_id. A reference variable's Switch gets the variable itself, as TensorFlow's
+ * does. */
 static bool pivots(ek_conditional *c, ek_operand pred)
 {
     ek_graph *g = c->graph;
@@ -103,7 +112,8 @@ ek_conditional *ek_cond_begin_at(ek_operand pred, const char *name, ek_where whe
     ek_conditional *c = g != NULL ? EK_ARENA_NEW(&g->arena, ek_conditional, 1) : NULL;
 
     if (g == NULL) {
-        (void)ek__fail(ek__error_begin(NULL), EK_INVALID_ARGUMENT, where.file, where.line, "pred must not be a Python bool");
+        (void)ek__fail(ek__error_begin(NULL), EK_INVALID_ARGUMENT, where.file, where.line,
+                       "pred must not be a Python bool");
         return NULL;
     }
     if (c == NULL) {
@@ -119,7 +129,7 @@ ek_conditional *ek_cond_begin_at(ek_operand pred, const char *name, ek_where whe
     return NULL;
 }
 
-/* ---- branches ---------------------------------------------------------------------------------------------------- */
+/* ---- branches -------------------------------------------------------------------------------- */
 
 /* What one given thing is outside the branch: TensorFlow's _BuildCondTensor. */
 static ek_tensor as_result(ek_conditional *c, int branch, ek_item item)
@@ -129,15 +139,16 @@ static ek_tensor as_result(ek_conditional *c, int branch, ek_item item)
 
     if (item.kind == EK_ITEM_OP) {
         const ek_list wait = { g, &item, 1 };
-        return ek_with_dependencies_with(c->pivot[branch],
-                                         &(ek_with_dependencies_options){ .size = sizeof(ek_with_dependencies_options), .list = wait },
-                                         c->where);
+        return ek_with_dependencies_with(
+            c->pivot[branch],
+            &(ek_with_dependencies_options){ .size = sizeof(ek_with_dependencies_options), .list = wait }, c->where);
     }
     if (item.kind == EK_ITEM_VARIABLE) t = ek__variable_value(item.u.variable, c->where);
     if (item.kind == EK_ITEM_TENSOR) t = item.u.tensor;
     if (t.graph != g || !ek_op_ok(ek_tensor_op(t))) {
-        fail(c, c->where, EK_INVALID_ARGUMENT, "a branch of a conditional gave something that is no tensor, variable or operation of this "
-                                               "graph, or that is dead");
+        fail(c, c->where, EK_INVALID_ARGUMENT,
+             "a branch of a conditional gave something that is no tensor, variable or operation of this "
+             "graph, or that is dead");
         return ek__dead(g);
     }
     return ek__tensor(g, ek__context_result(g, c->context[branch], ek__edge(t), c->where));
@@ -170,7 +181,8 @@ ek_scope ek_branch_push(ek_conditional *c, bool which, ek_where where)
     if (c == NULL) return (ek_scope){ NULL, 0, false };
     g = c->graph;
     if (c->open >= 0 || c->entered[which] || c->failed) {
-        if (!c->failed) fail(c, where, EK_FAILED_PRECONDITION, "each branch of a conditional is built once, one after the other");
+        if (!c->failed)
+            fail(c, where, EK_FAILED_PRECONDITION, "each branch of a conditional is built once, one after the other");
         return (ek_scope){ g, 0, false };
     }
     c->context[which] = ek__context_create(g, "cond_text", ek__edge(c->pred), ek__edge(c->pivot[which]), which, where);
@@ -208,7 +220,7 @@ void ek_give_item(ek_conditional *c, ek_item item, ek_where where)
     c->given[b][c->n_given[b]++] = item;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static bool comparable(ek_conditional *c, ek_where where)
 {
@@ -221,8 +233,10 @@ static bool comparable(ek_conditional *c, ek_where where)
         return false;
     }
     if (c->n_given[0] != c->n_given[1]) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Incompatible return values of true_fn and false_fn: The two structures don't have "
-                       "the same number of elements: %lld and %lld.", (long long)c->n_given[1], (long long)c->n_given[0]);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "Incompatible return values of true_fn and false_fn: The two structures don't have "
+                       "the same number of elements: %lld and %lld.",
+                       (long long)c->n_given[1], (long long)c->n_given[0]);
         return false;
     }
     for (int64_t i = 0; i < c->n_given[0]; i++) {
@@ -271,7 +285,7 @@ ek_list ek_cond_end_at(ek_conditional *c, ek_where where)
     return out;
 }
 
-/* ---- two functions ------------------------------------------------------------------------------------------------------ */
+/* ---- two functions --------------------------------------------------------------------------- */
 
 static ek_list failed_list(ek_graph *g, ek_where where, const char *text)
 {

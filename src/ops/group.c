@@ -36,7 +36,7 @@ ek_tensor ek_with_dependencies_with(ek_tensor t, const ek_with_dependencies_opti
     return ek_op_output(op, 0);
 }
 
-/* ---- group ------------------------------------------------------------------------------------------- */
+/* ---- group ----------------------------------------------------------------------------------- */
 
 static ek_op item_op(ek_graph *g, ek_item item)
 {
@@ -68,7 +68,8 @@ static const char *next_device(ek_graph *g, ek_list list, const char *after)
 static ek_op waits_for(ek_graph *g, ek_list list, const char *name, const char *device, ek_where where)
 {
     ek_scope control = ek_control_dependencies_push(g, list, where);
-    const ek_op op = ek__node_build(g, &(ek_node_args){ .type = "NoOp", .name = name, .device = device, .where = where });
+    const ek_op op =
+        ek__node_build(g, &(ek_node_args){ .type = "NoOp", .name = name, .device = device, .where = where });
 
     ek_scope_pop(&control);
     return op;
@@ -77,7 +78,8 @@ static ek_op waits_for(ek_graph *g, ek_list list, const char *name, const char *
 /* One NoOp per device, then one that waits for them. */
 static ek_op group_by_device(ek_graph *g, ek_list list, ek_where where)
 {
-    ek_item *same = EK_ARENA_NEW(&g->arena, ek_item, list.count), *groups = EK_ARENA_NEW(&g->arena, ek_item, list.count);
+    ek_item *same = EK_ARENA_NEW(&g->arena, ek_item, list.count),
+            *groups = EK_ARENA_NEW(&g->arena, ek_item, list.count);
     int64_t n_groups = 0;
 
     if (same == NULL || groups == NULL) {
@@ -102,13 +104,14 @@ ek_op ek_group_with(ek_graph *g, const ek_group_options *o, ek_where where)
     if (g == NULL) return (ek_op){ NULL, -1 };
     name = call_scope(g, o->name, "group_deps", where);
     first = next_device(g, o->list, NULL);
-    if (first == NULL || next_device(g, o->list, first) == NULL) op = waits_for(g, o->list, ek_name_scope(g), first, where);
+    if (first == NULL || next_device(g, o->list, first) == NULL)
+        op = waits_for(g, o->list, ek_name_scope(g), first, where);
     else op = group_by_device(g, o->list, where);
     ek_scope_pop(&name);
     return op;
 }
 
-/* ---- tuple --------------------------------------------------------------------------------------------- */
+/* ---- tuple ----------------------------------------------------------------------------------- */
 
 /* Operations of both lists, each once, in order of creation, as the list that the gate waits for. */
 static ek_list gating(ek_graph *g, ek_list a, ek_list b)
@@ -135,8 +138,10 @@ static ek_item gated(ek_graph *g, ek_item item, ek_op gate, ek_where where)
     ek_op op;
 
     if (item.kind == EK_ITEM_VARIABLE) item = ek_item_of_tensor(ek__variable_value(item.u.variable, where));
-    if (item.kind == EK_ITEM_TENSOR) return ek_item_of_tensor(ek_with_dependencies_with(
-        item.u.tensor, &(ek_with_dependencies_options){ .size = sizeof(ek_with_dependencies_options), .list = wait }, where));
+    if (item.kind == EK_ITEM_TENSOR)
+        return ek_item_of_tensor(ek_with_dependencies_with(
+            item.u.tensor,
+            &(ek_with_dependencies_options){ .size = sizeof(ek_with_dependencies_options), .list = wait }, where));
     control = ek_control_dependencies_push(g, wait, where);
     op = ek_group_with(g, &(ek_group_options){ .size = sizeof(ek_group_options), .list = { g, &item, 1 } }, where);
     ek_scope_pop(&control);
@@ -161,7 +166,8 @@ ek_list ek_tuple_with(ek_graph *g, const ek_tuple_options *o, ek_where where)
         return out;
     }
     name = call_scope(g, o->name, "tuple", where);
-    gate = ek_group_with(g, &(ek_group_options){ .size = sizeof(ek_group_options), .list = gating(g, o->list, o->control) }, where);
+    gate = ek_group_with(
+        g, &(ek_group_options){ .size = sizeof(ek_group_options), .list = gating(g, o->list, o->control) }, where);
     for (; out.count < o->list.count; out.count++) item[out.count] = gated(g, o->list.item[out.count], gate, where);
     ek_scope_pop(&name);
     out.item = item;

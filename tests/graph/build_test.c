@@ -47,7 +47,8 @@ static void a_reference_input_may_stand_where_a_value_is_wanted_and_not_the_othe
     assert_int_equal(g->node[add.id]->in_dtype[1], EK_FLOAT32);
     assert_int_equal(ek_graph_status(g, NULL), EK_OK);
     assert_false(ek_op_ok(toy_op(g, "AssignAdd", NULL, read, v)));
-    ASSERT_FAILS(g, INVALID_ARGUMENT, "'AssignAdd' Op requires that input 'ref' be a mutable tensor (e.g.: a tf.Variable)");
+    ASSERT_FAILS(g, INVALID_ARGUMENT,
+                 "'AssignAdd' Op requires that input 'ref' be a mutable tensor (e.g.: a tf.Variable)");
     toy_end(g);
 }
 
@@ -60,24 +61,56 @@ static void complaints_are_in_tensorflows_words(void **state)
         ek_attribute attr;
         const char *message;
     } cases[] = {
-        { "AddV2", EK_FLOAT32, EK_INT32, { 0 },
+        { "AddV2",
+          EK_FLOAT32,
+          EK_INT32,
+          { 0 },
           "Input 'y' of 'AddV2' Op has type int32 that does not match type float32 of argument 'x'." },
-        { "AddV2", EK_STRING, EK_STRING, { 0 },
+        { "AddV2",
+          EK_STRING,
+          EK_STRING,
+          { 0 },
           "Value passed to parameter 'x' has DataType string not in list of allowed values: float16, float32, float64, int32" },
-        { "Switch", EK_FLOAT32, EK_INT32, { 0 }, "Input 'pred' of 'Switch' Op has type int32 that does not match expected type of bool." },
-        { "Pack", EK_FLOAT32, EK_INT32, { 0 },
+        { "Switch",
+          EK_FLOAT32,
+          EK_INT32,
+          { 0 },
+          "Input 'pred' of 'Switch' Op has type int32 that does not match expected type of bool." },
+        { "Pack",
+          EK_FLOAT32,
+          EK_INT32,
+          { 0 },
           "Tensors in list passed to 'values' of 'Pack' Op have types [float32, int32] that don't all match." },
-        { "ConcatV2", EK_FLOAT32, EK_INT32, { 0 },
+        { "ConcatV2",
+          EK_FLOAT32,
+          EK_INT32,
+          { 0 },
           "List argument 'values' to 'ConcatV2' Op with length 1 shorter than minimum length 2." },
         { "Pack", EK_FLOAT32, EK_FLOAT32, { "N", EK_A_INT, { .i = 3 }, 0 }, "Op 'Pack' takes 3 inputs, 2 were given" },
-        { "Layout", EK_FLOAT32, EK_DTYPE_NONE, { "format", EK_A_STRING, { .s = "HWCN" }, -1 },
+        { "Layout",
+          EK_FLOAT32,
+          EK_DTYPE_NONE,
+          { "format", EK_A_STRING, { .s = "HWCN" }, -1 },
           "Attr 'format' of 'Layout' Op passed string 'HWCN' not in: \"NHWC\", \"NCHW\"." },
-        { "Layout", EK_FLOAT32, EK_DTYPE_NONE, { "size", EK_A_INT, { .i = 0 }, 0 },
+        { "Layout",
+          EK_FLOAT32,
+          EK_DTYPE_NONE,
+          { "size", EK_A_INT, { .i = 0 }, 0 },
           "Attr 'size' of 'Layout' Op passed 0 less than minimum 1." },
-        { "Layout", EK_FLOAT32, EK_DTYPE_NONE, { "rates", EK_A_INTS, { .is = (const int64_t[]){ 1 } }, 1 },
+        { "Layout",
+          EK_FLOAT32,
+          EK_DTYPE_NONE,
+          { "rates", EK_A_INTS, { .is = (const int64_t[]){ 1 } }, 1 },
           "Attr 'rates' of 'Layout' Op passed list of length 1 less than minimum 2." },
-        { "Layout", EK_FLOAT32, EK_DTYPE_NONE, { "sise", EK_A_INT, { .i = 2 }, 0 }, "Op 'Layout' has no attribute 'sise'" },
-        { "Layout", EK_FLOAT32, EK_DTYPE_NONE, { "T", EK_A_TYPE, { .type = EK_INT32 }, 0 },
+        { "Layout",
+          EK_FLOAT32,
+          EK_DTYPE_NONE,
+          { "sise", EK_A_INT, { .i = 2 }, 0 },
+          "Op 'Layout' has no attribute 'sise'" },
+        { "Layout",
+          EK_FLOAT32,
+          EK_DTYPE_NONE,
+          { "T", EK_A_TYPE, { .type = EK_INT32 }, 0 },
           "Input 'x' of 'Layout' Op has type float32 that does not match type int32 of argument 'T'." },
         { "Layout", EK_FLOAT32, EK_FLOAT32, { 0 }, "Op 'Layout' takes 1 inputs, 2 were given" },
         { "Foo", EK_FLOAT32, EK_FLOAT32, { 0 }, "Op type not registered 'Foo': this library has no definition of it" },
@@ -91,8 +124,8 @@ static void complaints_are_in_tensorflows_words(void **state)
                                  two ? toy_placeholder(g, cases[i].b, EK_SCALAR, "b") : (ek_tensor){ NULL, -1, 0 } };
         ek_error err = { 0 };
         const int line = __LINE__ + 1;
-        const ek_op op = ek_op_build(g, cases[i].type, .inputs = in, .n_inputs = two ? 2 : 1, .attributes = &cases[i].attr,
-                                     .n_attributes = cases[i].attr.name != NULL);
+        const ek_op op = ek_op_build(g, cases[i].type, .inputs = in, .n_inputs = two ? 2 : 1,
+                                     .attributes = &cases[i].attr, .n_attributes = cases[i].attr.name != NULL);
         assert_false(ek_op_ok(op));
         assert_int_not_equal(ek_graph_status(g, &err), EK_OK);
         assert_string_equal(err.text, cases[i].message);
@@ -110,7 +143,8 @@ static void shapes_that_contradict_are_named(void **state)
 
     EK_UNUSED(state);
     assert_false(ek_tensor_ok(toy_add(g, a, b)));
-    ASSERT_FAILS(g, INVALID_ARGUMENT, "Dimensions must be equal for 'add' (op: 'AddV2') with input shapes: [?,2], [3,4].");
+    ASSERT_FAILS(g, INVALID_ARGUMENT,
+                 "Dimensions must be equal for 'add' (op: 'AddV2') with input shapes: [?,2], [3,4].");
     toy_end(g);
 }
 

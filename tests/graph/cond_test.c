@@ -2,7 +2,10 @@
 #include "graph/golden.h"
 #include "graph/toy.h"
 
-static ek_tensor scalar(ek_graph *g, float value, const char *name) { return toy_const(g, EK_FLOAT32, EK_SCALAR, &value, name); }
+static ek_tensor scalar(ek_graph *g, float value, const char *name)
+{
+    return toy_const(g, EK_FLOAT32, EK_SCALAR, &value, name);
+}
 
 static ek_tensor with_number(const char *type, const char *name, ek_tensor x, float value)
 {
@@ -13,7 +16,7 @@ static ek_tensor with_number(const char *type, const char *name, ek_tensor x, fl
     return out;
 }
 
-/* ---- the golden graph ------------------------------------------------------------------------------------ */
+/* ---- the golden graph ------------------------------------------------------------------------ */
 
 typedef struct program {
     ek_tensor p, q, x, w, read;
@@ -21,7 +24,10 @@ typedef struct program {
 
 static ek_list results(ek_graph *g, ek_tensor t) { return EK_RESULTS(g, t); }
 
-static ek_list doubled(ek_graph *g, void *arg) { return results(g, with_number("Mul", "mul", ((program *)arg)->x, 2.0f)); }
+static ek_list doubled(ek_graph *g, void *arg)
+{
+    return results(g, with_number("Mul", "mul", ((program *)arg)->x, 2.0f));
+}
 
 static ek_list plus_w(ek_graph *g, void *arg)
 {
@@ -37,10 +43,19 @@ static ek_list added_to_w(ek_graph *g, void *arg)
     return results(g, ek_op_output(toy_op(g, "AssignAdd", NULL, a->w, a->x), 0));
 }
 
-static ek_list w_again(ek_graph *g, void *arg) { return results(g, toy_unary(g, "Identity", NULL, ((program *)arg)->read)); }
+static ek_list w_again(ek_graph *g, void *arg)
+{
+    return results(g, toy_unary(g, "Identity", NULL, ((program *)arg)->read));
+}
 
-static ek_list plus_one(ek_graph *g, void *arg) { return results(g, with_number("AddV2", "add", ((program *)arg)->x, 1.0f)); }
-static ek_list minus_one(ek_graph *g, void *arg) { return results(g, with_number("Sub", "sub", ((program *)arg)->x, 1.0f)); }
+static ek_list plus_one(ek_graph *g, void *arg)
+{
+    return results(g, with_number("AddV2", "add", ((program *)arg)->x, 1.0f));
+}
+static ek_list minus_one(ek_graph *g, void *arg)
+{
+    return results(g, with_number("Sub", "sub", ((program *)arg)->x, 1.0f));
+}
 
 static ek_list cond(ek_tensor pred, ek_branch_fn yes, ek_branch_fn no, void *arg)
 {
@@ -99,13 +114,28 @@ static void variable_w(ek_graph *g, program *a)
                                  { "dtype", { .kind = EK_ATTR_TYPE, .u.type = EK_FLOAT32 } } };
     ek_tensor in[2];
 
-    in[1] = ek_op_output(ek__node_build(g, &(ek_node_args){ .type = "Const", .name = "w/Initializer/zeros", .attr = value, .n_attr = 2,
-                                                           .colocate = w, .n_colocate = 1 }), 0);
-    in[0] = a->w = ek_op_output(ek__node_build(g, &(ek_node_args){ .type = "VariableV2", .name = "w", .attr = variable, .n_attr = 2,
-                                                                  .colocate = w, .n_colocate = 1 }), 0);
-    (void)ek__node_build(g, &(ek_node_args){ .type = "Assign", .name = "w/Assign", .in = in, .n_in = 2, .colocate = w, .n_colocate = 1 });
-    a->read = ek_op_output(ek__node_build(g, &(ek_node_args){ .type = "Identity", .name = "w/read", .in = &a->w, .n_in = 1,
-                                                             .colocate = w, .n_colocate = 1 }), 0);
+    in[1] = ek_op_output(ek__node_build(g, &(ek_node_args){ .type = "Const",
+                                                            .name = "w/Initializer/zeros",
+                                                            .attr = value,
+                                                            .n_attr = 2,
+                                                            .colocate = w,
+                                                            .n_colocate = 1 }),
+                         0);
+    in[0] = a->w = ek_op_output(
+        ek__node_build(
+            g,
+            &(ek_node_args){
+                .type = "VariableV2", .name = "w", .attr = variable, .n_attr = 2, .colocate = w, .n_colocate = 1 }),
+        0);
+    (void)ek__node_build(
+        g,
+        &(ek_node_args){ .type = "Assign", .name = "w/Assign", .in = in, .n_in = 2, .colocate = w, .n_colocate = 1 });
+    a->read = ek_op_output(
+        ek__node_build(
+            g,
+            &(ek_node_args){
+                .type = "Identity", .name = "w/read", .in = &a->w, .n_in = 1, .colocate = w, .n_colocate = 1 }),
+        0);
     ek_array_unref(zeros);
 }
 
@@ -137,7 +167,7 @@ static void the_golden_conditionals_come_out(void **state)
     ek_graph_destroy(g);
 }
 
-/* ---- with toy ops -------------------------------------------------------------------------------------------- */
+/* ---- with toy ops ---------------------------------------------------------------------------- */
 
 typedef struct toy {
     ek_graph *g;
@@ -170,17 +200,21 @@ static ek_list gives_dead(ek_graph *g, void *arg)
 
 static void complaints_are_tensorflows(void **state)
 {
-    static const struct { ek_branch_fn yes, no; bool number; const char *message; } cases[] = {
+    static const struct { ek_branch_fn yes, no; bool number; const char *message;
+    } cases[] = {
         { gives_none, gives_x, false, "true_fn must have a return value." },
         { gives_x, gives_none, false, "false_fn must have a return value." },
         { NULL, gives_x, false, "true_fn must be callable." },
         { gives_x, NULL, false, "false_fn must be callable." },
         { gives_x, gives_n, false, "Outputs of true_fn and false_fn must have the same type: float32, int32" },
-        { gives_x, gives_two, false, "Incompatible return values of true_fn and false_fn: The two structures don't have the same number of "
-                                     "elements: 1 and 2." },
-        { gives_x, gives_x, true, "Input 'pred' of 'Switch' Op has type int32 that does not match expected type of bool." },
-        { gives_dead, gives_x, false, "a branch of a conditional gave something that is no tensor, variable or operation of this graph, or that "
-                                      "is dead" },
+        { gives_x, gives_two, false,
+          "Incompatible return values of true_fn and false_fn: The two structures don't have the same number of "
+          "elements: 1 and 2." },
+        { gives_x, gives_x, true,
+          "Input 'pred' of 'Switch' Op has type int32 that does not match expected type of bool." },
+        { gives_dead, gives_x, false,
+          "a branch of a conditional gave something that is no tensor, variable or operation of this graph, or that "
+          "is dead" },
     };
 
     EK_UNUSED(state);
@@ -212,7 +246,8 @@ static void a_predicate_known_while_building_builds_one_branch(void **state)
     toy t = begin();
     const bool yes = true;
     const int32_t five = 5;
-    const ek_tensor known = toy_const(t.g, EK_BOOL, EK_SCALAR, &yes, "yes"), number = toy_const(t.g, EK_INT32, EK_SCALAR, &five, "five");
+    const ek_tensor known = toy_const(t.g, EK_BOOL, EK_SCALAR, &yes, "yes"),
+                    number = toy_const(t.g, EK_INT32, EK_SCALAR, &five, "five");
     const int64_t before = ek_graph_op_count(t.g);
 
     EK_UNUSED(state);
@@ -352,13 +387,15 @@ static void memory_that_runs_out_is_an_error(void **state)
     assert_true(a.calls < fail_at);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void groups_are_split_by_device(void **state)
 {
     toy t = begin();
-    const ek_op a = ek_op_build(t.g, "NoOp", .name = "a", .device = "/device:B"), b = ek_op_build(t.g, "NoOp", .name = "b", .device = "/device:A");
-    const ek_op both = ek_group(t.g, EK_LIST(a, b, a)), single = ek_group(t.g, EK_LIST(a), .name = "single"), none = ek_group(t.g, EK_EMPTY_LIST);
+    const ek_op a = ek_op_build(t.g, "NoOp", .name = "a", .device = "/device:B"),
+                b = ek_op_build(t.g, "NoOp", .name = "b", .device = "/device:A");
+    const ek_op both = ek_group(t.g, EK_LIST(a, b, a)), single = ek_group(t.g, EK_LIST(a), .name = "single"),
+                none = ek_group(t.g, EK_EMPTY_LIST);
     ek_op first;
 
     EK_UNUSED(state);

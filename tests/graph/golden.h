@@ -39,7 +39,8 @@ static inline void golden_compare(const ek_graph *g, const char *path, int64_t n
     assert_non_null(text);
     for (; (n == 0 || i < n) && (want = golden_next(&at)) != NULL; i++) {
         char *got = i < ek_graph_op_count(g) ? ek_op_str(ek_graph_op_at(g, i)) : NULL;
-        if (got == NULL || strcmp(got, want) != 0) fprintf(stderr, "node %d\nexpected:\n%s\ngot:\n%s\n", (int)i, want, got != NULL ? got : "none");
+        if (got == NULL || strcmp(got, want) != 0)
+            fprintf(stderr, "node %d\nexpected:\n%s\ngot:\n%s\n", (int)i, want, got != NULL ? got : "none");
         assert_non_null(got);
         assert_string_equal(got, want);
         ek_free(got);

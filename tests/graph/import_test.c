@@ -54,7 +54,10 @@ static void shapes_are_inferred_whatever_the_order(void **state)
 
 static void a_cycle_is_refused_and_a_loop_is_not(void **state)
 {
-    static const ek_op_def next = { .name = "NextIteration", .inputs = "data: T", .outputs = "output: T", .attrs = "T: type",
+    static const ek_op_def next = { .name = "NextIteration",
+                                    .inputs = "data: T",
+                                    .outputs = "output: T",
+                                    .attrs = "T: type",
                                     .shape = toy_same_shape };
     const ek_op_def *defs[EK_COUNT_OF(toy_defs) + 1];
     ek_registry *r;
@@ -92,7 +95,9 @@ static void a_name_stands_once(void **state)
 
 static void a_small_file_cannot_ask_for_much_memory(void **state)
 {
-    static const ek_op_def split = { .name = "Split", .inputs = "x: T", .outputs = "y: N * T", .attrs = "T: type; N: int", .shape = toy_same_shape };
+    static const ek_op_def split = {
+        .name = "Split", .inputs = "x: T", .outputs = "y: N * T", .attrs = "T: type; N: int", .shape = toy_same_shape
+    };
     const ek_op_def *defs[] = { &split };
     ek_registry *r;
     ek_graph *g;
@@ -115,9 +120,12 @@ static void a_small_file_cannot_ask_for_much_memory(void **state)
     ek__registry_destroy(r);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
-static ek_tensor vector(ek_graph *g, int64_t n, const int32_t *value) { return toy_const(g, EK_INT32, EK_SHAPE(n), value, NULL); }
+static ek_tensor vector(ek_graph *g, int64_t n, const int32_t *value)
+{
+    return toy_const(g, EK_INT32, EK_SHAPE(n), value, NULL);
+}
 
 static ek_tensor integer(ek_graph *g, int32_t value) { return toy_const(g, EK_INT32, EK_SCALAR, &value, NULL); }
 
@@ -133,7 +141,8 @@ static void shows(ek_tensor t, const char *want)
 static void vectors_are_read_as_shapes(void **state)
 {
     ek_graph *g = toy_begin();
-    const ek_tensor x = toy_placeholder(g, EK_FLOAT32, EK_SHAPE(-1, 7, 5), "x"), n = toy_placeholder(g, EK_INT32, EK_SCALAR, "n");
+    const ek_tensor x = toy_placeholder(g, EK_FLOAT32, EK_SHAPE(-1, 7, 5), "x"),
+                    n = toy_placeholder(g, EK_INT32, EK_SCALAR, "n");
     const ek_tensor shape = toy_unary(g, "Shape", NULL, x);
     const ek_tensor two = vector(g, 2, (const int32_t[]){ 3, -1 });
     const ek_tensor parts[] = { integer(g, 4), n }, joined[] = { shape, two, integer(g, 0) };
@@ -141,8 +150,8 @@ static void vectors_are_read_as_shapes(void **state)
     const ek_tensor slice[] = { shape, from, to, from };
     const ek_tensor pack = ek_op_output(ek_op_build(g, "Pack", .inputs = parts, .n_inputs = 2), 0);
     const ek_attribute index = { "N", EK_A_INT, { .i = 2 }, 0 };
-    const ek_tensor concat = ek_op_output(ek_op_build(g, "ConcatV2", .inputs = joined, .n_inputs = 3, .attributes = &index,
-                                                      .n_attributes = 1), 0);
+    const ek_tensor concat = ek_op_output(
+        ek_op_build(g, "ConcatV2", .inputs = joined, .n_inputs = 3, .attributes = &index, .n_attributes = 1), 0);
 
     EK_UNUSED(state);
     assert_int_equal(ek_graph_status(g, NULL), EK_OK);

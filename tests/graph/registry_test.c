@@ -21,11 +21,12 @@ static void every_form_is_read(void **state)
         .name = "Forms",
         .inputs = "a: T, b: float, c: N * T, d: Tin, e: Ref(T), f: Ref(N * T), g: N * string",
         .outputs = "y: T, z: N * Ref(T)",
-        .attrs = "T: {half, bfloat16, float} = float; N: int >= 2; Tin: list(type) >= 1; l: list({int32, int64}) = [int32]; k: int = -7; "
-                 "f: float = 1e-3; yes: bool = true; s: string = 'a b'; none: string = ''; pick: {'A', 'B'} = 'A'; any: numbertype; "
-                 "sh: shape = { unknown_rank }; known: shape = {2, -1}; scalar: shape = {}; ints: list(int) = [1, -2, 3]; "
-                 "empty: list(float) = []; strings: list(string) = ['x', 'y']; fn: func; noname: func = {}; value: tensor; type: type; "
-                 "bools: list(bool) = [true, false]",
+        .attrs =
+            "T: {half, bfloat16, float} = float; N: int >= 2; Tin: list(type) >= 1; l: list({int32, int64}) = [int32]; k: int = -7; "
+            "f: float = 1e-3; yes: bool = true; s: string = 'a b'; none: string = ''; pick: {'A', 'B'} = 'A'; any: numbertype; "
+            "sh: shape = { unknown_rank }; known: shape = {2, -1}; scalar: shape = {}; ints: list(int) = [1, -2, 3]; "
+            "empty: list(float) = []; strings: list(string) = ['x', 'y']; fn: func; noname: func = {}; value: tensor; type: type; "
+            "bools: list(bool) = [true, false]",
     };
     ek_registry *r;
     ek_error err = { 0 };
@@ -104,12 +105,20 @@ typedef struct parsed {
 
 static void attributes_become_members(void **state)
 {
-    static const ek_field fields[] = { EK_FIELD(parsed, format, STRING), EK_FIELD(parsed, size, INT), EK_FIELD_LIST(parsed, rates, INT),
-                                       EK_FIELD(parsed, eps, FLOAT), EK_FIELD(parsed, T, TYPE) };
-    static const ek_op_def def = { .name = "Members", .inputs = "x: T", .outputs = "y: T", .attrs_size = sizeof(parsed), .fields = fields,
-                                   .n_fields = EK_COUNT_OF(fields),
-                                   .attrs = "T: type; format: string = 'NHWC'; size: int = 3; rates: list(int) = [1, 2]; eps: float = 0.5" };
-    const ek_attr given[] = { { "T", { .kind = EK_ATTR_TYPE, .u.type = EK_INT64 } }, { "size", { .kind = EK_ATTR_INT, .u.i = 9 } },
+    static const ek_field fields[] = { EK_FIELD(parsed, format, STRING), EK_FIELD(parsed, size, INT),
+                                       EK_FIELD_LIST(parsed, rates, INT), EK_FIELD(parsed, eps, FLOAT),
+                                       EK_FIELD(parsed, T, TYPE) };
+    static const ek_op_def def = {
+        .name = "Members",
+        .inputs = "x: T",
+        .outputs = "y: T",
+        .attrs_size = sizeof(parsed),
+        .fields = fields,
+        .n_fields = EK_COUNT_OF(fields),
+        .attrs = "T: type; format: string = 'NHWC'; size: int = 3; rates: list(int) = [1, 2]; eps: float = 0.5"
+    };
+    const ek_attr given[] = { { "T", { .kind = EK_ATTR_TYPE, .u.type = EK_INT64 } },
+                              { "size", { .kind = EK_ATTR_INT, .u.i = 9 } },
                               { "rates", { .kind = EK_ATTR_LIST } } };
     const ek_attr wrong[] = { { "T", { .kind = EK_ATTR_INT, .u.i = 3 } } };
     ek_registry *r;
@@ -130,7 +139,8 @@ static void attributes_become_members(void **state)
     assert_string_equal(err.text, "NodeDef missing attr 'T' from Op<name=Members>");
     err = (ek_error){ 0 };
     assert_int_equal(ek__attrs_parse(s, wrong, 1, &p, &err), EK_INVALID_ARGUMENT);
-    assert_string_equal(err.text, "AttrValue had value with type 'int' when 'type' expected for attr 'T' of Op Members");
+    assert_string_equal(err.text,
+                        "AttrValue had value with type 'int' when 'type' expected for attr 'T' of Op Members");
     ek__arena_fini(&arena);
     ek__registry_destroy(r);
 }
@@ -138,7 +148,8 @@ static void attributes_become_members(void **state)
 static void a_file_cannot_ask_for_any_number_of_types(void **state)
 {
     static const ek_op_def def = { .name = "Many", .inputs = "x: N * T", .attrs = "N: int; T: type" };
-    const ek_attr given[] = { { "N", { .kind = EK_ATTR_INT, .u.i = INT64_MAX } }, { "T", { .kind = EK_ATTR_TYPE, .u.type = EK_INT32 } } };
+    const ek_attr given[] = { { "N", { .kind = EK_ATTR_INT, .u.i = INT64_MAX } },
+                              { "T", { .kind = EK_ATTR_TYPE, .u.type = EK_INT32 } } };
     ek_registry *r;
     ek_error err = { 0 };
     const ek_op_spec *s = parse(&def, &r, &err);

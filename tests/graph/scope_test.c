@@ -11,7 +11,7 @@ static ek_tensor one(ek_graph *g, const char *name)
 
 static const char *name_of(ek_tensor t) { return ek_op_name(ek_tensor_op(t)); }
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static void names_are_made_unique_without_regard_to_case(void **state)
 {
@@ -83,7 +83,7 @@ static void a_literal_name_may_stand_once(void **state)
     toy_end(g);
 }
 
-/* ---- the stack of scopes ----------------------------------------------------------------------------- */
+/* ---- the stack of scopes --------------------------------------------------------------------- */
 
 static void leave_early(ek_graph *g)
 {
@@ -139,7 +139,7 @@ static void closing_an_outer_scope_first_is_an_error_at_the_inner_ones_line(void
     toy_end(g);
 }
 
-/* ---- control dependencies -------------------------------------------------------------------------------- */
+/* ---- control dependencies -------------------------------------------------------------------- */
 
 static int controls(ek_tensor t) { return ek_op_control_input_count(ek_tensor_op(t)); }
 
@@ -192,7 +192,7 @@ static void control_dependencies_take_names_and_refuse_numbers(void **state)
     toy_end(g);
 }
 
-/* ---- collections ------------------------------------------------------------------------------------------- */
+/* ---- collections ----------------------------------------------------------------------------- */
 
 static void collections_keep_order_and_can_be_filtered(void **state)
 {
@@ -224,14 +224,18 @@ static void collections_keep_order_and_can_be_filtered(void **state)
     toy_end(g);
 }
 
-/* ---- lookups -------------------------------------------------------------------------------------------------- */
+/* ---- lookups --------------------------------------------------------------------------------- */
 
 static void lookups_say_what_is_wrong(void **state)
 {
-    static const struct { bool tensor; const char *name; ek_status code; const char *part; } cases[] = {
-        { true, "a", EK_INVALID_ARGUMENT, "refers to an Operation, not a Tensor. Tensor names must be of the form \"<op_name>:<output_index>\"" },
-        { true, "zz:0", EK_NOT_FOUND, "refers to a Tensor which does not exist. The operation, 'zz', does not exist in the graph." },
-        { true, "a:1", EK_NOT_FOUND, "refers to a Tensor which does not exist. The operation, 'a', exists but only has 1 outputs." },
+    static const struct { bool tensor; const char *name; ek_status code; const char *part;
+    } cases[] = {
+        { true, "a", EK_INVALID_ARGUMENT,
+          "refers to an Operation, not a Tensor. Tensor names must be of the form \"<op_name>:<output_index>\"" },
+        { true, "zz:0", EK_NOT_FOUND,
+          "refers to a Tensor which does not exist. The operation, 'zz', does not exist in the graph." },
+        { true, "a:1", EK_NOT_FOUND,
+          "refers to a Tensor which does not exist. The operation, 'a', exists but only has 1 outputs." },
         { true, "a:99999999999999999999", EK_NOT_FOUND, "exists but only has 1 outputs." },
         { true, "a:x", EK_INVALID_ARGUMENT, "looks like a Tensor name, but is not a valid one." },
         { true, "a:0:0", EK_INVALID_ARGUMENT, "looks like a Tensor name, but is not a valid one." },
@@ -247,7 +251,8 @@ static void lookups_say_what_is_wrong(void **state)
     EK_UNUSED(state);
     (void)one(g, "a");
     for (int i = 0; i < EK_COUNT_OF(cases); i++) {
-        const ek_status st = cases[i].tensor ? ek_graph_tensor_by_name(g, cases[i].name, &t) : ek_graph_op_by_name(g, cases[i].name, &op);
+        const ek_status st = cases[i].tensor ? ek_graph_tensor_by_name(g, cases[i].name, &t)
+                                             : ek_graph_op_by_name(g, cases[i].name, &op);
         assert_int_equal(st, cases[i].code);
         assert_non_null(strstr(ek_last_error()->text, cases[i].part));
     }
@@ -257,7 +262,7 @@ static void lookups_say_what_is_wrong(void **state)
     toy_end(g);
 }
 
-/* ---- printed forms --------------------------------------------------------------------------------------------- */
+/* ---- printed forms --------------------------------------------------------------------------- */
 
 static void takes(char *text, const char *want)
 {
@@ -280,8 +285,9 @@ static void things_print_as_in_tensorflow(void **state)
     takes(ek_tensor_str(u), "Tensor(\"u:0\", dtype=int64)");
     takes(ek_tensor_repr(v), "<tf.Tensor 'v:0' shape=(1,) dtype=float32_ref>");
     takes(ek_list_repr(EK_EMPTY_LIST), "[]");
-    takes(ek_op_str(ek_tensor_op(u)), "name: \"u\"\nop: \"Placeholder\"\nattr {\n  key: \"dtype\"\n  value {\n    type: DT_INT64\n  }\n}\n"
-                                      "attr {\n  key: \"shape\"\n  value {\n    shape {\n      unknown_rank: true\n    }\n  }\n}\n");
+    takes(ek_op_str(ek_tensor_op(u)),
+          "name: \"u\"\nop: \"Placeholder\"\nattr {\n  key: \"dtype\"\n  value {\n    type: DT_INT64\n  }\n}\n"
+          "attr {\n  key: \"shape\"\n  value {\n    shape {\n      unknown_rank: true\n    }\n  }\n}\n");
     toy_end(g);
 }
 
@@ -340,11 +346,15 @@ static void a_graph_draws_itself(void **state)
     toy_end(g);
 }
 
-/* ---- the golden graph of names ------------------------------------------------------------------------------------ */
+/* ---- the golden graph of names --------------------------------------------------------------- */
 
-static ek_tensor number(ek_graph *g, float value, const char *name) { return toy_const(g, EK_FLOAT32, EK_SCALAR, &value, name); }
+static ek_tensor number(ek_graph *g, float value, const char *name)
+{
+    return toy_const(g, EK_FLOAT32, EK_SCALAR, &value, name);
+}
 
-/* What Python's operators do with a number: the name scope first, the constant in it, then the node under the scope's name. */
+/* What Python's operators do with a number: the name scope first, the constant in it, then the node under the scope's
+ * name. */
 static ek_tensor with_number(ek_graph *g, const char *type, const char *name, ek_tensor x, float value, bool reversed)
 {
     ek_tensor out = ek__dead(g);

@@ -5,9 +5,20 @@
 #include "graph/toy.h"
 
 static const char *const cases[] = {
-    "article_control_dependencies_resource", "article_default", "article_moving_statistics", "article_training_flag", "bn_options",
-    "bn_renorm_flag_clipping", "cond_with_variables", "convnet", "get_variable_reuse", "mlp_adam", "mlp_momentum", "mlp_sgd",
-    "moving_average", "while_loop",
+    "article_control_dependencies_resource",
+    "article_default",
+    "article_moving_statistics",
+    "article_training_flag",
+    "bn_options",
+    "bn_renorm_flag_clipping",
+    "cond_with_variables",
+    "convnet",
+    "get_variable_reuse",
+    "mlp_adam",
+    "mlp_momentum",
+    "mlp_sgd",
+    "moving_average",
+    "while_loop",
 };
 
 /* Whether a node and all that leads to it have definitions. Back edges of loops count as known. */
@@ -40,7 +51,8 @@ static int differences(const ek_node *n, const ek_attr_value *want)
     return count;
 }
 
-/* Infers once more without what the file says, except where a loop comes back: there nobody can know more than the exporter. */
+/* Infers once more without what the file says, except where a loop comes back: there nobody can know more than the
+ * exporter. */
 static int compare(ek_graph *g, bool loops, int *skipped)
 {
     static const char key[] = "_output_shapes";
@@ -76,7 +88,8 @@ static void static_shapes_are_tensorflows(void **state)
         snprintf(path, sizeof path, "tf115-graphs/%s/meta.pb", cases[i]);
         if (ek_test_data(path) == NULL) skip();
         assert_int_equal(ek__meta_graph_open(ek_test_data(path), &meta, &err), EK_OK);
-        if (ek__graph_import(meta.source, meta.graph_def, &g, &err) != EK_OK) print_message("%s: %s: %s\n", cases[i], err.node, err.text);
+        if (ek__graph_import(meta.source, meta.graph_def, &g, &err) != EK_OK)
+            print_message("%s: %s: %s\n", cases[i], err.node, err.text);
         assert_non_null(g);
         const int here = compare(g, strcmp(cases[i], "while_loop") == 0, &skipped);
         if (here > 0) print_message("%s: %d outputs differ\n", cases[i], here);
@@ -85,7 +98,8 @@ static void static_shapes_are_tensorflows(void **state)
         ek_graph_destroy(g);
         ek__meta_graph_close(&meta);
     }
-    if (skipped > 0) print_message("%d of %d nodes were left out: an op before them has no definition yet\n", skipped, seen);
+    if (skipped > 0)
+        print_message("%d of %d nodes were left out: an op before them has no definition yet\n", skipped, seen);
     assert_int_equal(bad, 0);
 }
 

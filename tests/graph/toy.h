@@ -1,4 +1,4 @@
-/* tests/graph/toy.h - a handful of op definitions of their own, so that the graph is tested without the library's ops. */
+/* tests/graph/toy.h - a handful of op definitions, so that the graph is tested without the library's ops. */
 #ifndef EK_TESTS_GRAPH_TOY_H
 #define EK_TESTS_GRAPH_TOY_H
 
@@ -62,7 +62,9 @@ static ek_status toy_unknown_vector(ek_shape_ctx *c)
 }
 
 typedef struct toy_const_attrs { ek_array *value; ek_dtype dtype; } toy_const_attrs;
-static const ek_field toy_const_fields[] = { EK_FIELD(toy_const_attrs, value, TENSOR), EK_FIELD(toy_const_attrs, dtype, TYPE) };
+static const ek_field toy_const_fields[] = {
+    EK_FIELD(toy_const_attrs, value, TENSOR), EK_FIELD(toy_const_attrs, dtype, TYPE)
+};
 static ek_status toy_const_shape(ek_shape_ctx *c)
 {
     c->out[0] = *ek_array_shape(((const toy_const_attrs *)c->attrs)->value);
@@ -113,9 +115,11 @@ static const ek_op_def toy_defs[] = {
       .attrs_size = sizeof(toy_const_attrs), .fields = toy_const_fields, .n_fields = 2 },
     { .name = "Identity", .kind = EK_KIND_ALIAS, .inputs = "input: T", .outputs = "output: T", .attrs = "T: type",
       .shape = toy_same_shape },
-    { .name = "IdentityN", .inputs = "input: T", .outputs = "output: T", .attrs = "T: list(type) >= 1", .shape = toy_same_shape },
+    { .name = "IdentityN", .inputs = "input: T", .outputs = "output: T", .attrs = "T: list(type) >= 1",
+      .shape = toy_same_shape },
     { .name = "Layout", .inputs = "x: T", .outputs = "y: T",
-      .attrs = "T: type; format: {'NHWC', 'NCHW'} = 'NHWC'; size: int >= 1 = 3; rates: list(int) >= 2 = [1, 1]; eps: float = 1e-3",
+      .attrs = "T: type; format: {'NHWC', 'NCHW'} = 'NHWC'; size: int >= 1 = 3; rates: list(int) >= 2 = [1, 1]; "
+               "eps: float = 1e-3",
       .shape = toy_same_shape },
     { .name = "LogicalNot", .inputs = "x: bool", .outputs = "y: bool", .attrs = "", .shape = toy_same_shape },
     { .name = "Merge", .kind = EK_KIND_MERGE, .inputs = "inputs: N * T", .outputs = "output: T, value_index: int32",
@@ -124,20 +128,24 @@ static const ek_op_def toy_defs[] = {
     { .name = "Pack", .inputs = "values: N * T", .outputs = "output: T", .attrs = "N: int >= 1; T: type; axis: int = 0",
       .shape = toy_pack_shape },
     { .name = "Placeholder", .kind = EK_KIND_SOURCE, .outputs = "output: dtype",
-      .attrs = "dtype: type; shape: shape = { unknown_rank }", .shape = toy_attr_shape, .attrs_size = sizeof(toy_shape_attrs),
+      .attrs = "dtype: type; shape: shape = { unknown_rank }", .shape = toy_attr_shape,
+      .attrs_size = sizeof(toy_shape_attrs),
       .fields = toy_shape_fields, .n_fields = 1 },
-    { .name = "RefMerge", .kind = EK_KIND_MERGE, .inputs = "inputs: Ref(N * T)", .outputs = "output: Ref(T), value_index: int32",
+    { .name = "RefMerge", .kind = EK_KIND_MERGE, .inputs = "inputs: Ref(N * T)",
+      .outputs = "output: Ref(T), value_index: int32",
       .attrs = "T: type; N: int >= 1", .shape = toy_scalar_shape },
     { .name = "RefSwitch", .kind = EK_KIND_SWITCH, .inputs = "data: Ref(T), pred: bool",
       .outputs = "output_false: Ref(T), output_true: Ref(T)", .attrs = "T: type", .shape = toy_same_shape },
     { .name = "Reshape", .inputs = "tensor: T, shape: Tshape", .outputs = "output: T",
       .attrs = "T: type; Tshape: {int32, int64} = int32", .shape = toy_reshape_shape, .value_inputs = 2 },
-    { .name = "Shape", .inputs = "input: T", .outputs = "output: out_type", .attrs = "T: type; out_type: {int32, int64} = int32",
+    { .name = "Shape", .inputs = "input: T", .outputs = "output: out_type",
+      .attrs = "T: type; out_type: {int32, int64} = int32",
       .shape = toy_vector_shape },
     { .name = "StridedSlice", .inputs = "input: T, begin: Index, end: Index, strides: Index", .outputs = "output: T",
       .attrs = "T: type; Index: {int32, int64}; begin_mask: int = 0; end_mask: int = 0; ellipsis_mask: int = 0; "
                "new_axis_mask: int = 0; shrink_axis_mask: int = 0", .shape = toy_unknown_vector },
-    { .name = "Switch", .kind = EK_KIND_SWITCH, .inputs = "data: T, pred: bool", .outputs = "output_false: T, output_true: T",
+    { .name = "Switch", .kind = EK_KIND_SWITCH, .inputs = "data: T, pred: bool",
+      .outputs = "output_false: T, output_true: T",
       .attrs = "T: type", .shape = toy_same_shape },
     { .name = "VariableV2", .kind = EK_KIND_SOURCE, .stateful = true, .outputs = "ref: Ref(dtype)",
       .attrs = "shape: shape; dtype: type; container: string = ''; shared_name: string = ''", .shape = toy_attr_shape,
@@ -176,7 +184,8 @@ static inline void toy_end(ek_graph *g)
 
 static inline ek_tensor toy_placeholder(ek_graph *g, ek_dtype type, ek_shape shape, const char *name)
 {
-    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 }, { "shape", EK_A_SHAPE, { .shape = &shape }, 0 } };
+    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 },
+                                   { "shape", EK_A_SHAPE, { .shape = &shape }, 0 } };
 
     return ek_op_output(ek_op_build(g, "Placeholder", .name = name, .attributes = attrs, .n_attributes = 2), 0);
 }
@@ -184,7 +193,8 @@ static inline ek_tensor toy_placeholder(ek_graph *g, ek_dtype type, ek_shape sha
 static inline ek_tensor toy_const(ek_graph *g, ek_dtype type, ek_shape shape, const void *data, const char *name)
 {
     ek_array *value = ek_array_of(type, shape, data);
-    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 }, { "value", EK_A_TENSOR, { .tensor = value }, 0 } };
+    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 },
+                                   { "value", EK_A_TENSOR, { .tensor = value }, 0 } };
     ek_op op = { g, -1 };
 
     if (value == NULL) ek__graph_fail(g, EK_HERE, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
@@ -195,7 +205,8 @@ static inline ek_tensor toy_const(ek_graph *g, ek_dtype type, ek_shape shape, co
 
 static inline ek_tensor toy_variable(ek_graph *g, ek_dtype type, ek_shape shape, const char *name)
 {
-    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 }, { "shape", EK_A_SHAPE, { .shape = &shape }, 0 } };
+    const ek_attribute attrs[] = { { "dtype", EK_A_TYPE, { .type = type }, 0 },
+                                   { "shape", EK_A_SHAPE, { .shape = &shape }, 0 } };
 
     return ek_op_output(ek_op_build(g, "VariableV2", .name = name, .attributes = attrs, .n_attributes = 2), 0);
 }
