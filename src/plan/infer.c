@@ -97,6 +97,7 @@ static ek_status store_outputs(ek_builder *b, const ek_node *n)
 
             f->variable = in->variable;
             f->snapshot = in->snapshot;
+            f->reshaped = true;
         }
     }
     return ek__fold(b, n);

@@ -27,6 +27,7 @@ void ek__alias_fact(ek_builder *b, int32_t from, int32_t to)
     f->fact[to].known = f->fact[from].known;
     f->fact[to].variable = f->fact[from].variable;
     f->fact[to].snapshot = f->fact[from].snapshot;
+    f->fact[to].reshaped = f->fact[from].reshaped;
 }
 
 ek_status ek__specialise_switch(ek_builder *b, const ek_node *n, bool *known)

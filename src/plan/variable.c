@@ -49,7 +49,7 @@ const ek_shape *ek__input_shape(const ek_builder *b, const ek_node *n, int i, co
     const int32_t at = ek__out_at(b->program, n->in[i]);
     const ek_fact *f = &b->facts->fact[at];
 
-    if (f->feed >= 0 || f->variable < 0 || f->snapshot || b->facts->constant[at] != NULL ||
+    if (f->feed >= 0 || f->variable < 0 || f->snapshot || f->reshaped || b->facts->constant[at] != NULL ||
         n->in_dtype[i] == EK_RESOURCE)
         return &b->facts->shape[at];
     return now[f->variable] != NULL ? now[f->variable] : &b->facts->shape[at];
