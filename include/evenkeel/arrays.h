@@ -23,17 +23,18 @@ typedef struct ek_tensor_list {
 } ek_tensor_list;
 #define EK_INTS(...) \
     ((ek_int_list){ (const int64_t[]){ __VA_ARGS__ }, (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)) })
-#define EK_TENSORS(...) \
-    ((ek_tensor_list){ (const ek_tensor[]){ __VA_ARGS__ }, (int)(sizeof((ek_tensor[]){ __VA_ARGS__ }) / sizeof(ek_tensor)) })
+#define EK_TENSORS(...)                                                                                                \
+    ((ek_tensor_list){ (const ek_tensor[]){ __VA_ARGS__ },                                                             \
+                       (int)(sizeof((ek_tensor[]){ __VA_ARGS__ }) / sizeof(ek_tensor)) })
 
-/* ---- asking for shapes ------------------------------------------------------------------------------ */
+/* ---- asking for shapes ----------------------------------------------------------------------- */
 
 /* tf.shape, tf.size (int32), tf.rank: a Const where the static shape (for the rank: the static rank) tells. */
 #define ek_shape_of(...) EK_UNARY_(ek_shape_with, __VA_ARGS__)
 #define ek_size_of(...) EK_UNARY_(ek_size_with, __VA_ARGS__)
 #define ek_rank_of(...) EK_UNARY_(ek_rank_with, __VA_ARGS__)
 
-/* ---- other shapes for the same elements --------------------------------------------------------------- */
+/* ---- other shapes for the same elements ------------------------------------------------------ */
 
 typedef struct ek_reshape_options {
     size_t size;
@@ -77,11 +78,12 @@ typedef struct ek_transpose_options {
     const char *name; /* NULL: "transpose" */
 } ek_transpose_options;
 /* tf.transpose: ek_transpose(x, .perm = EK_INTS(0, 2, 1)) */
-#define ek_transpose(...) \
-    EK_CALL(ek_tensor, ek_transpose_with, (), ek_transpose_options, .perm = { NULL, 0 }, .name = NULL, .input = __VA_ARGS__)
+#define ek_transpose(...)                                                                                              \
+    EK_CALL(ek_tensor, ek_transpose_with, (), ek_transpose_options, .perm = { NULL, 0 }, .name = NULL,                 \
+            .input = __VA_ARGS__)
 EK_API ek_tensor ek_transpose_with(const ek_transpose_options *o, ek_where where);
 
-/* ---- repeated numbers ------------------------------------------------------------------------------------ */
+/* ---- repeated numbers ------------------------------------------------------------------------ */
 
 typedef struct ek_fill_options {
     size_t size;
@@ -131,7 +133,7 @@ typedef struct ek_range_options {
             .delta = ek_operand_of_int(1), .name = NULL, .limit = __VA_ARGS__)
 EK_API ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where);
 
-/* ---- joining and choosing ------------------------------------------------------------------------------------ */
+/* ---- joining and choosing -------------------------------------------------------------------- */
 
 typedef struct ek_join_options {
     size_t size;
@@ -140,8 +142,10 @@ typedef struct ek_join_options {
     const char *name;      /* NULL: "concat", "stack" */
 } ek_join_options;
 /* tf.concat, tf.stack: ek_concat(EK_TENSORS(a, b), .axis = 1) */
-#define ek_concat(...) EK_CALL(ek_tensor, ek_concat_with, (), ek_join_options, .axis = 0, .name = NULL, .values = __VA_ARGS__)
-#define ek_stack(...) EK_CALL(ek_tensor, ek_stack_with, (), ek_join_options, .axis = 0, .name = NULL, .values = __VA_ARGS__)
+#define ek_concat(...)                                                                                                 \
+    EK_CALL(ek_tensor, ek_concat_with, (), ek_join_options, .axis = 0, .name = NULL, .values = __VA_ARGS__)
+#define ek_stack(...)                                                                                                  \
+    EK_CALL(ek_tensor, ek_stack_with, (), ek_join_options, .axis = 0, .name = NULL, .values = __VA_ARGS__)
 EK_API ek_tensor ek_concat_with(const ek_join_options *o, ek_where where);
 EK_API ek_tensor ek_stack_with(const ek_join_options *o, ek_where where);
 
@@ -184,7 +188,7 @@ EK_API ek_tensor ek_strided_slice_with(const ek_strided_slice_options *o, ek_whe
 #define ek_where_true(...) EK_UNARY_(ek_where_true_with, __VA_ARGS__)
 EK_API ek_tensor ek_where_true_with(const ek_unary_options *o, ek_where where);
 
-/* ---- writing variables ------------------------------------------------------------------------------------------ */
+/* ---- writing variables ----------------------------------------------------------------------- */
 
 typedef struct ek_assign_options {
     size_t size;
@@ -205,7 +209,7 @@ EK_API ek_tensor ek_assign_with(const ek_assign_options *o, ek_where where);
 EK_API ek_tensor ek_assign_add_with(const ek_assign_options *o, ek_where where);
 EK_API ek_tensor ek_assign_sub_with(const ek_assign_options *o, ek_where where);
 
-/* ---- how the macros above take one operand and perhaps options ---------------------------------------------------- */
+/* ---- how the macros above take one operand and perhaps options ------------------------------- */
 
 #define EK_FIFTH_(a, b, c, d, e, ...) e
 #define EK_WRITE_(fn, v, ...) \

@@ -77,7 +77,7 @@ static ek_status vectors_prepare(ek_prepare_ctx *c, const vectors *v)
     return EK_OK;
 }
 
-/* ---- BroadcastArgs: the shape that both broadcast to -------------------------------------------- */
+/* ---- BroadcastArgs: the shape that both broadcast to ----------------------------------------- */
 
 static ek_status args_shape(ek_shape_ctx *c)
 {
@@ -113,7 +113,7 @@ const ek_op_def ek__op_BroadcastArgs = {
     .no_grad_because = "its output is integers",
 };
 
-/* ---- BroadcastGradientArgs: over which axes each gradient must be summed --------------------------- */
+/* ---- BroadcastGradientArgs: over which axes each gradient must be summed --------------------- */
 
 /* An axis is summed for an operand that was repeated along it; where both have 1 it is summed for both, which changes
  * nothing and is what TensorFlow gives. Equal shapes need no sums at all. */

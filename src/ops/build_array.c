@@ -1,8 +1,8 @@
-/* ops/build_array.c - builders of operations that move elements or speak of shapes, as TensorFlow's front end has them. */
+/* ops/build_array.c - builders of operations that move elements or speak of shapes. */
 #include "evenkeel/arrays.h"
 #include "ops/operand.h"
 
-/* ---- small pieces --------------------------------------------------------------------------------- */
+/* ---- small pieces ---------------------------------------------------------------------------- */
 
 /* An int32 vector, or with n < 0 a scalar, as an operand. *held keeps the array until the call is over. */
 static ek_operand ints(ek_graph *g, const int64_t *at, int n, ek_array **held, ek_where where)
@@ -40,7 +40,7 @@ static ek_tensor with_ints(const char *type, const char *name, ek_tensor x, cons
     return t;
 }
 
-/* ---- asking for shapes ---------------------------------------------------------------------------------- */
+/* ---- asking for shapes ----------------------------------------------------------------------- */
 
 /* What x is before it is asked: Python converts it outside the name scope. */
 static ek_tensor asked(const ek_unary_options *o, ek_where where)
@@ -56,8 +56,13 @@ static ek_tensor ask(const char *type, ek_tensor x, const char *name, ek_where w
 
 static ek_tensor known_int(ek_graph *g, int64_t v, const char *name, ek_where where)
 {
-    return ek_constant_with(g, &(ek_constant_options){ .size = sizeof(ek_constant_options), .value = ek_int(v),
-                                                       .dtype = EK_INT32, .shape = { .rank = -2 }, .name = name }, where);
+    return ek_constant_with(g,
+                            &(ek_constant_options){ .size = sizeof(ek_constant_options),
+                                                    .value = ek_int(v),
+                                                    .dtype = EK_INT32,
+                                                    .shape = { .rank = -2 },
+                                                    .name = name },
+                            where);
 }
 
 ek_tensor ek_shape_with(const ek_unary_options *o, ek_where where)
@@ -89,7 +94,7 @@ ek_tensor ek_rank_with(const ek_unary_options *o, ek_where where)
     return ek_tensor_ok(x) && s.rank >= 0 ? known_int(x.graph, s.rank, name, where) : ask("Rank", x, name, where);
 }
 
-/* ---- other shapes for the same elements -------------------------------------------------------------------- */
+/* ---- other shapes for the same elements ------------------------------------------------------ */
 
 ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
 {
@@ -99,7 +104,8 @@ ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
                                            .where = where });
     if (o->to.rank < 0) {
         if (o->tensor.graph != NULL)
-            ek__graph_fail(o->tensor.graph, where, EK_INVALID_ARGUMENT, "ek_reshape needs a shape: give its dimensions, or "
+            ek__graph_fail(o->tensor.graph, where, EK_INVALID_ARGUMENT,
+                           "ek_reshape needs a shape: give its dimensions, or "
                            "a tensor as .shape");
         return ek__dead(o->tensor.graph);
     }
@@ -137,7 +143,7 @@ ek_tensor ek_transpose_with(const ek_transpose_options *o, ek_where where)
     return with_ints("Transpose", name, o->input, reversed, s.rank, where);
 }
 
-/* ---- repeated numbers ------------------------------------------------------------------------------------------ */
+/* ---- repeated numbers ------------------------------------------------------------------------ */
 
 ek_tensor ek_fill_with(const ek_fill_options *o, ek_where where)
 {
@@ -179,8 +185,12 @@ static ek_tensor zeros(ek_graph *g, const ek_zeros_options *o, const char *name,
     }
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : name, where);
     if (count >= 0 && count < SMALL_CONSTANT)
-        t = ek_constant_with(g, &(ek_constant_options){ .size = sizeof(ek_constant_options), .value = unit(o->dtype, one),
-                                                        .dtype = o->dtype, .shape = o->shape, .name = ek_name_scope(g) },
+        t = ek_constant_with(g,
+                             &(ek_constant_options){ .size = sizeof(ek_constant_options),
+                                                     .value = unit(o->dtype, one),
+                                                     .dtype = o->dtype,
+                                                     .shape = o->shape,
+                                                     .name = ek_name_scope(g) },
                              where);
     else
         t = filled(g, ek__const_shape(g, &o->shape, "shape_as_tensor", where), o->dtype, one, where);
@@ -208,8 +218,9 @@ ek_tensor ek_zeros_like_with(const ek_unary_options *o, ek_where where)
     const ek_tensor x = ek__operand_tensor(g, &o->x, EK_DTYPE_NONE, "tensor", where);
     const ek_shape s = ek_tensor_shape(x);
     if (ek_tensor_ok(x) && ek_shape_is_known(&s))
-        t = zeros(g, &(ek_zeros_options){ .shape = s, .dtype = ek_dtype_base(ek_tensor_dtype(x)), .name = ek_name_scope(g) },
-                  "zeros", false, where);
+        t = zeros(
+            g, &(ek_zeros_options){ .shape = s, .dtype = ek_dtype_base(ek_tensor_dtype(x)), .name = ek_name_scope(g) },
+            "zeros", false, where);
     else
         t = ask("ZerosLike", x, ek_name_scope(g), where);
     ek_scope_pop(&scope);
@@ -239,11 +250,15 @@ ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where)
 {
     const ek_operand in[] = { o->start, o->limit, o->delta };
 
-    return ek__call_tensor(&(ek_call){ .graph = g, .type = "Range", .name = o->name != NULL ? o->name : "range", .in = in,
-                                       .n_in = 3, .where = where });
+    return ek__call_tensor(&(ek_call){ .graph = g,
+                                       .type = "Range",
+                                       .name = o->name != NULL ? o->name : "range",
+                                       .in = in,
+                                       .n_in = 3,
+                                       .where = where });
 }
 
-/* ---- joining and choosing ------------------------------------------------------------------------------------------ */
+/* ---- joining and choosing -------------------------------------------------------------------- */
 
 static ek_graph *graph_of_list(const ek_join_options *o, const char *what, ek_where where)
 {
@@ -251,7 +266,8 @@ static ek_graph *graph_of_list(const ek_join_options *o, const char *what, ek_wh
 
     for (int i = 0; i < o->values.n; i++)
         if (o->values.at[i].graph != g || !ek_tensor_ok(o->values.at[i])) {
-            if (g != NULL) ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s: value %d is no tensor of this graph", what, i);
+            if (g != NULL)
+                ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s: value %d is no tensor of this graph", what, i);
             return NULL;
         }
     return g;
@@ -290,7 +306,8 @@ ek_tensor ek_stack_with(const ek_join_options *o, ek_where where)
 ek_tensor ek_gather_with(const ek_gather_options *o, ek_where where)
 {
     ek_array *held;
-    const ek_operand in[] = { ek__of(o->params), ek__of(o->indices), ints(o->params.graph, &o->axis, -1, &held, where) };
+    const ek_operand in[] = { ek__of(o->params), ek__of(o->indices),
+                              ints(o->params.graph, &o->axis, -1, &held, where) };
     const ek_attr batch = EK_ATTR("batch_dims", EK_ATTR_INT, i, o->batch_dims);
     const ek_tensor t = ek__call_tensor(&(ek_call){ .type = "GatherV2", .name = o->name, .in = in, .n_in = 3,
                                                     .attr = &batch, .n_attr = 1, .where = where });

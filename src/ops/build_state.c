@@ -26,7 +26,8 @@ static ek_tensor read_after(const ek_variable_info *info, ek_op write, ek_where 
 }
 
 /* Python converts the value before it enters the name scope of the write. */
-static ek_tensor write_resource(const ek_variable_info *info, const char *type, const ek_assign_options *o, ek_where where)
+static ek_tensor write_resource(const ek_variable_info *info, const char *type, const ek_assign_options *o,
+                                ek_where where)
 {
     ek_graph *g = o->variable.graph;
     const ek_operand in[] = {

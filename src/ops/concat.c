@@ -2,7 +2,7 @@
 #include "ops/rules.h"
 #include "ops/walk.h"
 
-/* ---- Concat, ConcatV2 ------------------------------------------------------------------------- */
+/* ---- Concat, ConcatV2 ------------------------------------------------------------------------ */
 
 /* Where the axis and the values are among the inputs. */
 typedef struct ends {
@@ -41,8 +41,8 @@ static ek_status concat_check(const ek_shape_ctx *c, ends e, int64_t axis)
         for (int32_t d = 0; d < s->rank; d++)
             if (d != axis && s->dim[d] != first->dim[d])
                 return EK_FAIL(c->err, INVALID_ARGUMENT,
-                               "ConcatOp : Dimension %d in both shapes must be equal: shape[0] = %s vs. shape[%d] = %s", d,
-                               EK_CC(first), i, EK_CC(s));
+                               "ConcatOp : Dimension %d in both shapes must be equal: shape[0] = %s vs. shape[%d] = %s",
+                               d, EK_CC(first), i, EK_CC(s));
     }
     return EK_OK;
 }
@@ -180,7 +180,7 @@ const ek_op_def ek__op_ConcatV2 = {
     .value_inputs = 1u << 1,
 };
 
-/* ---- ConcatOffset: where each of the joined begins ---------------------------------------------------- */
+/* ---- ConcatOffset: where each of the joined begins ------------------------------------------- */
 
 static ek_status offset_shape(ek_shape_ctx *c)
 {
@@ -211,10 +211,11 @@ static ek_status offset_mismatch(const ek_run_args *a, int64_t axis, int i, int6
 
     put_vector(mine, sizeof mine, a->in[i + 1], rank);
     put_vector(first, sizeof first, a->in[1], rank);
-    return EK_FAIL(a->err, INVALID_ARGUMENT,
-                   "All dimensions except %lld must match. Input %d has shape [%s] and doesn't match input 0 with shape "
-                   "[%s].",
-                   (long long)axis, i, mine, first);
+    return EK_FAIL(
+        a->err, INVALID_ARGUMENT,
+        "All dimensions except %lld must match. Input %d has shape [%s] and doesn't match input 0 with shape "
+        "[%s].",
+        (long long)axis, i, mine, first);
 }
 
 static ek_status offset_run(const ek_run_args *a, int64_t chunk)
@@ -270,7 +271,7 @@ const ek_op_def ek__op_ConcatOffset = {
     .no_grad_because = "its outputs are integers",
 };
 
-/* ---- Pack -------------------------------------------------------------------------------------------------- */
+/* ---- Pack ------------------------------------------------------------------------------------ */
 
 typedef struct pack_attrs {
     int64_t axis;

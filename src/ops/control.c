@@ -27,7 +27,7 @@ const ek_op_def ek__op_ControlTrigger = {
     .no_grad_because = "it has no outputs",
 };
 
-/* ---- Switch and Merge ----------------------------------------------------------------------- */
+/* ---- Switch and Merge ------------------------------------------------------------------------ */
 
 enum { DATA, PRED };
 
@@ -101,7 +101,7 @@ const ek_op_def ek__op_RefMerge = {
     .ref_output = 1,
 };
 
-/* ---- loops ------------------------------------------------------------------------------------ */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 typedef struct enter_attrs {
     const char *frame_name;

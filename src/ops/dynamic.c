@@ -7,7 +7,7 @@
 #include "ops/rules.h"
 #include "ops/walk.h"
 
-/* ---- Where ------------------------------------------------------------------------------------------ */
+/* ---- Where ----------------------------------------------------------------------------------- */
 
 /* Whether an element is not zero. -0.0 is, NaN is not. */
 static bool is_set(ek_dtype t, const void *data, int64_t i)
@@ -108,7 +108,7 @@ static ek_shape rest_of(const ek_shape *whole, int32_t n)
     return s;
 }
 
-/* ---- DynamicPartition ----------------------------------------------------------------------------------- */
+/* ---- DynamicPartition ------------------------------------------------------------------------ */
 
 enum { DATA, PARTITIONS };
 
@@ -195,7 +195,7 @@ const ek_op_def ek__op_DynamicPartition = {
     .prepare = partition_prepare,
 };
 
-/* ---- DynamicStitch: partitions put back; where an index comes twice the later one wins -------------------------- */
+/* ---- DynamicStitch: partitions put back; where an index comes twice the later one wins ------- */
 
 /* Inputs 0 .. n are indices, n .. 2n their data. */
 static ek_status stitch_rest(const ek_shape_ctx *c, int n, ek_shape *rest)
@@ -206,8 +206,8 @@ static ek_status stitch_rest(const ek_shape_ctx *c, int n, ek_shape *rest)
 
         if (indices->rank < 0) continue;
         if (!starts_with(data, indices))
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "data[%d].shape = %s does not start with indices[%d].shape = %s", i,
-                           EK_CC(data), i, EK_CC(indices));
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "data[%d].shape = %s does not start with indices[%d].shape = %s",
+                           i, EK_CC(data), i, EK_CC(indices));
         const ek_shape mine = rest_of(data, indices->rank);
         if (!ek_shape_merge(rest, &mine, rest))
             return EK_FAIL(c->err, INVALID_ARGUMENT,

@@ -42,7 +42,7 @@ static void show(ek_buf *b, const shown *s, const ek_run_args *a, const char *be
     }
 }
 
-/* ---- Assert ------------------------------------------------------------------------------------------ */
+/* ---- Assert ---------------------------------------------------------------------------------- */
 
 typedef struct assert_attrs {
     int64_t summarize;
@@ -96,7 +96,7 @@ const ek_op_def ek__op_Assert = {
     .no_grad_because = "it has no outputs",
 };
 
-/* ---- Print -------------------------------------------------------------------------------------------- */
+/* ---- Print ----------------------------------------------------------------------------------- */
 
 typedef struct print_attrs {
     const char *message;

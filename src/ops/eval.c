@@ -53,7 +53,8 @@ static ek_status infer_attrs(eval *e)
         for (int k = 0; k < n; k++) types[k] = e->in[at + k]->dtype;
         at += n;
         add_attr(e, arg->number_attr, (ek_attr_value){ .kind = EK_ATTR_INT, .u.i = n });
-        add_attr(e, arg->list_attr, (ek_attr_value){ .kind = EK_ATTR_LIST | EK_ATTR_TYPE, .count = n, .u.types = types });
+        add_attr(e, arg->list_attr,
+                 (ek_attr_value){ .kind = EK_ATTR_LIST | EK_ATTR_TYPE, .count = n, .u.types = types });
         if (n > 0) add_attr(e, arg->type_attr, (ek_attr_value){ .kind = EK_ATTR_TYPE, .u.type = types[0] });
     }
     return EK_OK;
@@ -87,8 +88,8 @@ static ek_status eval_run(eval *e, int n_out, ek_array **out)
     return ek__def_eval(def, parsed, e->n_in, e->in, n_out, out_dtype, out, e->err);
 }
 
-ek_status ek__op_eval(const char *type, const ek_attr *attrs, int n_attrs, int n_in, const ek_array *const *in, int n_out,
-                      ek_array **out, ek_error *err)
+ek_status ek__op_eval(const char *type, const ek_attr *attrs, int n_attrs, int n_in, const ek_array *const *in,
+                      int n_out, ek_array **out, ek_error *err)
 {
     const ek_registry *registry = ek__ops_registry();
     eval e = { .n_in = n_in, .in = in, .err = err };

@@ -2,7 +2,7 @@
 #include "ops/rules.h"
 #include "ops/walk.h"
 
-/* ---- Fill --------------------------------------------------------------------------------- */
+/* ---- Fill ------------------------------------------------------------------------------------ */
 
 enum { DIMS, VALUE };
 
@@ -81,7 +81,8 @@ const ek_op_def ek__op_OnesLike = {
     .kind = EK_KIND_PURE,
     .inputs = "x: T",
     .outputs = "y: T",
-    .attrs = "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, int64, complex64, complex128, bool}",
+    .attrs =
+        "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, int64, complex64, complex128, bool}",
     .shape = ek__like_first_rule,
     .prepare = ones_prepare,
     .shape_inputs = 1,
@@ -89,7 +90,7 @@ const ek_op_def ek__op_OnesLike = {
     .no_grad_because = "its output is constant",
 };
 
-/* ---- BroadcastTo --------------------------------------------------------------------------------- */
+/* ---- BroadcastTo ----------------------------------------------------------------------------- */
 
 enum { INPUT, SHAPE };
 
@@ -139,7 +140,7 @@ const ek_op_def ek__op_BroadcastTo = {
     .value_inputs = 1u << SHAPE,
 };
 
-/* ---- Tile ------------------------------------------------------------------------------------------- */
+/* ---- Tile ------------------------------------------------------------------------------------ */
 
 enum { MULTIPLES = 1 };
 
@@ -181,8 +182,8 @@ static ek_status tile_shape(ek_shape_ctx *c)
         const int64_t n = in->dim[d], m = times.dim[d];
 
         if (n > 0 && m > INT64_MAX / n)
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "dimension %d of %lld cannot be repeated %lld times", d, (long long)n,
-                           (long long)m);
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "dimension %d of %lld cannot be repeated %lld times", d,
+                           (long long)n, (long long)m);
         times.dim[d] = n == 0 || m == 0 ? 0 : n < 0 || m < 0 ? -1 : n * m;
     }
     c->out[0] = times;

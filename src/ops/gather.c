@@ -9,7 +9,7 @@ enum { PARAMS, INDICES, AXIS };
 /* Elements of one chunk of copying. */
 enum { GATHER_CHUNK = 64 * 1024 };
 
-/* ---- Gather, GatherV2 ---------------------------------------------------------------------------- */
+/* ---- Gather, GatherV2 ------------------------------------------------------------------------ */
 
 /* params is [batch, outer, n, inner], indices [batch, m], the output [batch, outer, m, inner]. */
 typedef struct gather_state {
@@ -131,14 +131,15 @@ static ek_status batch_of(const ek_shape_ctx *c, int32_t axis, int32_t *batch)
     const int64_t n = named < 0 ? named + indices->rank : named;
 
     if (n < 0 || n > indices->rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Expected batch_dims in the range [%d, %d], but got %lld", -indices->rank,
-                       indices->rank, (long long)named);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Expected batch_dims in the range [%d, %d], but got %lld",
+                       -indices->rank, indices->rank, (long long)named);
     if (n > axis)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "batch_dims (%lld) must be less than or equal to axis (%d).",
                        (long long)n, axis);
     for (int32_t d = 0; d < n; d++)
         if (params->dim[d] >= 0 && indices->dim[d] >= 0 && params->dim[d] != indices->dim[d])
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "params.shape[%d]: %lld should be equal to indices.shape[%d]: %lld", d,
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "params.shape[%d]: %lld should be equal to indices.shape[%d]: %lld", d,
                            (long long)params->dim[d], d, (long long)indices->dim[d]);
     *batch = (int32_t)n;
     return EK_OK;
@@ -194,7 +195,7 @@ const ek_op_def ek__op_GatherV2 = {
     .value_inputs = 1u << AXIS,
 };
 
-/* ---- GatherNd ------------------------------------------------------------------------------------------ */
+/* ---- GatherNd -------------------------------------------------------------------------------- */
 
 /* Each row of indices, `depth` long, names a slice of `inner` elements. */
 typedef struct nd_state {

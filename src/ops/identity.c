@@ -48,7 +48,7 @@ const ek_op_def ek__op_Snapshot = {
     .no_grad_because = "TensorFlow registers none",
 };
 
-/* A copy of its own of what may be a variable's memory: an effect, so that it is never merged or moved across a write. */
+/* A copy of its own of what may be a variable's memory: an effect, never merged or moved across a write. */
 const ek_op_def ek__op_DeepCopy = {
     .name = "DeepCopy",
     .kind = EK_KIND_EFFECT,

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- making them ------------------------------------------------------------------------------------- */
+/* ---- making them ----------------------------------------------------------------------------- */
 
 ek_literal ek_bool(bool v)
 {
@@ -75,7 +75,7 @@ ek_operand ek_operand_of_array(const ek_array *a)
     return ek_operand_of_literal(ek_value(a));
 }
 
-/* ---- their elements ------------------------------------------------------------------------------------ */
+/* ---- their elements -------------------------------------------------------------------------- */
 
 /* A literal as elements of the type it has by itself. */
 typedef struct source {
@@ -118,7 +118,8 @@ static ek_status source_of(const ek_literal *l, source *s, ek_error *err)
         return EK_OK;
     default: break;
     }
-    return EK_FAIL(err, INVALID_ARGUMENT, "a value is needed, none is given: a NULL array or string, or an empty literal");
+    return EK_FAIL(err, INVALID_ARGUMENT,
+                   "a value is needed, none is given: a NULL array or string, or an empty literal");
 }
 
 static ek_dtype own_dtype(const ek_literal *l, const source *s)

@@ -1,7 +1,7 @@
 /* ops/operand.c - what Python's wrappers do around a node. Literals are in literal.c. */
 #include "ops/operand.h"
 
-/* ---- operands ------------------------------------------------------------------------------------ */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static const ek_variable_info *variable_info(ek_variable v)
 {
@@ -72,7 +72,7 @@ ek_tensor ek__operand_tensor(ek_graph *g, const ek_operand *x, ek_dtype dtype, c
     return t;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 ek_tensor ek__const(ek_graph *g, ek_array *value, const char *name, ek_where where)
 {
@@ -118,7 +118,8 @@ static ek_dtype wanted_dtype(const ek_call *c, const ek_op_spec *spec, int arg)
         if (t != EK_DTYPE_NONE) return t;
     }
     for (int i = 0; i < spec->n_attrs; i++)
-        if (strcmp(spec->attr[i].name, type_attr) == 0 && spec->attr[i].has_default) return spec->attr[i].fallback.u.type;
+        if (strcmp(spec->attr[i].name, type_attr) == 0 && spec->attr[i].has_default)
+            return spec->attr[i].fallback.u.type;
     return EK_DTYPE_NONE;
 }
 
@@ -135,8 +136,8 @@ static ek_tensor convert(const ek_call *c, ek_graph *g, const ek_op_spec *spec, 
     if (st == EK_INVALID_ARGUMENT && dtype != EK_DTYPE_NONE) {
         /* "Expected int32, got 0.001 of type 'float' instead." is told in the middle and whole at the end. */
         const char *got = strstr(err.text, ", got ");
-        ek__graph_fail(g, c->where, st, "Expected %s passed to parameter '%s' of op '%s'%s Error: %s", ek_dtype_name(dtype),
-                       spec->in[i].name, c->type, got != NULL ? got : ".", err.text);
+        ek__graph_fail(g, c->where, st, "Expected %s passed to parameter '%s' of op '%s'%s Error: %s",
+                       ek_dtype_name(dtype), spec->in[i].name, c->type, got != NULL ? got : ".", err.text);
     } else if (st != EK_OK) {
         ek__graph_fail(g, c->where, st, "%s", err.text);
     }

@@ -19,13 +19,13 @@ ek_shape ek__operand_shape(const ek_operand *x);
  * Errors  INVALID_ARGUMENT: "Expected int32, got 0.001 of type 'float' instead."; more elements than the shape has. */
 ek_status ek__literal_array(const ek_literal *l, ek_dtype dtype, const ek_shape *shape, ek_array **out, ek_error *err);
 
-/* The operand as a tensor: itself; a variable's value by an implicit read (V/read, or a new ReadVariableOp in the current
- * name scope); a literal as a Const `name`, of `dtype` where that is given. */
+/* The operand as a tensor: itself; a variable's value by an implicit read (V/read, or a new ReadVariableOp in the
+ * current name scope); a literal as a Const `name`, of `dtype` where that is given. */
 ek_tensor ek__operand_tensor(ek_graph *g, const ek_operand *x, ek_dtype dtype, const char *name, ek_where where);
 /* What reading a variable without a word gives. */
 ek_tensor ek__variable_value(ek_variable v, ek_where where);
 
-/* ---- nodes ---------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 /* A node's output 0. */
 static inline ek_tensor ek__node_tensor(ek_graph *g, const ek_node_args *args)

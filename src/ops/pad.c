@@ -18,7 +18,7 @@ static int64_t after(const ek_array *const *value, int32_t d)
     return ek__int_at(value, PADDINGS, 2 * d + 1);
 }
 
-/* ---- shape ----------------------------------------------------------------------------------------- */
+/* ---- shape ----------------------------------------------------------------------------------- */
 
 /* The rank that the paddings' shape tells, or -1. `comma` is how the op's message joins two shapes. */
 static ek_status paddings_rank(const ek_shape_ctx *c, const char *comma, int32_t *rank)
@@ -29,13 +29,14 @@ static ek_status paddings_rank(const ek_shape_ctx *c, const char *comma, int32_t
     if (p->rank < 0) return EK_OK;
     if (p->rank != 2 || (p->dim[1] >= 0 && p->dim[1] != 2))
         return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "paddings must be a matrix with 2 columns: %s", EK_CC(p))
-               : p->rank != 2 ? ek__want_rank(c, PADDINGS, 2)
-                              : EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be 2 but is %lld", (long long)p->dim[1]);
+               : p->rank != 2
+                   ? ek__want_rank(c, PADDINGS, 2)
+                   : EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be 2 but is %lld", (long long)p->dim[1]);
     if (p->dim[0] < 0) return EK_OK;
     if (c->in[INPUT].rank >= 0 && c->in[INPUT].rank != p->dim[0])
         return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT,
-                                    "The first dimension of paddings must be the rank of inputs%s%s %s", EK_CC(p), comma,
-                                    EK_CC(&c->in[INPUT]))
+                                    "The first dimension of paddings must be the rank of inputs%s%s %s", EK_CC(p),
+                                    comma, EK_CC(&c->in[INPUT]))
                           : EK_FAIL(c->err, INVALID_ARGUMENT, "Shape must be rank %lld but is rank %d",
                                     (long long)p->dim[0], c->in[INPUT].rank);
     if (p->dim[0] > EK_MAX_RANK)
@@ -59,7 +60,8 @@ static ek_status padded_shape(ek_shape_ctx *c, const char *comma)
         const int64_t n = c->in[INPUT].rank < 0 ? -1 : c->in[INPUT].dim[d];
 
         if (a < 0 || b < 0)
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "Paddings must be non-negative: %lld %lld", (long long)a, (long long)b);
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Paddings must be non-negative: %lld %lld", (long long)a,
+                           (long long)b);
         if (a > INT64_MAX / 4 || b > INT64_MAX / 4 || n > INT64_MAX / 4)
             return EK_FAIL(c->err, INVALID_ARGUMENT, "Paddings are too large: %lld %lld", (long long)a, (long long)b);
         c->out[0].dim[d] = n < 0 ? -1 : a + n + b;
@@ -98,7 +100,7 @@ static ek_status mirror_shape(ek_shape_ctx *c)
     return EK_OK;
 }
 
-/* ---- Pad, PadV2 -------------------------------------------------------------------------------------- */
+/* ---- Pad, PadV2 ------------------------------------------------------------------------------ */
 
 static ek_status pad_fill(const ek_run_args *a, int64_t chunk)
 {
@@ -164,7 +166,7 @@ const ek_op_def ek__op_PadV2 = {
     .value_inputs = 1u << PADDINGS,
 };
 
-/* ---- MirrorPad ----------------------------------------------------------------------------------------- */
+/* ---- MirrorPad ------------------------------------------------------------------------------- */
 
 static const ek_field mirror_fields[] = { EK_FIELD(mirror_attrs, mode, STRING) };
 

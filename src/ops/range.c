@@ -1,4 +1,4 @@
-/* ops/range.c - numbers in a row: Range, LinSpace. Arithmetic is that of the type, halves included, as in TensorFlow. */
+/* ops/range.c - numbers in a row: Range, LinSpace. Arithmetic is that of the type, bfloat16 included. */
 #include "ops/rules.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static ek_status want_scalar(const ek_shape_ctx *c, int i, const char *name)
     return EK_OK;
 }
 
-/* ---- Range ------------------------------------------------------------------------------------------- */
+/* ---- Range ----------------------------------------------------------------------------------- */
 
 typedef struct range_state {
     ek_dtype dtype;
@@ -60,14 +60,16 @@ static ek_status int_range(const ek_array *const *v, ek_dtype t, range_state *ou
     const uint64_t span = delta > 0 ? (uint64_t)limit - (uint64_t)start : (uint64_t)start - (uint64_t)limit;
     const uint64_t step = delta > 0 ? (uint64_t)delta : 0 - (uint64_t)delta;
     const uint64_t n = span / step + (span % step != 0);
-    if (n > INT64_MAX) return EK_FAIL(err, INVALID_ARGUMENT, "Requires ((limit - start) / delta) <= %lld", (long long)INT64_MAX);
+    if (n > INT64_MAX)
+        return EK_FAIL(err, INVALID_ARGUMENT, "Requires ((limit - start) / delta) <= %lld", (long long)INT64_MAX);
     *out = (range_state){ .dtype = t, .n = (int64_t)n, .start = start, .delta = delta };
     return EK_OK;
 }
 
 static ek_status float_range(const ek_array *const *v, ek_dtype t, range_state *out, ek_error *err)
 {
-    const double start = ek_array_get(v[START], 0), limit = ek_array_get(v[LIMIT], 0), delta = ek_array_get(v[DELTA], 0);
+    const double start = ek_array_get(v[START], 0), limit = ek_array_get(v[LIMIT], 0),
+                 delta = ek_array_get(v[DELTA], 0);
     char a[40], b[40];
 
     if (delta == 0.0) return EK_FAIL(err, INVALID_ARGUMENT, "Requires delta != 0: 0");
@@ -143,7 +145,7 @@ const ek_op_def ek__op_Range = {
     .no_grad_because = "TensorFlow gives none",
 };
 
-/* ---- LinSpace -------------------------------------------------------------------------------------------- */
+/* ---- LinSpace -------------------------------------------------------------------------------- */
 
 enum { STOP = 1, NUM = 2 };
 

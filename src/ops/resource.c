@@ -9,7 +9,7 @@
 
 enum { HANDLE, VALUE };
 
-/* ---- the handle ----------------------------------------------------------------------------- */
+/* ---- the handle ------------------------------------------------------------------------------ */
 
 typedef struct handle_attrs {
     ek_shape shape;
@@ -72,7 +72,7 @@ const ek_op_def ek__op_VarIsInitializedOp = {
     .no_grad_because = "its output is a bool",
 };
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct dtype_attrs {
     ek_dtype dtype;
@@ -141,7 +141,7 @@ const ek_op_def ek__op_ReadVariableOp = {
     .snapshot = true,
 };
 
-/* ---- writing ------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* While building the declared shape must fit; a run takes any. */
 static ek_status write_shape(ek_shape_ctx *c)
@@ -248,7 +248,7 @@ const ek_op_def ek__op_AssignSubVariableOp = {
     .no_grad_because = "it writes",
 };
 
-/* ---- the shape of what is there --------------------------------------------------------------------- */
+/* ---- the shape of what is there -------------------------------------------------------------- */
 
 typedef struct shape_attrs {
     ek_dtype out_type;

@@ -17,14 +17,15 @@ static ek_status scan_shape(ek_shape_ctx *c)
     const int32_t rank = c->in[X].rank;
 
     if (c->in[AXIS].rank > 0)
-        return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "ScanOp: axis must be a scalar, not %s", EK_CC(&c->in[AXIS]))
-                          : ek__want_rank(c, AXIS, 0);
+        return c->running
+                   ? EK_FAIL(c->err, INVALID_ARGUMENT, "ScanOp: axis must be a scalar, not %s", EK_CC(&c->in[AXIS]))
+                   : ek__want_rank(c, AXIS, 0);
     c->out[0] = c->in[X];
     if (axis == NULL || rank < 0) return EK_OK;
     const int64_t at = ek__array_int(axis, 0);
     if (at < -rank || at >= rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "ScanOp: Expected scan axis in the range [%d, %d), but got %lld", -rank,
-                       rank, (long long)at);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "ScanOp: Expected scan axis in the range [%d, %d), but got %lld",
+                       -rank, rank, (long long)at);
     return EK_OK;
 }
 
@@ -109,8 +110,9 @@ static ek_status product_prepare(ek_prepare_ctx *c)
     return scan_prepare(c, &ek__loops_mul, 1.0);
 }
 
-#define SCAN_ATTRS                                                                                                       \
-    "exclusive: bool = false; reverse: bool = false; T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, " \
+#define SCAN_ATTRS                                                                                                     \
+    "exclusive: bool = false; reverse: bool = false; T: {float, double, int32, uint8, int16, int8, complex64, int64, " \
+    "qint8, "                                                                                                          \
     "quint8, qint32, bfloat16, uint16, complex128, half, uint32, uint64}; Tidx: {int32, int64} = int32"
 
 const ek_op_def ek__op_Cumsum = {

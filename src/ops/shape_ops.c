@@ -2,7 +2,7 @@
 #include "ops/move.h"
 #include "ops/rules.h"
 
-/* ---- Shape, ShapeN, Size, Rank -------------------------------------------------------------- */
+/* ---- Shape, ShapeN, Size, Rank --------------------------------------------------------------- */
 
 typedef struct out_type_attrs {
     ek_dtype out_type;
@@ -133,7 +133,7 @@ const ek_op_def ek__op_Rank = {
     .no_grad_because = "its output is an integer",
 };
 
-/* ---- Reshape ------------------------------------------------------------------------------------ */
+/* ---- Reshape --------------------------------------------------------------------------------- */
 
 enum { TENSOR, SHAPE };
 
@@ -230,7 +230,7 @@ const ek_op_def ek__op_Reshape = {
     .inplace = 1u << TENSOR,
 };
 
-/* ---- Squeeze ---------------------------------------------------------------------------------------- */
+/* ---- Squeeze --------------------------------------------------------------------------------- */
 
 typedef struct squeeze_attrs {
     ek_ints squeeze_dims;
@@ -250,8 +250,8 @@ static ek_status squeeze_named(const ek_shape_ctx *c, uint32_t *named)
 
         if (d < -rank || d >= rank)
             return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT,
-                                        "Tried to squeeze dim index %lld for tensor with %lld dimensions.", (long long)d,
-                                        (long long)rank)
+                                        "Tried to squeeze dim index %lld for tensor with %lld dimensions.",
+                                        (long long)d, (long long)rank)
                               : EK_FAIL(c->err, INVALID_ARGUMENT, "squeeze_dims[%d] not in [%lld,%lld).", i,
                                         (long long)-rank, (long long)rank);
         *named |= 1u << (d < 0 ? d + rank : d);
@@ -298,7 +298,7 @@ const ek_op_def ek__op_Squeeze = {
     .inplace = 1,
 };
 
-/* ---- ExpandDims --------------------------------------------------------------------------------------- */
+/* ---- ExpandDims ------------------------------------------------------------------------------ */
 
 enum { INPUT, DIM };
 
@@ -308,7 +308,8 @@ static ek_status expand_shape(ek_shape_ctx *c)
     const ek_array *dim = c->in_value[DIM];
 
     if (dim != NULL && dim->count != 1)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "'dim' %smust be a tensor with a single value", c->running ? "" : "input ");
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "'dim' %smust be a tensor with a single value",
+                       c->running ? "" : "input ");
     if (dim == NULL || in->rank < 0) return EK_OK;
 
     const int64_t d = ek__array_int(dim, 0), rank = in->rank;
@@ -316,8 +317,8 @@ static ek_status expand_shape(ek_shape_ctx *c)
         return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT,
                                     "Tried to expand dim index %lld for tensor with %lld dimensions.", (long long)d,
                                     (long long)rank)
-                          : EK_FAIL(c->err, INVALID_ARGUMENT, "dim %lld not in the interval [%lld, %lld].", (long long)d,
-                                    (long long)(-rank - 1), (long long)rank);
+                          : EK_FAIL(c->err, INVALID_ARGUMENT, "dim %lld not in the interval [%lld, %lld].",
+                                    (long long)d, (long long)(-rank - 1), (long long)rank);
     return ek__insert_dim(c, in, (int32_t)(d < 0 ? d + rank + 1 : d), 1, &c->out[0]);
 }
 
@@ -334,7 +335,7 @@ const ek_op_def ek__op_ExpandDims = {
     .inplace = 1u << INPUT,
 };
 
-/* ---- EnsureShape ----------------------------------------------------------------------------------------- */
+/* ---- EnsureShape ----------------------------------------------------------------------------- */
 
 typedef struct ensure_attrs {
     ek_shape shape;

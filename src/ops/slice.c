@@ -3,7 +3,7 @@
 #include "ops/strided.h"
 #include "ops/walk.h"
 
-/* ---- Slice -------------------------------------------------------------------------------------- */
+/* ---- Slice ----------------------------------------------------------------------------------- */
 
 enum { INPUT, BEGIN, SIZE };
 
@@ -18,9 +18,10 @@ static ek_status slice_lengths(const ek_shape_ctx *c)
     }
     if (rank < 0 || begin->rank < 0 || size->rank < 0) return EK_OK;
     if (begin->rank != 1 || size->rank != 1 || begin->dim[0] != rank || size->dim[0] != rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT,
-                       "Expected begin and size arguments to be 1-D tensors of size %d, but got shapes %s and %s instead.",
-                       rank, EK_CC(begin), EK_CC(size));
+        return EK_FAIL(
+            c->err, INVALID_ARGUMENT,
+            "Expected begin and size arguments to be 1-D tensors of size %d, but got shapes %s and %s instead.", rank,
+            EK_CC(begin), EK_CC(size));
     return EK_OK;
 }
 
@@ -48,7 +49,8 @@ static ek_status slice_shape(ek_shape_ctx *c)
     int32_t rank = in->rank;
 
     EK_TRY(slice_lengths(c));
-    if (rank < 0 && begin->rank == 1 && begin->dim[0] >= 0 && begin->dim[0] <= EK_MAX_RANK) rank = (int32_t)begin->dim[0];
+    if (rank < 0 && begin->rank == 1 && begin->dim[0] >= 0 && begin->dim[0] <= EK_MAX_RANK)
+        rank = (int32_t)begin->dim[0];
     if (rank < 0) return EK_OK;
     EK_TRY(ek__want_rank(c, INPUT, rank));
     c->out[0] = ek__unknown_dims(rank);
@@ -95,7 +97,7 @@ const ek_op_def ek__op_Slice = {
     .value_inputs = 1u << BEGIN | 1u << SIZE,
 };
 
-/* ---- StridedSlice ----------------------------------------------------------------------------------- */
+/* ---- StridedSlice ---------------------------------------------------------------------------- */
 
 typedef struct strided_attrs {
     int64_t begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask;
@@ -126,9 +128,10 @@ static ek_status strided_lengths(const ek_shape_ctx *c, int first, int64_t *n)
         *n = all.dim[0];
         return EK_OK;
     }
-    return EK_FAIL(c->err, INVALID_ARGUMENT,
-                   "Expected begin, end, and strides to be 1D equal size tensors, but got shapes %s, %s, and %s instead.",
-                   EK_CC(b), EK_CC(e), EK_CC(s));
+    return EK_FAIL(
+        c->err, INVALID_ARGUMENT,
+        "Expected begin, end, and strides to be 1D equal size tensors, but got shapes %s, %s, and %s instead.",
+        EK_CC(b), EK_CC(e), EK_CC(s));
 }
 
 static ek_status strided_shape(ek_shape_ctx *c)
@@ -174,8 +177,9 @@ static ek_status strided_prepare(ek_prepare_ctx *c)
     return EK_OK;
 }
 
-#define STRIDED_MASKS                                                                                                   \
-    "T: type; Index: {int32, int64}; begin_mask: int = 0; end_mask: int = 0; ellipsis_mask: int = 0; new_axis_mask: int = 0; " \
+#define STRIDED_MASKS                                                                                                  \
+    "T: type; Index: {int32, int64}; begin_mask: int = 0; end_mask: int = 0; ellipsis_mask: int = 0; new_axis_mask: "  \
+    "int = 0; "                                                                                                        \
     "shrink_axis_mask: int = 0"
 
 const ek_op_def ek__op_StridedSlice = {
@@ -192,7 +196,7 @@ const ek_op_def ek__op_StridedSlice = {
     .value_inputs = 1u << 1 | 1u << 2 | 1u << 3,
 };
 
-/* ---- StridedSliceGrad: zeros, but for what was sliced ---------------------------------------------------- */
+/* ---- StridedSliceGrad: zeros, but for what was sliced ---------------------------------------- */
 
 enum { GRAD_SHAPE, GRAD_BEGIN, GRAD_DY = 4 };
 

@@ -1,9 +1,9 @@
-/* ops/sparse_fill.c - tensors of one value but for a few places: OneHot, Diag; and DiagPart, which reads those places. */
+/* ops/sparse_fill.c - tensors of one value but for a few places: OneHot, Diag; DiagPart reads those places. */
 #include "ops/move.h"
 #include "ops/rules.h"
 #include "ops/walk.h"
 
-/* ---- OneHot ------------------------------------------------------------------------------------------ */
+/* ---- OneHot ---------------------------------------------------------------------------------- */
 
 enum { INDICES, DEPTH, ON, OFF };
 
@@ -33,8 +33,8 @@ static ek_status one_hot_shape(ek_shape_ctx *c)
     }
     if (rank < 0) return EK_OK;
     if (axis < -1 || axis > rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Expected axis to be -1 or between [0, %d).  But received: %lld", rank + 1,
-                       (long long)axis);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Expected axis to be -1 or between [0, %d).  But received: %lld",
+                       rank + 1, (long long)axis);
     return ek__insert_dim(c, &c->in[INDICES], axis == -1 ? rank : (int32_t)axis, depth, &c->out[0]);
 }
 
@@ -52,7 +52,9 @@ static ek_status one_hot_off(const ek_run_args *a, int64_t chunk)
 
 static int64_t index_at(ek_dtype t, const void *in, int64_t i)
 {
-    return t == EK_UINT8 ? ((const uint8_t *)in)[i] : t == EK_INT32 ? ((const int32_t *)in)[i] : ((const int64_t *)in)[i];
+    return t == EK_UINT8   ? ((const uint8_t *)in)[i]
+           : t == EK_INT32 ? ((const int32_t *)in)[i]
+                           : ((const int64_t *)in)[i];
 }
 
 /* An index outside [0, depth) sets nothing. */
@@ -110,7 +112,7 @@ const ek_op_def ek__op_OneHot = {
     .value_inputs = 1u << DEPTH,
 };
 
-/* ---- Diag, DiagPart --------------------------------------------------------------------------------------- */
+/* ---- Diag, DiagPart -------------------------------------------------------------------------- */
 
 static ek_status diag_shape(ek_shape_ctx *c)
 {
@@ -176,8 +178,8 @@ static ek_status diag_part_shape(ek_shape_ctx *c)
         const int64_t a = in->dim[d], b = in->dim[d + out.rank];
 
         if (a >= 0 && b >= 0 && a != b)
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "Invalid shape %s: dimensions %d and %d do not match.", EK_CC(in), d,
-                           d + out.rank);
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Invalid shape %s: dimensions %d and %d do not match.", EK_CC(in),
+                           d, d + out.rank);
         out.dim[d] = a >= 0 ? a : b;
     }
     c->out[0] = out;

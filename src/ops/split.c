@@ -50,7 +50,7 @@ static ek_status rank_only(ek_shape_ctx *c, const ek_shape *whole)
     return EK_OK;
 }
 
-/* ---- Split -------------------------------------------------------------------------------------- */
+/* ---- Split ----------------------------------------------------------------------------------- */
 
 enum { SPLIT_DIM, SPLIT_VALUE };
 
@@ -63,12 +63,13 @@ static ek_status split_shape(ek_shape_ctx *c)
     if (axis < 0) return rank_only(c, whole);
     const int64_t n = whole->dim[axis];
     if (n >= 0 && n % c->n_out != 0)
-        return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT,
-                                    "Number of ways to split should evenly divide the split dimension, but got split_dim "
-                                    "%d (size = %lld) and num_split %d",
-                                    axis, (long long)n, c->n_out)
-                          : EK_FAIL(c->err, INVALID_ARGUMENT,
-                                    "Dimension size must be evenly divisible by %d but is %lld", c->n_out, (long long)n);
+        return c->running
+                   ? EK_FAIL(c->err, INVALID_ARGUMENT,
+                             "Number of ways to split should evenly divide the split dimension, but got split_dim "
+                             "%d (size = %lld) and num_split %d",
+                             axis, (long long)n, c->n_out)
+                   : EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension size must be evenly divisible by %d but is %lld",
+                             c->n_out, (long long)n);
     for (int k = 0; k < c->n_out; k++) {
         c->out[k] = *whole;
         c->out[k].dim[axis] = n < 0 ? -1 : n / c->n_out;
@@ -94,7 +95,7 @@ const ek_op_def ek__op_Split = {
     .value_inputs = 1u << SPLIT_DIM,
 };
 
-/* ---- SplitV ----------------------------------------------------------------------------------------- */
+/* ---- SplitV ---------------------------------------------------------------------------------- */
 
 enum { V_VALUE, V_SIZES, V_DIM };
 
@@ -144,10 +145,11 @@ static ek_status split_v_shape(ek_shape_ctx *c)
                        EK_CC(lengths));
     EK_TRY(sizes_sum(c, &missing, &sum));
     if (n >= 0 && (missing < 0 ? sum != n : sum > n))
-        return EK_FAIL(c->err, INVALID_ARGUMENT,
-                       "Determined shape must either match input shape along split_dim exactly if fully specified, or be "
-                       "less than the size of the input along split_dim if not fully specified.  Got: %lld",
-                       (long long)sum);
+        return EK_FAIL(
+            c->err, INVALID_ARGUMENT,
+            "Determined shape must either match input shape along split_dim exactly if fully specified, or be "
+            "less than the size of the input along split_dim if not fully specified.  Got: %lld",
+            (long long)sum);
     for (int k = 0; k < c->n_out; k++)
         c->out[k].dim[axis] = k != missing ? ek__array_int(sizes, k) : n >= 0 ? n - sum : -1;
     return EK_OK;
@@ -171,7 +173,7 @@ const ek_op_def ek__op_SplitV = {
     .value_inputs = 1u << V_SIZES | 1u << V_DIM,
 };
 
-/* ---- Unpack ---------------------------------------------------------------------------------------------- */
+/* ---- Unpack ---------------------------------------------------------------------------------- */
 
 typedef struct unpack_attrs {
     int64_t axis;
@@ -192,9 +194,10 @@ static ek_status unpack_shape(ek_shape_ctx *c)
     const int32_t axis = (int32_t)(named < 0 ? named + whole->rank : named);
     const int64_t n = whole->dim[axis];
     if (n >= 0 && n != c->n_out)
-        return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "Input shape axis %d must equal %d, got shape %s", axis,
-                                    c->n_out, EK_CC(whole))
-                          : EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be %d but is %lld", c->n_out, (long long)n);
+        return c->running
+                   ? EK_FAIL(c->err, INVALID_ARGUMENT, "Input shape axis %d must equal %d, got shape %s", axis,
+                             c->n_out, EK_CC(whole))
+                   : EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be %d but is %lld", c->n_out, (long long)n);
     for (int32_t d = 0; d < whole->rank; d++)
         if (d != axis) out.dim[out.rank++] = whole->dim[d];
     for (int k = 0; k < c->n_out; k++) c->out[k] = out;

@@ -4,7 +4,7 @@
 
 enum { REF, VALUE };
 
-/* ---- the variable ------------------------------------------------------------------------- */
+/* ---- the variable ---------------------------------------------------------------------------- */
 
 typedef struct variable_attrs {
     ek_shape shape;
@@ -96,7 +96,7 @@ const ek_op_def ek__op_IsVariableInitialized = {
     .no_grad_because = "its output is a bool",
 };
 
-/* ---- Assign ----------------------------------------------------------------------------------- */
+/* ---- Assign ---------------------------------------------------------------------------------- */
 
 typedef struct assign_attrs {
     bool validate_shape, use_locking;
@@ -155,7 +155,7 @@ const ek_op_def ek__op_Assign = {
     .no_grad_because = "it writes",
 };
 
-/* ---- AssignAdd, AssignSub ------------------------------------------------------------------------- */
+/* ---- AssignAdd, AssignSub -------------------------------------------------------------------- */
 
 typedef struct update_attrs {
     bool use_locking;
@@ -230,7 +230,7 @@ const ek_op_def ek__op_AssignSub = {
     .no_grad_because = "it writes",
 };
 
-/* ---- CountUpTo --------------------------------------------------------------------------------------- */
+/* ---- CountUpTo ------------------------------------------------------------------------------- */
 
 typedef struct count_attrs {
     int64_t limit;

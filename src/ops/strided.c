@@ -73,7 +73,8 @@ static ek_status spread_entries(const ek_strided_spec *spec, int32_t rank, sprea
             continue;
         }
         if (d >= rank)
-            return EK_FAIL(err, INVALID_ARGUMENT, "Index out of range using input dim %d; input has only %d dims", d, rank);
+            return EK_FAIL(err, INVALID_ARGUMENT, "Index out of range using input dim %d; input has only %d dims", d,
+                           rank);
         s->begin[d] = entry(spec->begin, i);
         s->end[d] = entry(spec->end, i);
         dense->stride[d] = ek__array_int(spec->strides, i);

@@ -3,7 +3,7 @@
 #include "ops/rules.h"
 #include "ops/walk.h"
 
-/* ---- Transpose, ConjugateTranspose --------------------------------------------------------------- */
+/* ---- Transpose, ConjugateTranspose ----------------------------------------------------------- */
 
 enum { X, PERM };
 
@@ -23,9 +23,10 @@ static ek_status perm_check(const ek_shape_ctx *c, int32_t rank)
         const int64_t from = ek__array_int(perm, d);
 
         if (from < 0 || from >= rank)
-            return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "%lld is out of range [0 .. %d)", (long long)from, rank)
-                              : EK_FAIL(c->err, INVALID_ARGUMENT, "perm dim %lld is out of range of input rank %d",
-                                        (long long)from, rank);
+            return c->running
+                       ? EK_FAIL(c->err, INVALID_ARGUMENT, "%lld is out of range [0 .. %d)", (long long)from, rank)
+                       : EK_FAIL(c->err, INVALID_ARGUMENT, "perm dim %lld is out of range of input rank %d",
+                                 (long long)from, rank);
         seen[from] = true;
     }
     for (int32_t d = 0; d < rank && c->running; d++)
@@ -55,11 +56,13 @@ static ek_status transpose_shape(ek_shape_ctx *c)
     EK_TRY(ek__want_rank(c, PERM, 1));
     if (rank < 0) rank = length;
     if (rank > EK_MAX_RANK)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "a permutation of %lld, %d are supported", (long long)rank, EK_MAX_RANK);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "a permutation of %lld, %d are supported", (long long)rank,
+                       EK_MAX_RANK);
     /* A single entry with an unknown input may be for a scalar or a vector. */
     if (rank < 0 || (x->rank < 0 && rank < 2)) return EK_OK;
     if (length >= 0 && length != rank)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be %lld but is %lld", (long long)rank, (long long)length);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimension must be %lld but is %lld", (long long)rank,
+                       (long long)length);
     c->out[0] = ek__unknown_dims((int32_t)rank);
     return EK_OK;
 }
@@ -130,7 +133,7 @@ const ek_op_def ek__op_ConjugateTranspose = {
     .value_inputs = 1u << PERM,
 };
 
-/* ---- Reverse, ReverseV2 ------------------------------------------------------------------------------ */
+/* ---- Reverse, ReverseV2 ---------------------------------------------------------------------- */
 
 enum { TENSOR, AXES };
 
@@ -240,7 +243,7 @@ const ek_op_def ek__op_ReverseV2 = {
     .value_inputs = 1u << AXES,
 };
 
-/* ---- InvertPermutation ------------------------------------------------------------------------------------ */
+/* ---- InvertPermutation ----------------------------------------------------------------------- */
 
 typedef struct invert_state {
     ek_dtype type;

@@ -60,7 +60,7 @@ void ek__walk_fill(ek_walk *w, const ek_shape *out)
     ek__walk_loop(w, ek_shape_count(out), 0, 1);
 }
 
-/* ---- the two innermost loops ---------------------------------------------------------------- */
+/* ---- the two innermost loops ----------------------------------------------------------------- */
 
 /* rows times columns, strides in elements. */
 typedef struct plane {
@@ -103,7 +103,8 @@ static ek_status plane_strings(const plane *p, ek_string *out, const ek_string *
 {
     for (int64_t i = 0; i < p->rows; i++)
         for (int64_t j = 0; j < p->cols; j++)
-            EK_TRY(ek__move(EK_STRING, &out[i * p->out_row + j * p->out_col], &in[i * p->in_row + j * p->in_col], 1, err));
+            EK_TRY(
+                ek__move(EK_STRING, &out[i * p->out_row + j * p->out_col], &in[i * p->in_row + j * p->in_col], 1, err));
     return EK_OK;
 }
 
@@ -194,8 +195,8 @@ static ek_status walk_range(const ek_walk *w, ek_dtype t, char *out, const char 
     return EK_OK;
 }
 
-/* Loops may come in any order. The output runs along the last one; where the input does not, the loop that it runs along
- * becomes the last but one, for the tiles. */
+/* Loops may come in any order. The output runs along the last one; where the input does not, the loop that it runs
+ * along becomes the last but one, for the tiles. */
 static void arrange(ek_walk *w)
 {
     const int last = w->rank - 1;
@@ -215,7 +216,7 @@ static void arrange(ek_walk *w)
     w->out_stride[last - 1] = out_stride;
 }
 
-/* ---- lists of parts ---------------------------------------------------------------------------- */
+/* ---- lists of parts -------------------------------------------------------------------------- */
 
 static bool parts_init(ek_prepare_ctx *c, ek_parts *p, int64_t cap)
 {

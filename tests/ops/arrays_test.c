@@ -6,9 +6,12 @@
 #include "ops/eval.h"
 #include "ops/registry.h"
 
-#define ATTR(attr_name, attr_kind, member, v) { .name = (attr_name), .value = { .kind = (attr_kind), .u = { .member = (v) } } }
+#define ATTR(attr_name, attr_kind, member, v)                                                                          \
+    {                                                                                                                  \
+        .name = (attr_name), .value = {.kind = (attr_kind), .u = { .member = (v) } }                                   \
+    }
 
-/* ---- small helpers -------------------------------------------------------------------------------- */
+/* ---- small helpers --------------------------------------------------------------------------- */
 
 static ek_array *ints(int n, const int32_t *v)
 {
@@ -41,8 +44,9 @@ static ek_array *eval(const char *type, const ek_attr *attr, int n_attr, ek_arra
     for (int i = 0; i < n_in; i++) ek_array_unref(in[i]);
     return out;
 }
-#define EVAL(type, ...) \
-    eval((type), NULL, 0, (ek_array *[]){ __VA_ARGS__ }, (int)(sizeof((ek_array *[]){ __VA_ARGS__ }) / sizeof(ek_array *)))
+#define EVAL(type, ...)                                                                                                \
+    eval((type), NULL, 0, (ek_array *[]){ __VA_ARGS__ },                                                               \
+         (int)(sizeof((ek_array *[]){ __VA_ARGS__ }) / sizeof(ek_array *)))
 
 static void expect_ints(ek_array *a, ek_shape shape, const int32_t *v)
 {
@@ -51,7 +55,7 @@ static void expect_ints(ek_array *a, ek_shape shape, const int32_t *v)
     ek_array_unref(a);
 }
 
-/* ---- beyond one chunk ------------------------------------------------------------------------------- */
+/* ---- beyond one chunk ------------------------------------------------------------------------ */
 
 enum { A = 67, B = 41, C = 53 };
 
@@ -101,7 +105,7 @@ static void test_repeat_large(void **state)
     ek_array_unref(padded);
 }
 
-/* ---- the rules of slices ------------------------------------------------------------------------------- */
+/* ---- the rules of slices --------------------------------------------------------------------- */
 
 typedef struct slice_row {
     int n;
@@ -139,7 +143,7 @@ static void test_strided_slice(void **state)
     }
 }
 
-/* ---- axes to sum over ------------------------------------------------------------------------------------ */
+/* ---- axes to sum over ------------------------------------------------------------------------ */
 
 static void expect_axes(ek_array *a, ek_array *b, int n0, const int32_t *r0, int n1, const int32_t *r1)
 {
@@ -162,10 +166,11 @@ static void test_gradient_args(void **state)
     expect_axes(INTS(2, 3), INTS(3), 0, NULL, 1, (int32_t[]){ 0 });
     expect_axes(INTS(2, 3), ints(0, NULL), 0, NULL, 2, (int32_t[]){ 0, 1 });
     expect_axes(INTS(1, 3), INTS(2, 1), 1, (int32_t[]){ 0 }, 1, (int32_t[]){ 1 });
-    expect_axes(INTS(1, 3), INTS(3), 1, (int32_t[]){ 0 }, 1, (int32_t[]){ 0 }); /* repeated for neither: summed for both */
+    expect_axes(INTS(1, 3), INTS(3), 1, (int32_t[]){ 0 }, 1,
+                (int32_t[]){ 0 }); /* repeated for neither: summed for both */
 }
 
-/* ---- complaints ------------------------------------------------------------------------------------------- */
+/* ---- complaints ------------------------------------------------------------------------------ */
 
 static void expect_complaint(const char *type, ek_array *a, ek_array *b, const char *text)
 {
@@ -194,7 +199,7 @@ static void test_complaints(void **state)
     expect_complaint("Tile", counted(EK_SHAPE(2)), INTS(-1), "Expected multiples[0] >= 0, but got -1");
 }
 
-/* ---- memory that runs out ------------------------------------------------------------------------------------ */
+/* ---- memory that runs out -------------------------------------------------------------------- */
 
 /* Strings, several phases, outputs known from data only: each allocation is refused once. */
 static void test_memory(void **state)
@@ -215,8 +220,9 @@ static void test_memory(void **state)
             assert_true(k < 200);
             ek_test_allocator_install(&t, 0);
             ek_array *in[] = { ek_array_of(EK_STRING, EK_SHAPE(3), words),
-                               strcmp(ops[i].type, "Pad") == 0 ? ek_array_of(EK_INT32, EK_SHAPE(1, 2), (int32_t[]){ 1, 1 })
-                                                               : INTS(2) };
+                               strcmp(ops[i].type, "Pad") == 0
+                                   ? ek_array_of(EK_INT32, EK_SHAPE(1, 2), (int32_t[]){ 1, 1 })
+                                   : INTS(2) };
             const long held = t.live;
             t.fail_at = t.calls + 1 + k;
             st = ek__op_eval(ops[i].type, NULL, 0, ops[i].n_in, (const ek_array *const *)in, 1, &out, &err);
@@ -238,8 +244,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transpose_large), cmocka_unit_test(test_pieces_large), cmocka_unit_test(test_repeat_large),
-        cmocka_unit_test(test_strided_slice),   cmocka_unit_test(test_gradient_args), cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_transpose_large), cmocka_unit_test(test_pieces_large),
+        cmocka_unit_test(test_repeat_large),    cmocka_unit_test(test_strided_slice),
+        cmocka_unit_test(test_gradient_args),   cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_memory),
     };
 

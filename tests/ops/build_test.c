@@ -118,7 +118,8 @@ static void test_joining(void **state)
                  { "strided_slice/stack_2", "Const" }, { "strided_slice", "StridedSlice" }, { "i", "Const" },
                  { "GatherV2/axis", "Const" }, { "GatherV2", "GatherV2" }, { "Tile/multiples", "Const" },
                  { "Tile", "Tile" }, { "Slice/begin", "Const" }, { "Slice/size", "Const" }, { "Slice", "Slice" },
-                 { "range/start", "Const" }, { "range/limit", "Const" }, { "range/delta", "Const" }, { "range", "Range" });
+                 { "range/start", "Const" }, { "range/limit", "Const" }, { "range/delta", "Const" },
+                 { "range", "Range" });
     assert_int_equal(ek_tensor_shape(rows).dim[0], 6);
     assert_int_equal(ek_tensor_shape(stacked).dim[2], 2);
     assert_int_equal(ek_tensor_shape(cut).dim[0], 4);

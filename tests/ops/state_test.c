@@ -22,7 +22,8 @@ static ek_tensor variable_of(ek_graph *g, const char *type, const char *name, ek
 static void expect_text(const ek_error *err, ek_status code, const char *text)
 {
     assert_int_equal(err->code, code);
-    if (strncmp(err->text, text, strlen(text)) != 0 || (err->text[strlen(text)] != '\n' && err->text[strlen(text)] != '\0'))
+    if (strncmp(err->text, text, strlen(text)) != 0 ||
+        (err->text[strlen(text)] != '\n' && err->text[strlen(text)] != '\0'))
         fail_msg("found \"%s\", expected \"%s\"", err->text, text);
 }
 
@@ -75,7 +76,8 @@ static void test_reference_errors(void **state)
     expect_text(&err, EK_FAILED_PRECONDITION, "Attempting to use uninitialized value v");
     err = (ek_error){ 0 };
     (void)ek_run(s, .feed = { { x, three } }, .target = { assign }, .error = &err);
-    expect_text(&err, EK_INVALID_ARGUMENT, "Assign requires shapes of both tensors to match. lhs shape= [2] rhs shape= [3]");
+    expect_text(&err, EK_INVALID_ARGUMENT,
+                "Assign requires shapes of both tensors to match. lhs shape= [2] rhs shape= [3]");
     assert_int_equal(ek_run(s, .feed = { { x, two } }, .target = { assign }), EK_OK);
     err = (ek_error){ 0 };
     (void)ek_run(s, .feed = { { x, three } }, .target = { sub }, .error = &err);
@@ -98,17 +100,18 @@ static void test_resource_errors(void **state)
     const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_UNKNOWN_SHAPE);
     const ek_op assign = node(g, "AssignVariableOp", "assign", (ek_tensor[]){ h, x }, 2);
     const ek_op add = node(g, "AssignAddVariableOp", "add", (ek_tensor[]){ h, x }, 2);
-    const ek_op read = ek_op_build(g, "ReadVariableOp", .name = "read", .inputs = &h, .n_inputs = 1, .attributes = &dtype,
-                                   .n_attributes = 1);
+    const ek_op read = ek_op_build(g, "ReadVariableOp", .name = "read", .inputs = &h, .n_inputs = 1,
+                                   .attributes = &dtype, .n_attributes = 1);
     const ek_tensor ready = unary(g, "VarIsInitializedOp", "ready", h), shape = unary(g, "VariableShape", "shape", h);
     ek_session *s = session(g);
     ek_array *three = f32(EK_SHAPE(3), (float[]){ 1, 2, 3 }), *two = f32(EK_SHAPE(2), (float[]){ 1, 2 }), *is = NULL;
     ek_error err = { 0 };
 
     EK_UNUSED(state);
-    expect_error(s, read, EK_FAILED_PRECONDITION,
-                 "Error while reading resource variable w from Container: localhost. This could mean that the variable was "
-                 "uninitialized. Not found: Resource localhost/w/N10tensorflow3VarE does not exist.");
+    expect_error(
+        s, read, EK_FAILED_PRECONDITION,
+        "Error while reading resource variable w from Container: localhost. This could mean that the variable was "
+        "uninitialized. Not found: Resource localhost/w/N10tensorflow3VarE does not exist.");
     (void)ek_run(s, .feed = { { x, two } }, .target = { add }, .error = &err);
     expect_text(&err, EK_NOT_FOUND, "Resource localhost/w/N10tensorflow3VarE does not exist.");
     assert_int_equal(ek_run(s, .fetch = { { ready, &is } }), EK_OK);
@@ -116,7 +119,8 @@ static void test_resource_errors(void **state)
     assert_int_equal(ek_run(s, .feed = { { x, two } }, .target = { assign }), EK_OK);
     err = (ek_error){ 0 };
     (void)ek_run(s, .feed = { { x, three } }, .target = { add }, .error = &err);
-    expect_text(&err, EK_INVALID_ARGUMENT, "Cannot update variable with shape [2] using a Tensor with shape [3], shapes must be equal.");
+    expect_text(&err, EK_INVALID_ARGUMENT,
+                "Cannot update variable with shape [2] using a Tensor with shape [3], shapes must be equal.");
     assert_int_equal(ek_run(s, .feed = { { x, three } }, .target = { assign }), EK_OK); /* any shape will do */
     assert_int_equal(ek_run(s, .fetch = { { shape, &is } }), EK_OK);
     assert_int_equal(ek_array_i32(is)[0], 3);
@@ -142,10 +146,10 @@ static void test_other_variables(void **state)
     const ek_string words[] = { { (char *)(uintptr_t)"one", 3 }, { (char *)(uintptr_t)"two", 3 } };
     const ek_op assign = ek_op_build(g, "Assign", .name = "a", .inputs = (ek_tensor[]){ v, x }, .n_inputs = 2,
                                      .attributes = &loose, .n_attributes = 1);
-    const ek_op put = node(g, "Assign", "put", (ek_tensor[]){ t, constant(g, "w", ek_array_of(EK_STRING, EK_SHAPE(2), words)) },
-                           2);
-    const ek_op zero = node(g, "Assign", "zero", (ek_tensor[]){ n, constant(g, "0", ek_array_of(EK_INT32, EK_SCALAR, NULL)) },
-                            2);
+    const ek_op put =
+        node(g, "Assign", "put", (ek_tensor[]){ t, constant(g, "w", ek_array_of(EK_STRING, EK_SHAPE(2), words)) }, 2);
+    const ek_op zero =
+        node(g, "Assign", "zero", (ek_tensor[]){ n, constant(g, "0", ek_array_of(EK_INT32, EK_SCALAR, NULL)) }, 2);
     const ek_op count = ek_op_build(g, "CountUpTo", .name = "count", .inputs = &n, .n_inputs = 1, .attributes = &limit,
                                     .n_attributes = 1);
     ek_session *s = session(g);
@@ -175,7 +179,8 @@ static void test_assert(void **state)
     ek_graph *g = ek_graph_create();
     const ek_tensor ok = placeholder(g, "ok", EK_BOOL, EK_UNKNOWN_SHAPE);
     const ek_tensor v = i32(g, "v", 5, (int32_t[]){ 1, 2, 3, 4, 5 });
-    const ek_tensor word = constant(g, "word", ek_array_of(EK_STRING, EK_SCALAR, &(ek_string){ (char *)(uintptr_t)"x:", 2 }));
+    const ek_tensor word =
+        constant(g, "word", ek_array_of(EK_STRING, EK_SCALAR, &(ek_string){ (char *)(uintptr_t) "x:", 2 }));
     const ek_op check = node(g, "Assert", "check", (ek_tensor[]){ ok, word, v }, 3);
     ek_session *s = session(g);
     ek_array *no = scalar_bool(false), *yes = scalar_bool(true), *two = ek_array_of(EK_BOOL, EK_SHAPE(2), NULL);
