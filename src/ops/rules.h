@@ -37,7 +37,8 @@ static inline void ek__put_int(ek_dtype t, void *out, int64_t i, int64_t v)
 
 /* An integer vector read as a shape: what is known of its elements, -1 being unknown; a scalar -1 is an unknown shape.
  * Errors  a matrix, an element below -1, more dimensions than arrays have. */
-ek_status ek__input_as_shape(const ek_shape_ctx *c, int i, ek_shape *out);/* The same for a run: where the value is known every element is a size ("Dimension -1 must be >= 0"). */
+ek_status ek__input_as_shape(const ek_shape_ctx *c, int i, ek_shape *out);
+/* The same for a run: where the value is known every element is a size ("Dimension -1 must be >= 0"). */
 ek_status ek__input_as_full_shape(const ek_shape_ctx *c, int i, ek_shape *out);
 /* *out = `in` with a dimension more at `at`. Fails where no array can have so many. */
 ek_status ek__insert_dim(const ek_shape_ctx *c, const ek_shape *in, int32_t at, int64_t dim, ek_shape *out);
