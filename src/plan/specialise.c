@@ -36,12 +36,8 @@ ek_status ek__specialise_switch(ek_builder *b, const ek_node *n, bool *known)
     const int32_t out = b->program->first_out[n->id];
 
     *known = pred != NULL;
+    EK_TRY(ek__rule(b, n)); /* the predicate must be a scalar */
     if (pred == NULL) return EK_OK;
-    if (pred->dtype != EK_BOOL || pred->count != 1) {
-        (void)EK_FAIL(b->err, INVALID_ARGUMENT, "The second input must be a scalar, but it has shape %s", "[?]");
-        ek__fail_at(b->err, n->name);
-        return EK_INVALID_ARGUMENT;
-    }
     const int taken = *(const bool *)pred->data ? 1 : 0;
 
     b->facts->taken[n->id] = (int8_t)taken;
