@@ -160,6 +160,7 @@ static ek_status fill(ek_graph *g, ek_node *n, const ek_node_args *args, ek_erro
     n->type = n->spec->def->name;
     n->where = args->where;
     n->context = now->context;
+    n->unfetchable = now->context != 0;
     n->controller = now->controller;
     n->device = args->device != NULL && args->device[0] != '\0' ? ek__arena_strdup(&g->arena, args->device) : "";
     n->in = EK_ARENA_NEW(&g->arena, ek_edge, args->n_in + 1);

@@ -3,6 +3,14 @@
 
 enum { TOO_DEEP = 64 }; /* conds inside conds */
 
+void ek__node_place(ek_graph *g, int32_t id, int32_t context)
+{
+    pthread_rwlock_wrlock(&g->lock); /* sessions may be planning */
+    g->node[id]->context = context;
+    g->node[id]->unfetchable = true;
+    pthread_rwlock_unlock(&g->lock);
+}
+
 bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer)
 {
     while (id != outer && id != 0) id = ek__context(g, id)->outer;
@@ -45,7 +53,7 @@ ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_e
     c->pivot = pivot;
     c->branch = branch;
     c->where = where;
-    g->node[pivot.node]->context = c->id;
+    ek__node_place(g, pivot.node, c->id);
     return c;
 }
 
@@ -128,8 +136,7 @@ ek_edge ek__context_value(ek_graph *g, ek_context *c, ek_edge e, const char *pre
     inner = make_switch(g, c, inner, where);
     ek_scope_pop(&scope);
     if (inner.node < 0) return inner;
-    g->node[inner.node]->unfetchable = true;
-    g->node[inner.node]->context = c->id;
+    ek__node_place(g, inner.node, c->id);
     return map_or_fail(g, c, e, inner, where) ? inner : (ek_edge){ -1, 0 };
 }
 
@@ -157,24 +164,36 @@ static bool has_inner_control(const ek_graph *g, const ek_node *n, int32_t conte
     return false;
 }
 
+static bool wait_for_pivot(ek_graph *g, ek_node *n, const ek_context *c)
+{
+    bool ok = true;
+
+    if (has_inner_control(g, n, c->id)) return true;
+    pthread_rwlock_wrlock(&g->lock);
+    ok = ek__add_control(g, n, c->pivot.node);
+    pthread_rwlock_unlock(&g->lock);
+    return ok;
+}
+
 bool ek__context_enter(ek_graph *g, ek_node *n, ek_where where)
 {
     ek_context *c = ek__context(g, n->context);
 
-    n->unfetchable = true;
     if (c->imported != NULL) {
         ek__graph_fail(g, where, EK_UNIMPLEMENTED, "nothing can be built inside the while loop '%s'", c->name);
         return false;
     }
     if (n->n_in == 0) {
-        if (has_inner_control(g, n, c->id) || ek__add_control(g, n, c->pivot.node)) return true;
+        if (wait_for_pivot(g, n, c)) return true;
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a control input");
         return false;
     }
     for (int32_t i = 0; i < n->n_in; i++) {
         const ek_edge inner = ek__context_value(g, c, n->in[i], n->name, where);
         if (inner.node < 0) return false;
+        pthread_rwlock_wrlock(&g->lock);
         n->in[i] = inner;
+        pthread_rwlock_unlock(&g->lock);
     }
     return true;
 }

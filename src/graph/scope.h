@@ -102,6 +102,8 @@ static inline ek_context *ek__context(const ek_graph *g, int32_t id)
 {
     return id > 0 ? g->scopes->context[id - 1] : NULL;
 }
+/* Puts a node into a context, where it cannot be fetched. */
+void ek__node_place(ek_graph *g, int32_t id, int32_t context);
 /* Whether context `id` is `outer` or inside it. */
 bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer);
 /* A new context inside the current one; it takes over the pivot's operation. NULL without memory. */

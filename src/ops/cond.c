@@ -81,7 +81,7 @@ static ek_op node(ek_graph *g, const char *type, const char *name, const ek_tens
     const ek_op op =
         ek__node_build(g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n, .where = where });
 
-    if (ek_op_ok(op)) g->node[op.id]->unfetchable = true;
+    if (ek_op_ok(op)) ek__node_place(g, op.id, g->node[op.id]->context);
     return op;
 }
 
