@@ -92,7 +92,8 @@ static ek_status store_outputs(ek_builder *b, const ek_node *n)
         if (ek__bit(d->ref_output, k) || (d->snapshot && k == 0)) {
             f->variable = b->facts->fact[ek__out_at(b->program, n->in[0])].variable;
             f->snapshot = d->snapshot && k == 0;
-        } else if (d->alias_data && k == 0 && n->n_in > 0) { /* of a variable's memory, say */
+        } else if (d->alias_data && d->kind != EK_KIND_ALIAS && k == 0 &&
+                   n->n_in > 0) { /* of a variable's memory, say */
             const ek_fact *in = &b->facts->fact[ek__out_at(b->program, n->in[0])];
 
             f->variable = in->variable;
@@ -112,6 +113,18 @@ static bool shapes_missing(const ek_builder *b, const ek_node *n)
         if (!ek__bit(n->spec->def->ref_output, k)) return true;
     }
     return false;
+}
+
+/* EK_LOG=shape: every node with what it gives. */
+static void log_shapes(const ek_builder *b, const ek_node *n)
+{
+    char text[400];
+
+    for (int32_t k = 0; k < n->n_out; k++) {
+        ek_shape_format_cc(&b->facts->shape[b->program->first_out[n->id] + k], text, sizeof text);
+        ek__log("shape", "%s:%d %s%s", n->name, k, text,
+                b->facts->constant[b->program->first_out[n->id] + k] != NULL ? ", known" : "");
+    }
 }
 
 static ek_status visit_node(ek_builder *b, int32_t position, const ek_node *n, bool *split)
@@ -177,11 +190,13 @@ static ek_status make_split(ek_builder *b, int32_t position)
 
 ek_status ek__pass_infer(ek_builder *b)
 {
+    const bool log = ek__log_on("shape");
     bool split = false;
 
     b->end = b->program->n_order;
     for (int32_t k = b->begin; k < b->end; k++) {
         EK_TRY(visit(b, k, &split));
+        if (!split && log) log_shapes(b, ek__at(b->program, b->program->order[k]));
         if (split) EK_TRY(make_split(b, k));
     }
     for (int32_t v = 0; v < b->plan->n_variables; v++)

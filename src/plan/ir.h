@@ -45,7 +45,7 @@ typedef struct ek_fact {
     int32_t value;       /* place among the region's values, or -1 */
     int32_t outer;       /* place in plan->outer_place, or -1 */
     bool dead, snapshot;
-    bool reshaped;       /* the variable's bytes under a shape of its own (Reshape): not the shape that the variable has now */
+    bool reshaped;       /* the variable's memory under a shape of its own (Reshape) */
 } ek_fact;
 
 /* Annotations of one region, indexed like the view's. */

@@ -42,7 +42,7 @@ ek_status ek__split_fill(ek_builder *b, ek_split *s)
         const ek_place place = b->value[b->facts->fact[at].value].place;
 
         in[i] = place;
-        shape[i] = place.home == EK_HOME_VARIABLE ? NULL : &b->facts->shape[at];
+        shape[i] = place.home == EK_HOME_VARIABLE && !b->facts->fact[at].reshaped ? NULL : &b->facts->shape[at];
     }
     s->in = in;
     s->in_shape = shape;

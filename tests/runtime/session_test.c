@@ -71,6 +71,32 @@ static void reference_variables_are_their_memory(void **state)
     ek_graph_destroy(g);
 }
 
+/* A reshaped variable is its memory too, under another shape. */
+static void reshaped_variables_broadcast(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    const ek_tensor w = variable(g, "VariableV2", "w", EK_SHAPE(3));
+    const ek_op init =
+        write_to(g, "Assign", "init", w, constant(g, "i", f32(EK_SHAPE(3), (float[]){ 1, 2, 3 })), NULL, 0);
+    const ek_tensor column = binary(g, "Reshape", "column", w, constant(g, "s", vector_i32(2, (int32_t[]){ 3, 1 })));
+    const ek_tensor y = binary(g, "Mul", "y", column, w), z = unary(g, "Neg", "z", column);
+    ek_session *s = ek_session_create(g);
+    ek_array *a = NULL, *b = NULL, *c = NULL;
+
+    EK_DIE(ek_graph_status(g, NULL));
+    EK_DIE(ek_run(s, .target = { init }));
+    EK_DIE(ek_run(s, .fetch = { { y, &a }, { z, &b }, { column, &c } }));
+    assert_floats(a, 9, (float[]){ 1, 2, 3, 2, 4, 6, 3, 6, 9 });
+    assert_int_equal(ek_array_rank(b), 2);
+    assert_int_equal(ek_array_rank(c), 2);
+    ek_array_unref(a);
+    ek_array_unref(b);
+    ek_array_unref(c);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 static void reads_of_resource_variables_are_snapshots(void **state)
 {
     (void)state;
@@ -108,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_of_ops_gives_its_numbers),
         cmocka_unit_test(reference_variables_are_their_memory),
+        cmocka_unit_test(reshaped_variables_broadcast),
         cmocka_unit_test(reads_of_resource_variables_are_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
