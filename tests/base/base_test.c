@@ -228,7 +228,7 @@ static void numbers_read_back(void **state)
     char buf[40];
 
     EK_UNUSED(state);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 4000; i++) {
         double d;
         float f;
 

@@ -43,7 +43,8 @@ static void arrays()
     double sum = 0;
     for (const float *p = a.begin<float>(); p != a.end<float>(); p++) sum += *p;
     CHECK(sum == 18);
-    a = a;
+    const Array &same = a;
+    a = same;
     a = Array();
     CHECK(!a);
 }
@@ -64,7 +65,7 @@ static void graphs_and_sessions()
     CHECK(code_of([] { Graph("/nonexistent.pb"); }) == EK_NOT_FOUND);
     try {
         s.run({ { x, Array::scalar(1.0f) } }, { y });
-        CHECK(!"an exception was expected");
+        CHECK(false && "an exception was expected");
     } catch (const std::exception &e) {
         CHECK(std::string(e.what()) ==
               "INVALID_ARGUMENT: Cannot feed value of shape () for Tensor 'x:0', which has shape '(?, 2)'");
