@@ -22,8 +22,5 @@ else
 fi
 export DEBIAN_FRONTEND=noninteractive
 echo "installing:$missing"
-# A list that is fresh enough needs no update; one that is too old is noticed when the download fails.
-if ! $run apt-get install -y -q --no-install-recommends $missing < /dev/null; then
-    $run apt-get update -q < /dev/null
-    $run apt-get install -y -q --no-install-recommends $missing < /dev/null
-fi
+$run apt-get update -q < /dev/null
+$run apt-get install -y -q --no-install-recommends $missing < /dev/null
