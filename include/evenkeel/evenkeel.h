@@ -9,6 +9,7 @@
 #include "evenkeel/files.h"
 #include "evenkeel/graph.h"
 #include "evenkeel/layers.h"
+#include "evenkeel/nn.h"
 #include "evenkeel/ops.h"
 #include "evenkeel/session.h"
 #include "evenkeel/status.h"

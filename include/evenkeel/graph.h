@@ -73,6 +73,7 @@ EK_API EK_MUST_CHECK ek_status ek_graph_status(const ek_graph *g, ek_error *err)
 
 /* tf.set_random_seed: affects random operations made afterwards. */
 EK_API void ek_set_random_seed(ek_graph *g, int64_t seed);
+enum { EK_NO_SEED = INT32_MIN }; /* where an operation or initializer takes a seed of its own: none */
 /* enable_resource_variables(): variables made afterwards are resource variables by default. */
 EK_API void ek_use_resource_variables(ek_graph *g, bool on);
 EK_API void ek_graph_finalize(ek_graph *g); /* any later addition fails */

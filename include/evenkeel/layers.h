@@ -5,6 +5,7 @@
 #ifndef EVENKEEL_LAYERS_H
 #define EVENKEEL_LAYERS_H
 
+#include "evenkeel/nn.h"
 #include "evenkeel/variables.h"
 
 #ifdef __cplusplus
@@ -43,13 +44,6 @@ static inline ek_tensor ek_learning_phase(void)
 /* ---- batch normalization ------------------------------------------------------------------------ */
 
 enum { EK_NO_VIRTUAL_BATCHES = INT32_MIN };
-
-/* Several axes: .axes = EK_AXES(1, 3). count -1: not given. */
-typedef struct ek_axes {
-    int count;
-    int axis[EK_MAX_RANK];
-} ek_axes;
-#define EK_AXES(...) ((ek_axes){ (int)(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)), { __VA_ARGS__ } })
 
 /* A key and its number, as in Python's {'rmax': 3.0}; a NULL key ends the list. */
 typedef struct ek_clip {

@@ -32,7 +32,6 @@ typedef enum ek_distribution {
 
 /* "Not given", where every number means something. */
 #define EK_UNSET __builtin_nan("")
-enum { EK_NO_SEED = INT32_MIN };
 
 /* How the first value of a variable of some shape and dtype is made. Copied by value; arrays are borrowed
  * until the variable exists. Make them with the macros below. */
