@@ -77,34 +77,48 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
     c->item[c->count++] = item;
 }
 
+/* A training loop asks every step: what was copied is given out again until the collection grows. */
 ek_list ek_get_collection(ek_graph *g, const char *key)
 {
-    return ek_get_collection_scope(g, key, NULL);
+    const int64_t i = g != NULL ? ek__map_get(&g->collections->by_key, key, strlen(key), -1) : -1;
+    ek_collection *c = i >= 0 ? &g->collections->at[i] : NULL;
+    ek_item *copy;
+
+    if (c == NULL || c->count == 0) return (ek_list){ g, NULL, 0 };
+    if (c->n_copied != c->count) {
+        copy = ek__arena_memdup(&g->arena, c->item, (size_t)c->count * sizeof *copy);
+        if (copy == NULL) {
+            ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for a copy of '%s'", key);
+            return (ek_list){ g, NULL, 0 };
+        }
+        c->copy = copy;
+        c->n_copied = c->count;
+    }
+    return (ek_list){ g, c->copy, c->count };
 }
 
 ek_list ek_get_collection_scope(ek_graph *g, const char *key, const char *scope)
 {
-    const ek_collection *c = g != NULL ? ek__collection(g, key) : NULL;
+    const ek_list all = ek_get_collection(g, key);
     ek_list list = { g, NULL, 0 };
-    ek_item *copy;
+    ek_item *some;
     regex_t pattern;
 
-    if (c == NULL || c->count == 0) return list;
-    if (scope != NULL && scope[0] == '\0') scope = NULL;
-    if (scope != NULL && regcomp(&pattern, scope, REG_EXTENDED) != 0) {
+    if (scope == NULL || scope[0] == '\0' || all.count == 0) return all;
+    if (regcomp(&pattern, scope, REG_EXTENDED) != 0) {
         ek__graph_fail(g, (ek_where){ 0 }, EK_INVALID_ARGUMENT, "'%s' is no regular expression", scope);
         return list;
     }
-    copy = EK_ARENA_NEW(&g->arena, ek_item, c->count);
-    if (copy == NULL) ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for a copy of '%s'", key);
-    for (int64_t i = 0; copy != NULL && i < c->count; i++) {
+    some = EK_ARENA_NEW(&g->arena, ek_item, all.count);
+    if (some == NULL) ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for a part of '%s'", key);
+    for (int64_t i = 0; some != NULL && i < all.count; i++) {
         regmatch_t match;
         /* Python's re.match: the match begins where the name does. */
-        if (scope == NULL || (regexec(&pattern, ek_item_name(g, c->item[i]), 1, &match, 0) == 0 && match.rm_so == 0))
-            copy[list.count++] = c->item[i];
+        if (regexec(&pattern, ek_item_name(g, all.item[i]), 1, &match, 0) == 0 && match.rm_so == 0)
+            some[list.count++] = all.item[i];
     }
-    if (scope != NULL) regfree(&pattern);
-    list.item = copy;
+    regfree(&pattern);
+    list.item = some;
     return list;
 }
 

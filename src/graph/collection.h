@@ -8,6 +8,8 @@ typedef struct ek_collection {
     const char *key;
     ek_item *item;
     int64_t count, cap;
+    const ek_item *copy; /* the first n_copied items, in the arena: lists given out until the collection grows */
+    int64_t n_copied;
 } ek_collection;
 
 struct ek_collections {

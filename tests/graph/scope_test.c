@@ -208,6 +208,8 @@ static void collections_keep_order_and_can_be_filtered(void **state)
     ek_add_to_collection(g, "k", ek_tensor_op(a));
     ek_add_to_collection(g, "k", "text");
     assert_int_equal(before.count, 1);
+    assert_int_equal(before.item[0].kind, EK_ITEM_TENSOR);
+    assert_ptr_equal(ek_get_collection(g, "k").item, ek_get_collection(g, "k").item);
     assert_int_equal(ek_get_collection(g, "k").count, 3);
     assert_int_equal(ek_get_collection_scope(g, "k", "b/").count, 1);
     assert_int_equal(ek_get_collection_scope(g, "k", "x").count, 0); /* from the beginning, as re.match */
