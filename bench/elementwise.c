@@ -1,4 +1,5 @@
-/* elementwise - what element-wise ops cost: time of one prepared run over shapes that count, beside memcpy of as many bytes.
+/* elementwise - what element-wise ops cost: time of one prepared run over shapes that count, beside memcpy of as many
+ * bytes.
  *
  * Every row is prepared once, then run by one thread until it used 50 ms of the processor. GB/s counts the bytes of
  * operands and result. Inputs are written before they are read: untouched pages would be one shared page. */

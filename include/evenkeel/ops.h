@@ -120,21 +120,23 @@ typedef struct ek_binary_options {
 #define EK_BINARY_NAMED_(fn, a, b, n) \
     EK_CALL(ek_tensor, fn, (), ek_binary_options, .x = EK_OPERAND(a), .y = EK_OPERAND(b), n)
 
-/* Functions of one operand: ek_relu(x), ek_relu(x, .name = "act"). The node is named by its type ("Relu", "Neg"). Numbers that stand for the operand become float32, int32,
- * bool or string; there must be a tensor or variable for a graph to be found, so that ek_sqrt(2.0) gives a dead tensor.
+/* Functions of one operand: ek_relu(x), ek_relu(x, .name = "act"). The node is named by its type ("Relu", "Neg").
+ * Numbers that stand for the operand become float32, int32, bool or string; there must be a tensor or variable for a
+ * graph to be found, so that ek_sqrt(2.0) gives a dead tensor.
  *
- * identity and stop_gradient pass their operand on; shape, size, rank, zeros_like and ones_like are in arrays.h. The others
- * are element-wise; is_nan, is_inf, is_finite and logical_not give bool. Integers are taken by abs, negative, sign, square,
- * round, relu, relu6. */
+ * identity and stop_gradient pass their operand on; shape, size, rank, zeros_like and ones_like are in arrays.h. The
+ * others are element-wise; is_nan, is_inf, is_finite and logical_not give bool. Integers are taken by abs, negative,
+ * sign, square, round, relu, relu6. */
 #define EK_UNARY_BUILDERS(X) \
     X(identity) X(stop_gradient) X(shape) X(size) X(rank) X(zeros_like) X(ones_like) X(abs) X(acos)        \
     X(acosh) X(asin) X(asinh) X(atan) X(atanh) X(ceil) X(cos) X(cosh) X(elu) X(erf) X(erfc) X(exp)         \
     X(expm1) X(floor) X(is_finite) X(is_inf) X(is_nan) X(lgamma) X(log) X(log1p) X(logical_not)            \
     X(negative) X(reciprocal) X(relu) X(relu6) X(rint) X(round) X(rsqrt) X(selu) X(sigmoid) X(sign)        \
     X(sin) X(sinh) X(softplus) X(softsign) X(sqrt) X(square) X(tan) X(tanh)
-/* Functions of two operands, which are broadcast against each other: ek_maximum(x, 0.0), ek_add(a, b, .name = "sum"). A number
- * takes the dtype of the tensor beside it and becomes <name>/x or <name>/y; where it cannot, the graph fails with Python's
- * TypeError. The node's name is its type ("Add", "Mul", "Sub"), but "truediv" for divide. Comparisons and logic give bool. */
+/* Functions of two operands, which are broadcast against each other: ek_maximum(x, 0.0), ek_add(a, b, .name = "sum").
+ * A number takes the dtype of the tensor beside it and becomes <name>/x or <name>/y; where it cannot, the graph fails
+ * with Python's TypeError. The node's name is its type ("Add", "Mul", "Sub"), but "truediv" for divide. Comparisons
+ * and logic give bool. */
 #define EK_BINARY_BUILDERS(X) \
     X(add) X(atan2) X(divide) X(div_no_nan) X(equal) X(floor_mod) X(greater) X(greater_equal) X(less)      \
     X(less_equal) X(logical_and) X(logical_or) X(maximum) X(minimum) X(multiply) X(not_equal) X(pow)       \

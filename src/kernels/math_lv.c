@@ -82,8 +82,8 @@ static inline double sigmoid_d(double a)
 }
 COMPOSED1(sigmoid, sigmoid_vf(a), sigmoid_d(a))
 
-/* With u = 1 + x rounded and c what the rounding lost, log(1 + x) = log(u) + c / u: twice as fast as SLEEF's log1p, which
- * gives infinity near the end of the range besides. Large x is u itself, infinity among it. */
+/* With u = 1 + x rounded and c what the rounding lost, log(1 + x) = log(u) + c / u: twice as fast as SLEEF's log1p,
+ * which gives infinity near the end of the range besides. Large x is u itself, infinity among it. */
 static inline vf log1p_vf(vf a)
 {
     const vf u = vf_add(ONE, a), c = vf_sub(a, vf_sub(u, ONE)), log_u = VF(log, u10)(u);

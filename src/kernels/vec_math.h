@@ -1,8 +1,8 @@
-/* kernels/vec_math.h - SLEEF's deterministic functions over vec.h's vectors: the same bits in every lane at every level.
+/* kernels/vec_math.h - SLEEF's deterministic functions over vec.h's vectors: the same bits in every lane at every
+ * level.
  *
  * VF(expf...) VF(exp, u10)(a) is e^a lane by lane of a vf, within 1 unit in the last place; VD(exp, u10)(a) of a vd;
- * SCALAR_D(exp, u10)(x) of one double.
- */
+ * SCALAR_D(exp, u10)(x) of one double. / */
 #ifndef EK_KERNELS_VEC_MATH_H
 #define EK_KERNELS_VEC_MATH_H
 

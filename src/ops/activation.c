@@ -1,5 +1,5 @@
-/* ops/activation.c - activations of tf.nn and their gradient ops. Sigmoid and Tanh are in unary.c: the registry knows them
- * as math. */
+/* ops/activation.c - activations of tf.nn and their gradient ops. Sigmoid and Tanh are in unary.c: the registry knows
+ * them as math. */
 #include "ops/elementwise.h"
 #include "ops/rules.h"
 

@@ -1,9 +1,9 @@
-/* ops/build_math.c - builders of element-wise ops: Python's operators, tf's functions of one and two operands, tf.cast and kin.
+/* ops/build_math.c - builders of element-wise ops: Python's operators, tf's functions of one and two operands, tf.cast
+ * and kin.
  *
- * Functions are calls of the generated wrappers (ops/operand.h). Operators open a scope of
- * their own name and convert the other operand to the dtype of the first where it can have
- * it; otherwise it keeps its own and the node refuses the pair (spec 3.10).
- */
+ * Functions are calls of the generated wrappers (ops/operand.h). Operators open a scope of their own name and convert
+ * the other operand to the dtype of the first where it can have it; otherwise it keeps its own and the node refuses
+ * the pair (spec 3.10). / */
 #include "ops/operand.h"
 
 /* ---- functions named by their type ------------------------------------------------------------------ */
@@ -121,7 +121,8 @@ static ek_tensor finish_add(ek_graph *g, const char *scope, const ek_tensor *in,
     return build2(g, strings ? "Add" : "AddV2", scope, in, where);
 }
 
-/* The type in which Python 3 divides: integers of 32 and 64 bits as float64, smaller ones as float32. NONE: not at all. */
+/* The type in which Python 3 divides: integers of 32 and 64 bits as float64, smaller ones as float32. NONE: not at
+ * all. */
 static ek_dtype quotient_type(ek_dtype t)
 {
     if (ek_dtype_is_floating(t) || ek_dtype_is_complex(t)) return t;
@@ -163,7 +164,8 @@ DEFINE_OPERATOR(power, "pow", finish_pow)
 
 /* ---- more than operands ---------------------------------------------------------------------------------------- */
 
-/* A tensor of the dtype already is returned as it is; a reference variable is read inside the scope "Cast" all the same. */
+/* A tensor of the dtype already is returned as it is; a reference variable is read inside the scope "Cast" all the
+ * same. */
 ek_tensor ek_cast_with(ek_operand x, const ek_cast_options *o, ek_where where)
 {
     ek_graph *const g = ek__operand_graph(&x, 1);

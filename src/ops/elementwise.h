@@ -65,8 +65,8 @@ ek_status ek__elementwise_prepare_fallible(ek_prepare_ctx *c, ek_fallible_fn fn,
 #define EK_T_REAL "float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64"
 #define EK_T_NUMBER EK_T_REAL ", " EK_T_COMPLEX ", qint8, quint8, qint32"
 
-/* A pure op that is one loop by the type of its first input. Name, table (ek__loops_...), notation, shape rule, inputs that
- * may be overwritten. */
+/* A pure op that is one loop by the type of its first input. Name, table (ek__loops_...), notation, shape rule, inputs
+ * that may be overwritten. */
 #define EK_ELEMENTWISE_OP(Name, table, inputs_, outputs_, attrs_, rule, inplace_)                            \
     static ek_elementwise_fn Name##_loop(ek_prepare_ctx *c, const void **state)                              \
     {                                                                                                        \
