@@ -63,14 +63,22 @@ static double bench(const char *name, int n_in, ek_shape a, ek_shape b)
     ek_shape out = a;
     int64_t d0, d1;
     double t = 0;
-    ek_prepare_ctx p = { .def = def, .n_in = n_in, .n_out = 1, .in = in, .out = &out, .in_dtype = type, .out_dtype = type,
-                         .in_value = value, .arena = &arena };
+    ek_prepare_ctx p = { .def = def,
+                        .n_in = n_in,
+                        .n_out = 1,
+                        .in = in,
+                        .out = &out,
+                        .in_dtype = type,
+                        .out_dtype = type,
+                        .in_value = value,
+                        .arena = &arena };
 
     if (n_in == 2 && !ek__broadcast(&a, &b, &out, &d0, &d1)) exit(1);
     if (def->prepare(&p) != EK_OK) exit(1);
     t = time_run(&p);
 
-    const double bytes = 4.0 * (double)(ek_shape_count(&out) + ek_shape_count(&a) + (n_in == 2 ? ek_shape_count(&b) : 0));
+    const double bytes =
+        4.0 * (double)(ek_shape_count(&out) + ek_shape_count(&a) + (n_in == 2 ? ek_shape_count(&b) : 0));
     char as[64], bs[64];
     ek_shape_format_cc(&a, as, sizeof as);
     ek_shape_format_cc(&b, bs, sizeof bs);
@@ -88,12 +96,14 @@ static void bench_copy(int64_t n)
 
     for (; t < 0.05; t = now() - start, runs++) memcpy(z, x, (size_t)n * 4);
     t /= (double)runs;
-    printf("%-10s [%lld]%*s %10.3f us %8.1f GB/s\n", "memcpy", (long long)n, 17, "", t * 1e6, 8.0 * (double)n / t * 1e-9);
+    printf("%-10s [%lld]%*s %10.3f us %8.1f GB/s\n", "memcpy", (long long)n, 17, "", t * 1e6,
+           8.0 * (double)n / t * 1e-9);
 }
 
 int main(void)
 {
-    static const char *const functions[] = { "Relu", "Rsqrt", "Exp", "Expm1", "Log", "Log1p", "Sigmoid", "Tanh", "Softplus" };
+    static const char *const functions[] = { "Relu",  "Rsqrt",   "Exp",  "Expm1",   "Log",
+                                            "Log1p", "Sigmoid", "Tanh", "Softplus" };
     static const int64_t columns[] = { 1, 3, 16, 64, 100, 1024 };
     double tiny;
 

@@ -82,7 +82,8 @@ typedef struct ek_placeholder_with_default_options {
 #define ek_placeholder_with_default(g, ...)                                                          \
     EK_CALL(ek_tensor, ek_placeholder_with_default_with, ((g),), ek_placeholder_with_default_options, \
             .shape = { .rank = -2 }, .name = NULL, .value = __VA_ARGS__)
-EK_API ek_tensor ek_placeholder_with_default_with(ek_graph *g, const ek_placeholder_with_default_options *o, ek_where where);
+EK_API ek_tensor ek_placeholder_with_default_with(ek_graph *g, const ek_placeholder_with_default_options *o,
+                                                  ek_where where);
 
 typedef struct ek_constant_options {
     size_t size;
@@ -253,8 +254,9 @@ typedef struct ek_leaky_relu_options {
 } ek_leaky_relu_options;
 /* tf.nn.leaky_relu: ek_leaky_relu(x), ek_leaky_relu(x, .alpha = 0.1). alpha * x below 0. */
 #define ek_leaky_relu(...) EK_LEAKY_RELU_(__VA_ARGS__, .size = sizeof(ek_leaky_relu_options))
-#define EK_LEAKY_RELU_(x, ...) \
-    EK_CALL(ek_tensor, ek_leaky_relu_with, (EK_OPERAND(x),), ek_leaky_relu_options, .alpha = 0.2, .name = NULL, __VA_ARGS__)
+#define EK_LEAKY_RELU_(x, ...)                                                                                         \
+    EK_CALL(ek_tensor, ek_leaky_relu_with, (EK_OPERAND(x),), ek_leaky_relu_options, .alpha = 0.2, .name = NULL,       \
+            __VA_ARGS__)
 EK_API ek_tensor ek_leaky_relu_with(ek_operand x, const ek_leaky_relu_options *o, ek_where where);
 
 typedef struct ek_select_options {
@@ -278,10 +280,11 @@ typedef struct ek_clip_by_value_options {
 /* tf.clip_by_value: ek_clip_by_value(x, 0.0, 6.0): a Minimum, then a Maximum. */
 #define ek_clip_by_value(x, least, ...) \
     EK_CLIP_BY_VALUE_(x, least, __VA_ARGS__, .size = sizeof(ek_clip_by_value_options))
-#define EK_CLIP_BY_VALUE_(x, least, most_, ...) \
-    EK_CALL(ek_tensor, ek_clip_by_value_with, (EK_OPERAND(x), EK_OPERAND(least),), ek_clip_by_value_options, .name = NULL, \
-            .most = EK_OPERAND(most_), __VA_ARGS__)
-EK_API ek_tensor ek_clip_by_value_with(ek_operand x, ek_operand least, const ek_clip_by_value_options *o, ek_where where);
+#define EK_CLIP_BY_VALUE_(x, least, most_, ...)                                                        \
+    EK_CALL(ek_tensor, ek_clip_by_value_with, (EK_OPERAND(x), EK_OPERAND(least),), ek_clip_by_value_options, \
+            .name = NULL, .most = EK_OPERAND(most_), __VA_ARGS__)
+EK_API ek_tensor ek_clip_by_value_with(ek_operand x, ek_operand least, const ek_clip_by_value_options *o,
+                                       ek_where where);
 
 typedef struct ek_check_numerics_options {
     size_t size;

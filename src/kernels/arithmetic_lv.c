@@ -65,7 +65,7 @@ FLOATS1(rint, rint(a))
 FLOATS1(round, rint(a))
 INDEX(UNARY, round, SAME, a)
 
-/* ---- gradients, where a is y (or the gradient) and b is dy (or the features), as the ops order them --------------- */
+/* ---- gradients, where a is y (or the gradient) and b is dy (or the features), as the ops order them ----- */
 
 FLOATS2(rsqrt_grad, b * a / -2 * (a * a))
 FLOATS2(sqrt_grad, b / 2 / a)

@@ -124,7 +124,8 @@ BINARY(selu_grad_f64, double, double, double, b < 0 ? a * (b + SELU_SCALE_ALPHA)
 HALF(selu_grad, 2, false)
 
 /* 0 where x is 0, whatever y. */
-COMPOSED2(xlogy, vf_select(vf_eq(a, ZERO), ZERO, vf_mul(a, VF(log, u10)(b))), a == 0.0 ? 0.0 : a * SCALAR_D(log, u10)(b))
+COMPOSED2(xlogy, vf_select(vf_eq(a, ZERO), ZERO, vf_mul(a, VF(log, u10)(b))),
+          a == 0.0 ? 0.0 : a * SCALAR_D(log, u10)(b))
 
 /* Integers by squaring, wrapping around; negative exponents are refused before and give 0 here. */
 static inline uint64_t power(uint64_t base, int64_t exponent)

@@ -48,6 +48,11 @@ static ek_status addn_prepare(ek_prepare_ctx *c)
 }
 
 const ek_op_def ek__op_AddN = {
-    .name = "AddN", .inputs = "inputs: N * T", .outputs = "sum: T", .attrs = "N: int >= 1; T: {" EK_T_NUMBER ", variant}",
-    .shape = ek__same_shape, .prepare = addn_prepare, .inplace = 1,
+    .name = "AddN",
+    .inputs = "inputs: N * T",
+    .outputs = "sum: T",
+    .attrs = "N: int >= 1; T: {" EK_T_NUMBER ", variant}",
+    .shape = ek__same_shape,
+    .prepare = addn_prepare,
+    .inplace = 1,
 };

@@ -37,7 +37,8 @@ static ek_elementwise_fn add_loop(ek_prepare_ctx *c, const void **state)
     return ek__loop(&ek__loops_add, c->in_dtype[0]);
 }
 
-static ek_status join_strings(int64_t n, const void *const *in, const int *step, void *out, const void *state, ek_error *err)
+static ek_status join_strings(int64_t n, const void *const *in, const int *step, void *out, const void *state,
+                              ek_error *err)
 {
     const ek_string *const x = in[0], *const y = in[1];
     ek_string *const z = out;
@@ -93,7 +94,8 @@ REFUSED(zero_8, uint64_t, y[i] == 0)
 REFUSED(negative_4, int32_t, y[i] < 0)
 REFUSED(negative_8, int64_t, y[i] < 0)
 
-static ek_status run_guarded(int64_t n, const void *const *in, const int *step, void *out, const void *state, ek_error *err)
+static ek_status run_guarded(int64_t n, const void *const *in, const int *step, void *out, const void *state,
+                             ek_error *err)
 {
     const guarded *const g = state;
 
@@ -103,8 +105,8 @@ static ek_status run_guarded(int64_t n, const void *const *in, const int *step, 
 }
 
 /* Floats as any loop; integers with input 1 looked at first, by a function for the size of an element. */
-static ek_status prepare_guarded(ek_prepare_ctx *c, const ek_loops *loops, bool (*const refused[9])(int64_t, const void *),
-                                 ek_status code, const char *why)
+static ek_status prepare_guarded(ek_prepare_ctx *c, const ek_loops *loops,
+                                 bool (*const refused[9])(int64_t, const void *), ek_status code, const char *why)
 {
     const ek_elementwise_fn fn = ek__loop(loops, c->in_dtype[0]);
     guarded *g;
@@ -133,7 +135,8 @@ static ek_status prepare_truncation(ek_prepare_ctx *c, const ek_loops *loops)
 
 static ek_status prepare_power(ek_prepare_ctx *c, const ek_loops *loops)
 {
-    return prepare_guarded(c, loops, negative, EK_INVALID_ARGUMENT, "Integers to negative integer powers are not allowed");
+    return prepare_guarded(c, loops, negative, EK_INVALID_ARGUMENT,
+                           "Integers to negative integer powers are not allowed");
 }
 
 /* Offers the loop to chains for floats only: integers are looked at first. */

@@ -37,8 +37,11 @@ static ek_tensor binary(const char *type, const char *name, ek_operand x, ek_ope
 
 #define DEFINE_UNARY(f, Type) \
     ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where) { return unary(#Type, o->name, o->x, where); }
-#define DEFINE_BINARY(f, Type) \
-    ek_tensor ek_##f##_with(const ek_binary_options *o, ek_where where) { return binary(#Type, o->name, o->x, o->y, where); }
+#define DEFINE_BINARY(f, Type)                                                                                         \
+    ek_tensor ek_##f##_with(const ek_binary_options *o, ek_where where)                                                \
+    {                                                                                                                  \
+        return binary(#Type, o->name, o->x, o->y, where);                                                              \
+    }
 UNARY_FUNCTIONS(DEFINE_UNARY)
 BINARY_FUNCTIONS(DEFINE_BINARY)
 
@@ -138,8 +141,8 @@ static ek_tensor finish_true_div(ek_graph *g, const char *scope, const ek_tensor
 
     if (!ek_tensor_ok(in[0]) || !ek_tensor_ok(in[1])) return build2(g, "RealDiv", scope, in, where);
     if (x != y) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "x and y must have the same dtype, got tf.%s != tf.%s", ek_dtype_name(x),
-                       ek_dtype_name(y));
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "x and y must have the same dtype, got tf.%s != tf.%s",
+                       ek_dtype_name(x), ek_dtype_name(y));
         return ek__dead(g);
     }
     if (t == EK_DTYPE_NONE) {
@@ -178,8 +181,13 @@ ek_tensor ek_cast_with(ek_operand x, const ek_cast_options *o, ek_where where)
     scope = ek_name_scope_push(g, o->name != NULL ? o->name : "Cast", where);
     t = ek__operand_tensor(g, &x, EK_DTYPE_NONE, "x", where);
     if (ek_dtype_base(ek_tensor_dtype(t)) != to.value.u.type || !ek_tensor_ok(t))
-        t = ek__node_tensor(g, &(ek_node_args){ .type = "Cast", .name = ek_name_scope(g), .in = &t, .n_in = 1, .attr = &to,
-                                                .n_attr = 1, .where = where });
+        t = ek__node_tensor(g, &(ek_node_args){ .type = "Cast",
+                                               .name = ek_name_scope(g),
+                                               .in = &t,
+                                               .n_in = 1,
+                                               .attr = &to,
+                                               .n_attr = 1,
+                                               .where = where });
     ek_scope_pop(&scope);
     return t;
 }
@@ -188,8 +196,8 @@ ek_tensor ek_leaky_relu_with(ek_operand x, const ek_leaky_relu_options *o, ek_wh
 {
     const ek_attr alpha = EK_ATTR("alpha", EK_ATTR_FLOAT, f, (float)o->alpha);
 
-    return ek__call_tensor(&(ek_call){ .type = "LeakyRelu", .name = o->name, .in = &x, .n_in = 1, .attr = &alpha, .n_attr = 1,
-                                       .where = where });
+    return ek__call_tensor(&(ek_call){
+        .type = "LeakyRelu", .name = o->name, .in = &x, .n_in = 1, .attr = &alpha, .n_attr = 1, .where = where });
 }
 
 ek_tensor ek_select_with(ek_operand condition, ek_operand x, const ek_select_options *o, ek_where where)
@@ -232,6 +240,7 @@ ek_tensor ek_add_n_with(const ek_tensor *in, int64_t n, const ek_add_n_options *
 
     if (g == NULL || n > INT32_MAX) return ek__dead(g);
     if (n == 1 && o->name == NULL) return in[0];
-    return ek__node_tensor(g, &(ek_node_args){ .type = n == 1 ? "Identity" : "AddN", .name = o->name, .in = in, .n_in = (int)n,
-                                               .where = where });
+    return ek__node_tensor(
+        g, &(ek_node_args){
+               .type = n == 1 ? "Identity" : "AddN", .name = o->name, .in = in, .n_in = (int)n, .where = where });
 }

@@ -44,7 +44,8 @@ static void convert_truncated(int64_t n, const void *const *in, const int *step,
 
 static bool narrows(ek_dtype from, ek_dtype to)
 {
-    return (from == EK_FLOAT64 || from == EK_FLOAT32) && ek_dtype_is_floating(to) && ek_dtype_size(to) < ek_dtype_size(from);
+    return (from == EK_FLOAT64 || from == EK_FLOAT32) && ek_dtype_is_floating(to) &&
+           ek_dtype_size(to) < ek_dtype_size(from);
 }
 
 static bool convertible(ek_dtype t)
@@ -73,7 +74,14 @@ static ek_status cast_prepare(ek_prepare_ctx *c)
 }
 
 const ek_op_def ek__op_Cast = {
-    .name = "Cast", .inputs = "x: SrcT", .outputs = "y: DstT", .attrs = "SrcT: type; DstT: type; Truncate: bool = false",
-    .attrs_size = sizeof(cast_attrs), .fields = cast_fields, .n_fields = EK_COUNT_OF(cast_fields),
-    .shape = ek__like_first_rule, .prepare = cast_prepare, .elementwise = cast_loop,
+    .name = "Cast",
+    .inputs = "x: SrcT",
+    .outputs = "y: DstT",
+    .attrs = "SrcT: type; DstT: type; Truncate: bool = false",
+    .attrs_size = sizeof(cast_attrs),
+    .fields = cast_fields,
+    .n_fields = EK_COUNT_OF(cast_fields),
+    .shape = ek__like_first_rule,
+    .prepare = cast_prepare,
+    .elementwise = cast_loop,
 };

@@ -30,7 +30,7 @@ static bool never_equal(const ek_shape *x, const ek_shape *y)
     return !ek__broadcast(x, y, &both, &a, &b);
 }
 
-/* Without the error the answer to shapes that do not fit is one bool, so that nothing is known of unknown dimensions. */
+/* Without the error the answer to shapes that do not fit is one bool: unknown dimensions then say nothing. */
 static ek_status equal_shape(ek_shape_ctx *c)
 {
     const equal_attrs *const a = c->attrs;

@@ -227,7 +227,8 @@ static ek_status run_narrow(const ek_run_args *a, int64_t chunk)
 
         for (int k = 0; k < e->n_in; k++) {
             in[k] = e->whole[k] ? (const char *)a->in[k] + (size_t)at * e->in_size[k] : written[k];
-            if (!e->whole[k] && (at == from || !one_row(e, k))) write_out(e, k, a->in[k], cursor_at(e, at), n, written[k]);
+            if (!e->whole[k] && (at == from || !one_row(e, k)))
+                write_out(e, k, a->in[k], cursor_at(e, at), n, written[k]);
         }
         EK_TRY(run_piece(e, n, in, each, (char *)a->out[0] + (size_t)at * e->out_size, a->err));
     }

@@ -117,7 +117,8 @@ static ek_status select_v2_shape(ek_shape_ctx *c)
         ek__broadcast(&c->in[CONDITION], &data, &c->out[0], &a, &b))
         return EK_OK;
     if (!c->running)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)a, (long long)b);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)a,
+                       (long long)b);
     return EK_FAIL(c->err, INVALID_ARGUMENT, "condition %s, then %s, and else %s must be broadcastable",
                    EK_CC(&c->in[CONDITION]), EK_CC(&c->in[THEN]), EK_CC(&c->in[ELSE]));
 }

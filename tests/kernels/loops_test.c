@@ -42,8 +42,9 @@ static int setup(void **state)
     return 0;
 }
 
-static const double special[] = { 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 88.0, -88.0, 104.0, -104.0, 710.0, -745.0, 1e-30, -1e-40,
-                                  3e38, -3e38, INFINITY, -INFINITY, NAN, 1e-7, 16.5, 2.5, -3.5, 1e10, 6.0, 0.7 };
+static const double special[] = { 0.0,    -0.0,  1.0,    -1.0,  0.5,    -2.0, 88.0,  -88.0,    104.0,
+                                 -104.0, 710.0, -745.0, 1e-30, -1e-40, 3e38, -3e38, INFINITY, -INFINITY,
+                                 NAN,    1e-7,  16.5,   2.5,   -3.5,   1e10, 6.0,   0.7 };
 
 /* One element: special values first, then random ones of moderate size. */
 static double number(uint64_t *seed, int64_t i)
@@ -101,7 +102,10 @@ static size_t input_size(const struct loop *loop, int k)
 /* Bits, but any NaN for a NaN. */
 static bool same(const struct loop *loop, const unsigned char *a, const unsigned char *b, int64_t n)
 {
-    const size_t part = loop->result == TRUTH ? 1 : loop->type == T_c64 ? 4 : loop->type == T_c128 ? 8 : type_size[loop->type];
+    const size_t part = loop->result == TRUTH  ? 1
+                        : loop->type == T_c64  ? 4
+                        : loop->type == T_c128 ? 8
+                                               : type_size[loop->type];
     const size_t bytes = loop->result == TRUTH ? (size_t)n : (size_t)n * type_size[loop->type];
 
     for (size_t i = 0; i < bytes; i += part) {
@@ -124,7 +128,8 @@ static void check(const struct loop *loop, const ek_kernels *base, const ek_kern
     memset(got, 0x5a, sizeof got);
     loop_at(base, loop)(n, in, step, expect, &parameter);
     loop_at(level, loop)(n, in, step, got, &parameter);
-    if (!same(loop, expect, got, n)) fail_msg("%s differs at level %s, n %d, steps %d", loop->name, level->level, (int)n, steps);
+    if (!same(loop, expect, got, n))
+        fail_msg("%s differs at level %s, n %d, steps %d", loop->name, level->level, (int)n, steps);
     if (expect[end] != 0x5a || got[end] != 0x5a) fail_msg("%s writes past %d elements", loop->name, (int)n);
 }
 
@@ -160,8 +165,9 @@ static void cuts_and_places_do_not_matter(void **state)
         for (int k = 0; k < 3; k++) fill(loop->type, x[k], MAX_N, 21 + (uint64_t)k);
         loop_at(level[i % n_levels], loop)(MAX_N, (const void *const[3]){ x[0], x[1], x[2] }, step, expect, &parameter);
         for (size_t at = 0; at < MAX_N; at++)
-            loop_at(level[i % n_levels], loop)(1, (const void *const[3]){ x[0] + at * size[0], x[1] + at * size[1], x[2] + at * size[2] }, step,
-                                             got + at * out_size, &parameter);
+            loop_at(level[i % n_levels],
+                    loop)(1, (const void *const[3]){ x[0] + at * size[0], x[1] + at * size[1], x[2] + at * size[2] },
+                          step, got + at * out_size, &parameter);
         if (!same(loop, expect, got, MAX_N)) fail_msg("%s depends on the cut", loop->name);
         for (int k = 0; k < loop->inputs; k++) {
             const void *in[3] = { x[0], x[1], x[2] };

@@ -56,8 +56,9 @@ static void more_than_operands(void **state)
     (void)ek_add_n(two, 2);
     EXPECT_NODES(g, { "x", "Placeholder" }, { "k", "Placeholder" }, { "Cast", "Cast" }, { "leaky", "LeakyRelu" },
                  { "Greater/y", "Const" }, { "Greater", "Greater" }, { "positive", "Select" },
-                 { "clip_by_value/Minimum/y", "Const" }, { "clip_by_value/Minimum", "Minimum" }, { "clip_by_value/y", "Const" },
-                 { "clip_by_value", "Maximum" }, { "CheckNumerics", "CheckNumerics" }, { "AddN", "AddN" });
+                 { "clip_by_value/Minimum/y", "Const" }, { "clip_by_value/Minimum", "Minimum" },
+                 { "clip_by_value/y", "Const" }, { "clip_by_value", "Maximum" }, { "CheckNumerics", "CheckNumerics" },
+                 { "AddN", "AddN" });
     ek_graph_destroy(g);
 }
 

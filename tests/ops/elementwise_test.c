@@ -130,15 +130,17 @@ static void refusals_in_tensorflows_words(void **state)
     ek_shape_ctx s = { .def = &ek__op_Add, .n_in = 2, .n_out = 1, .in = shapes, .out = &out, .err = &err };
 
     EK_UNUSED(state);
-    assert_int_equal(run(&ek__op_Add, 2, shapes, (const void *const[]){ numbers, numbers }, EK_FLOAT32, &out, numbers, &err),
-                     EK_INVALID_ARGUMENT);
+    assert_int_equal(
+        run(&ek__op_Add, 2, shapes, (const void *const[]){ numbers, numbers }, EK_FLOAT32, &out, numbers, &err),
+        EK_INVALID_ARGUMENT);
     assert_string_equal(err.text, "Incompatible shapes: [3,1] vs. [2,2]");
     err = (ek_error){ 0 };
     assert_int_equal(ek__op_Add.shape(&s), EK_INVALID_ARGUMENT);
     assert_string_equal(err.text, "Dimensions must be equal, but are 3 and 2");
     err = (ek_error){ 0 };
     assert_int_equal(run(&ek__op_Mul, 2, (ek_shape[]){ EK_SCALAR, EK_SCALAR }, (const void *const[]){ numbers, numbers },
-                         EK_BOOL, &out, numbers, &err), EK_UNIMPLEMENTED);
+                         EK_BOOL, &out, numbers, &err),
+                     EK_UNIMPLEMENTED);
 }
 
 int main(void)

@@ -67,7 +67,8 @@ static ek_array *strings(ek_shape shape, const char *const *s)
 
 static void string_ops(void **state)
 {
-    ek_array *x = strings(EK_SHAPE(2, 1), (const char *[]){ "a", "" }), *y = strings(EK_SHAPE(2), (const char *[]){ "b", "" });
+    ek_array *x = strings(EK_SHAPE(2, 1), (const char *[]){ "a", "" }),
+             *y = strings(EK_SHAPE(2), (const char *[]){ "b", "" });
     ek_array *choose = ek_array_of(EK_BOOL, EK_SHAPE(2), (bool[]){ false, true }), *out;
     const ek_string *s;
 
@@ -139,14 +140,16 @@ static void casts_that_truncate(void **state)
     run_op("Cast", ATTRS(ATTR_TYPE("DstT", EK_BFLOAT16)), INPUTS(x), 1, &out);
     assert_true(ek_array_get(out, 0) == 1.0078125 && ek_array_get(out, 1) == -2.0);
     ek_array_unref(out);
-    refuse_op("Cast", ATTRS(ATTR_TYPE("DstT", EK_STRING)), INPUTS(x), 1, EK_UNIMPLEMENTED, "Cast float to string is not supported");
+    refuse_op("Cast", ATTRS(ATTR_TYPE("DstT", EK_STRING)), INPUTS(x), 1, EK_UNIMPLEMENTED,
+              "Cast float to string is not supported");
     ek_array_unref(x);
 }
 
 static void integers_wrap_and_are_refused(void **state)
 {
     ek_array *x = ek_array_of(EK_INT32, EK_SHAPE(2), (int32_t[]){ INT32_MIN, 7 });
-    ek_array *y = ek_array_of(EK_INT32, EK_SCALAR, (int32_t[]){ -1 }), *zero = ek_array_of(EK_INT32, EK_SHAPE(1, 1), NULL), *out;
+    ek_array *y = ek_array_of(EK_INT32, EK_SCALAR, (int32_t[]){ -1 }),
+             *zero = ek_array_of(EK_INT32, EK_SHAPE(1, 1), NULL), *out;
 
     EK_UNUSED(state);
     run_op("FloorDiv", NO_ATTRS, INPUTS(x, y), 1, &out);
@@ -156,7 +159,8 @@ static void integers_wrap_and_are_refused(void **state)
     assert_memory_equal(ek_array_cdata(out), ((int32_t[]){ 0, 0 }), 8);
     ek_array_unref(out);
     refuse_op("Div", NO_ATTRS, INPUTS(x, zero), 1, EK_INVALID_ARGUMENT, "Integer division by zero");
-    refuse_op("Pow", NO_ATTRS, INPUTS(x, y), 1, EK_INVALID_ARGUMENT, "Integers to negative integer powers are not allowed");
+    refuse_op("Pow", NO_ATTRS, INPUTS(x, y), 1, EK_INVALID_ARGUMENT,
+              "Integers to negative integer powers are not allowed");
     ek_array_unref(x);
     ek_array_unref(y);
     ek_array_unref(zero);
