@@ -232,16 +232,19 @@ static ek_status place_weights(ek_prepare_ctx *c, conv_state *s)
     return EK_OK;
 }
 
-/* false: oneDNN has nothing better than a reference loop. */
-static bool use_dnn(ek_prepare_ctx *c, conv_state *s)
+/* UNIMPLEMENTED: oneDNN has nothing better than a reference loop. */
+static ek_status use_dnn(ek_prepare_ctx *c, conv_state *s, ek_error *err)
 {
     const bool halves = s->images == 1 && !s->w.channels_first && s->w.out[0] >= ROWS_TO_HALVE && work_of(s) >= HALVE_WORK;
-    ek_error ignored = { 0 };
 
-    if (halves && cut_rows(c, s, &ignored) == EK_OK) return true;
-    s->n_dnn = 0;
-    s->scratch = 0;
-    return cut_images(c, s, &ignored) == EK_OK;
+    if (halves) {
+        const ek_status st = cut_rows(c, s, err);
+        if (st != EK_UNIMPLEMENTED) return st;
+        *err = (ek_error){ 0 };
+        s->n_dnn = 0;
+        s->scratch = 0;
+    }
+    return cut_images(c, s, err);
 }
 
 /* ---- by loops ------------------------------------------------------------------------------------------------ */
@@ -367,10 +370,12 @@ static ek_status conv_prepare(ek_prepare_ctx *c)
     s->filter_channels = f->dim[2];
     s->out_channels = f->dim[3];
     if (ek_shape_count(&c->out[0]) == 0) return EK_OK;
-    if (s->dtype == EK_FLOAT32 && s->in_channels == s->filter_channels && s->in_channels > 0 && !c->deterministic &&
-        use_dnn(c, s))
-        return place_weights(c, s);
-    return use_loops(c, s);
+    ek_error why = { 0 };
+    ek_status st = EK_UNIMPLEMENTED;
+    if (s->dtype == EK_FLOAT32 && s->in_channels == s->filter_channels && s->in_channels > 0 && !c->deterministic)
+        st = use_dnn(c, s, &why);
+    if (st == EK_OK) return place_weights(c, s);
+    return st == EK_UNIMPLEMENTED ? use_loops(c, s) : ek__error_copy(c->err, &why);
 }
 
 const ek_op_def ek__op_Conv2D = {

@@ -160,12 +160,11 @@ static int64_t work_of(const ek_product_spec *p)
     return work < 0x1p60 ? (int64_t)work : INT64_MAX / 4;
 }
 
-/* oneDNN's parts: two from 30 rows on, more only for much work. false: it has nothing for this, or no memory. */
-static bool use_dnn(ek_prepare_ctx *c, product_state *s)
+/* oneDNN's parts: two from 30 rows on, more only for much work. UNIMPLEMENTED: it has nothing for this. */
+static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
 {
     const ek_product_spec *p = &s->spec;
     const int64_t by_work = work_of(p) / PART_WORK;
-    ek_error ignored = { 0 };
 
     s->parts = p->m < HALVES_FROM ? 1 : by_work < 2 ? 2 : by_work > MOST_PARTS ? MOST_PARTS : by_work;
     if (s->parts > 2 && p->m / s->parts < HALVES_FROM) s->parts = 2;
@@ -174,11 +173,12 @@ static bool use_dnn(ek_prepare_ctx *c, product_state *s)
         const ek_dnn_matmul spec = { .m = rows, .n = p->n, .k = p->k, .transpose_a = p->transpose_a,
                                      .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k };
         if (i == 1 && p->m % s->parts == 0) break;
-        if (ek__dnn_matmul(c->arena, &spec, &s->dnn[i], &ignored) != EK_OK) return false;
+        EK_TRY(ek__dnn_matmul(c->arena, &spec, &s->dnn[i], err));
         const int64_t scratch = (int64_t)((ek__dnn_scratch(s->dnn[i]) + 63) / 64 * 64);
         if (scratch > s->per_part) s->per_part = scratch;
     }
-    return true;
+    s->way = BY_DNN;
+    return EK_OK;
 }
 
 /* What the loops cannot read in place is copied; whole rows are cut by work. */
@@ -214,8 +214,11 @@ ek_status ek__product_prepare(ek_prepare_ctx *c, const ek_product_spec *spec)
     s->batches_a = matrices(&c->in[0]);
     s->batches_b = matrices(&c->in[1]);
     const bool small = m == 1 || k == 0 || (m <= SMALL_SIDE && n <= SMALL_SIDE && k <= SMALL_SIDE);
-    if (spec->dtype == EK_FLOAT32 && !small && !c->deterministic && m * n * spec->batch > 0 && use_dnn(c, s)) s->way = BY_DNN;
-    else use_loops(s);
+    ek_error why = { 0 };
+    ek_status st = EK_UNIMPLEMENTED;
+    if (spec->dtype == EK_FLOAT32 && !small && !c->deterministic && m * n * spec->batch > 0) st = use_dnn(c, s, &why);
+    if (st == EK_UNIMPLEMENTED) use_loops(s);
+    else if (st != EK_OK) return ek__error_copy(c->err, &why);
 
     const int64_t size = (int64_t)s->size;
     s->at_b = s->copy_a ? (s->batches_a * m * k * size + 63) / 64 * 64 : 0;
