@@ -68,9 +68,12 @@ typedef struct ek_field {
     const char *name;
     size_t offset;
     int kind;
+    bool later;
 } ek_field;
-#define EK_FIELD(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_##KIND }
-#define EK_FIELD_LIST(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_LIST | EK_ATTR_##KIND }
+#define EK_FIELD(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_##KIND, false }
+/* An attribute of later versions that the registry of 1.15 lacks: zero where it is not given. */
+#define EK_FIELD_LATER(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_##KIND, true }
+#define EK_FIELD_LIST(type, member, KIND) { #member, offsetof(type, member), EK_ATTR_LIST | EK_ATTR_##KIND, false }
 typedef struct ek_ints { const int64_t *at; int32_t count; } ek_ints;
 typedef struct ek_types { const ek_dtype *at; int32_t count; } ek_types;
 typedef struct ek_shapes { const ek_shape *at; int32_t count; } ek_shapes;

@@ -127,9 +127,10 @@ ek_status ek__attrs_parse(const ek_op_spec *spec, const ek_attr *attrs, int n, v
     for (int i = 0; i < def->n_fields; i++) {
         const ek_field *f = &def->fields[i];
         const ek_attr_spec *a = ek__attr_spec(spec, f->name);
-        if (a == NULL || a->kind != f->kind)
+        if (!f->later && (a == NULL || a->kind != f->kind))
             return EK_FAIL(err, INTERNAL, "Op %s: its field %s is no attribute of that kind", def->name, f->name);
-        const ek_attr_value *v = value_of(a, attrs, n);
+        const ek_attr_value *v = f->later ? ek__attr_find(attrs, n, f->name) : value_of(a, attrs, n);
+        if (v == NULL && f->later) continue;
         if (v == NULL)
             return EK_FAIL(err, INVALID_ARGUMENT, "NodeDef missing attr '%s' from Op<name=%s>", f->name, def->name);
         if (v->kind == EK_ATTR_LIST && v->count == 0) continue; /* zeroed: an empty list */

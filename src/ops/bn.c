@@ -54,6 +54,14 @@ static void put(float *to, int64_t c, double v)
     if (to != NULL) to[c] = (float)v;
 }
 
+/* The batch's statistic as it leaves the op: averaged with the one given, where so asked. */
+static double averaged(const ek_run_args *a, const bn_state *s, int port, int64_t c, double v)
+{
+    const double f = (double)s->spec.average;
+
+    return f == 0 ? v : (1 - f) * (double)((const float *)a->in[port])[c] + f * v;
+}
+
 /* From sum and sum of squares of channel c about `reference` to the op's outputs and coefficients at [j]. */
 static void finish_statistics(const ek_run_args *a, const bn_state *s, int64_t c, double sum, double squares, double reference,
                               const coefficients *k, int64_t j)
@@ -63,8 +71,8 @@ static void finish_statistics(const ek_run_args *a, const bn_state *s, int64_t c
     const double variance = raw < 0 ? 0 : raw; /* NaN stays */
     const double scale = (double)((const float *)a->in[at->scale])[c];
 
-    put(output(a, at->batch_mean), c, mean);
-    put(output(a, at->batch_variance), c, variance * (n / (n > 1 ? n - 1 : 1)));
+    put(output(a, at->batch_mean), c, averaged(a, s, at->mean, c, mean));
+    put(output(a, at->batch_variance), c, averaged(a, s, at->variance, c, variance * (n / (n > 1 ? n - 1 : 1))));
     put(output(a, at->saved_mean), c, mean);
     put(output(a, at->saved_variance), c, variance);
     k->mean_hi[j] = (float)mean;

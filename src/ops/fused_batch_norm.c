@@ -2,8 +2,9 @@
  *
  * Training uses and returns the batch's statistics, inference the ones that are given:
  *     y = (x - mean) * scale / sqrt(variance + epsilon) + offset
- * batch_variance is the unbiased one, reserve_space_2 the biased one. Statistics of an empty
- * batch are NaN. Not here: how the arrays are walked (ops/bn.c).
+ * batch_variance is the unbiased one, reserve_space_2 the biased one; TensorFlow 2's
+ * exponential_avg_factor averages what leaves as batch_mean and batch_variance with the
+ * inputs. Statistics of an empty batch are NaN. Not here: how the arrays are walked (ops/bn.c).
  */
 #include "ops/bn.h"
 #include "ops/rules.h"
@@ -12,9 +13,17 @@ typedef struct bn_attrs {
     float epsilon;
     const char *data_format;
     bool is_training;
+    float exponential_avg_factor; /* TensorFlow 2's; 0: a graph of 1.15 */
 } bn_attrs;
 static const ek_field bn_fields[] = { EK_FIELD(bn_attrs, epsilon, FLOAT), EK_FIELD(bn_attrs, data_format, STRING),
-                                      EK_FIELD(bn_attrs, is_training, BOOL) };
+                                      EK_FIELD(bn_attrs, is_training, BOOL),
+                                      EK_FIELD_LATER(bn_attrs, exponential_avg_factor, FLOAT) };
+
+/* Whether batch_mean and batch_variance are averages with the inputs. */
+static bool averages(const bn_attrs *a)
+{
+    return a->is_training && a->exponential_avg_factor != 0 && a->exponential_avg_factor != 1;
+}
 
 enum { X, SCALE, OFFSET, MEAN, VARIANCE };
 enum { Y, BATCH_MEAN, BATCH_VARIANCE, RESERVE_1, RESERVE_2, RESERVE_3 };
@@ -72,11 +81,12 @@ static ek_status forward_shape(ek_shape_ctx *c)
     for (int i = SCALE; i <= VARIANCE; i++) EK_TRY(want_vector(c, i, name[i]));
     EK_TRY(unify_channels(c, SCALE, "", "scale", &channels));
     EK_TRY(unify_channels(c, OFFSET, "", "offset", &channels));
-    if (!a->is_training) {
-        EK_TRY(unify_channels(c, MEAN, "When is_training=false, ", "mean", &channels));
-        EK_TRY(unify_channels(c, VARIANCE, "When is_training=false, ", "variance", &channels));
+    if (!a->is_training || averages(a)) {
+        const char *when = a->is_training ? "When exponential_avg_factor != 1, " : "When is_training=false, ";
+        EK_TRY(unify_channels(c, MEAN, when, "mean", &channels));
+        EK_TRY(unify_channels(c, VARIANCE, when, "variance", &channels));
     }
-    for (int i = MEAN; i <= VARIANCE && a->is_training; i++)
+    for (int i = MEAN; i <= VARIANCE && a->is_training && a->exponential_avg_factor == 0; i++)
         if (c->in[i].rank == 1 && c->in[i].dim[0] > 0)
             return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must be empty for training%s", name[i], EK_CC(&c->in[i]));
     if (of_x != NULL) *of_x = channels;
@@ -124,6 +134,7 @@ static ek_bn_spec spec_of(const ek_prepare_ctx *c, int x)
         .x = c->in[x],
         .channels_first = channels_first(a),
         .training = a->is_training,
+        .average = averages(a) ? a->exponential_avg_factor : 0,
         .epsilon = a->epsilon,
     };
 }

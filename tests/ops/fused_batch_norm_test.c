@@ -203,6 +203,30 @@ static void inference_uses_what_is_given(void **state)
     }
 }
 
+static void later_graphs_average_in_the_op(void **state)
+{
+    problem p = make(7, 15, 11, false, fill_normal);
+    ek_array *plain[6], *out[6], *none = ek_array_of(EK_FLOAT32, EK_SHAPE(0), NULL);
+
+    (void)state;
+    run_op("FusedBatchNormV3", NO_ATTRS, INPUTS(p.x, p.scale, p.offset, none, none), 6, plain);
+    run_op("FusedBatchNormV3", ATTRS(ATTR_FLOAT("exponential_avg_factor", 0.25f)),
+           INPUTS(p.x, p.scale, p.offset, p.mean, p.variance), 6, out);
+    for (int64_t c = 0; c < p.channels; c++) {
+        assert_true(fabs(at(out[BATCH_MEAN], c) - (0.75 * at(p.mean, c) + 0.25 * at(plain[BATCH_MEAN], c))) < 1e-6);
+        assert_true(fabs(at(out[BATCH_VARIANCE], c) - (0.75 * at(p.variance, c) + 0.25 * at(plain[BATCH_VARIANCE], c))) < 1e-6);
+        assert_true(at(out[SAVED_MEAN], c) == at(plain[SAVED_MEAN], c));
+    }
+    assert_memory_equal(ek_array_data(out[Y]), ek_array_data(plain[Y]), ek_array_bytes(out[Y]));
+    refuse_op("FusedBatchNormV3", ATTRS(ATTR_FLOAT("exponential_avg_factor", 0.25f)),
+              INPUTS(p.x, p.scale, p.offset, none, none), 6, EK_INVALID_ARGUMENT,
+              "When exponential_avg_factor != 1, mean must have the same number of elements as the channels of x, got 0 and 11");
+    unref_all(plain, 6);
+    unref_all(out, 6);
+    ek_array_unref(none);
+    destroy(&p);
+}
+
 static void check_gradient(const problem *p, bool training)
 {
     const float epsilon = 1e-3f;
@@ -327,7 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accuracy), cmocka_unit_test(a_constant_gives_the_offset), cmocka_unit_test(shapes_and_layouts),
-        cmocka_unit_test(inference_uses_what_is_given), cmocka_unit_test(gradients), cmocka_unit_test(halves),
+        cmocka_unit_test(inference_uses_what_is_given), cmocka_unit_test(gradients), cmocka_unit_test(halves), cmocka_unit_test(later_graphs_average_in_the_op),
         cmocka_unit_test(an_empty_batch_has_no_statistics), cmocka_unit_test(wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
