@@ -5,7 +5,8 @@
  * run of a signature (which tensors are fed with which types and shapes, what is fetched, the values of fed booleans
  * that steer a cond) makes a plan; later ones use it and allocate nothing.
  *
- * In the environment: EK_LOG=plan (or prune, shape, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by node,
+ * In the environment: EK_LOG=plan (or prune, shape, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by node
+ * (EK_FOLD=0, EK_INPLACE=0 and EK_REUSE=0 leave out other passes; no result changes by a bit),
  * EK_CHECK=nan is check_numerics for every session, EK_TRACE=file.json writes what ran when for chrome://tracing.
  */
 #ifndef EVENKEEL_SESSION_H

@@ -117,7 +117,7 @@ ek_status ek__pass_alias(ek_builder *b)
 {
     find_lifetimes(b);
     EK_TRY(settle_snapshots(b));
-    for (int32_t k = 0; k < b->n_ops; k++) {
+    for (int32_t k = 0; k < b->n_ops && b->host->inplace; k++) {
         ek_lowered *op = &b->op[k];
 
         if (op->kind == EK_LOWERED_CHAIN)

@@ -441,8 +441,12 @@ static ek_status keep_for_tail(ek_builder *b)
         const ek_node *n = ek__at(p, p->order[k]);
 
         for (int32_t i = 0; i < n->n_in; i++) {
-            const int32_t v = b->facts->fact[ek__out_at(p, n->in[i])].value;
+            const int32_t at = ek__out_at(p, n->in[i]);
+            const ek_fact *f = &b->facts->fact[at];
+            int32_t v = f->value;
 
+            /* What this region only hands on is a value of it all the same. */
+            if (v < 0 && f->outer >= 0) EK_TRY(value_of(b, at, ek_dtype_base(n->in_dtype[i]), &v));
             if (v >= 0) b->value[v].keep = true;
         }
     }

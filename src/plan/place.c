@@ -104,7 +104,7 @@ ek_status ek__pass_place(ek_builder *b)
             place_output(b, &h, &b->value[op->out[o].value]);
             sum += b->value[op->out[o].value].bytes;
         }
-        ok = release(b, &h, op->in, op->n_in, k) && release(b, &h, op->out, op->n_out, k);
+        if (b->host->reuse) ok = release(b, &h, op->in, op->n_in, k) && release(b, &h, op->out, op->n_out, k);
         if (h.top > (size_t)1 << 46) {
             ek__free(h.gap);
             return EK_FAIL(b->err, RESOURCE_EXHAUSTED, "a run would need more than 2^46 bytes");

@@ -31,7 +31,11 @@ typedef struct ek_plan_host {
     /* The state of an op between runs, zeroed at first. */
     ek_status (*op_state)(void *self, const ek_node *node, size_t bytes, void **out, ek_error *err);
     void (*frame_destroy)(void *frame); /* how frames that rest in a plan end */
-    bool fuse; /* chains of element-wise ops become one step */
+    /* Passes that may be left out; the numbers stay the same. */
+    bool fuse;    /* chains of element-wise ops become one step */
+    bool fold;    /* what follows from constants is computed once */
+    bool inplace; /* outputs may lie over inputs that die */
+    bool reuse;   /* memory of values that died is used again */
 } ek_plan_host;
 
 /* ---- what a plan consists of --------------------------------------------------------------- */

@@ -163,7 +163,7 @@ ek_status ek__fold(ek_builder *b, const ek_node *n)
     ek_array stand_in[MAX_STAND_INS];
     uint64_t taint = 0;
 
-    if (d->kind != EK_KIND_PURE || d->stateful || n->n_out == 0 || n->n_out > MAX_OUT) return EK_OK;
+    if (!b->host->fold || d->kind != EK_KIND_PURE || d->stateful || n->n_out == 0 || n->n_out > MAX_OUT) return EK_OK;
     const bool constant = known_inputs(b, n, false, stand_in, &taint);
     if (!constant && (!b->tainted || n->n_out != 1 || !known_inputs(b, n, true, stand_in, &taint))) return EK_OK;
     if (bytes_of_outputs(b, n) > (constant ? FOLD_BYTES : STEER_BYTES)) return EK_OK;

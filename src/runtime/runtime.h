@@ -114,7 +114,8 @@ struct ek_session {
     ek_graph *graph;
     ek_store *store;
     int threads;
-    bool check_numerics, fuse, deterministic, traced;
+    bool check_numerics, deterministic, traced;
+    bool fuse, fold, inplace, reuse; /* passes of plans */
     pthread_mutex_t planner;
     ek_map states;             /* node id -> place in `state` */
     ek_op_state **state;

@@ -45,6 +45,9 @@ ek_session *ek_session_create_with(const ek_session_options *o, ek_where where)
     s->check_numerics = all.check_numerics || env_is("EK_CHECK", "nan");
     /* Numbers are looked at node by node, so every node must leave some. */
     s->fuse = (all.fuse == EK_DEFAULT ? !env_is("EK_FUSE", "0") : all.fuse == EK_YES) && !s->check_numerics;
+    s->fold = !env_is("EK_FOLD", "0");
+    s->inplace = !env_is("EK_INPLACE", "0");
+    s->reuse = !env_is("EK_REUSE", "0");
     s->traced = ek__trace_open();
     return s;
 }
@@ -107,8 +110,14 @@ no_memory:
 
 static ek_plan_host host_of(ek_session *s)
 {
-    return (ek_plan_host){ .self = s, .variable = host_variable, .op_state = host_state,
-                            .frame_destroy = ek__frame_destroy, .fuse = s->fuse };
+    return (ek_plan_host){ .self = s,
+                           .variable = host_variable,
+                           .op_state = host_state,
+                           .frame_destroy = ek__frame_destroy,
+                           .fuse = s->fuse,
+                           .fold = s->fold,
+                           .inplace = s->inplace,
+                           .reuse = s->reuse };
 }
 
 bool ek__plan_is_valid(const ek_session *s, ek_plan *p)

@@ -14,7 +14,8 @@ static ek_status slot_of(void *self, const ek_node *n, ek_slot **out, ek_error *
 
 static ek_plan *plan_of(ek_graph *g, ek_store *store, ek_tensor x, const ek_array *value, ek_tensor y, bool fuse)
 {
-    const ek_plan_host host = { .self = store, .variable = slot_of, .frame_destroy = ek__frame_destroy, .fuse = fuse };
+    const ek_plan_host host = { .self = store, .variable = slot_of, .frame_destroy = ek__frame_destroy,
+                                .fuse = fuse, .fold = true, .inplace = true, .reuse = true };
     const ek_edge feed = { x.op, x.index }, fetch = { y.op, y.index };
     const ek_goal goal = { .graph = g, .n_feeds = value != NULL, .n_fetches = 1, .feed = &feed, .feed_value = &value,
                            .fetch = &fetch };

@@ -82,14 +82,16 @@ static void callables_take_arrays_by_position(void **state)
 {
     (void)state;
     ek_graph *g = ek_graph_create();
-    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1)), y = placeholder(g, "y", EK_FLOAT32, EK_SHAPE(-1));
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1)),
+                    y = placeholder(g, "y", EK_FLOAT32, EK_SHAPE(-1));
     const ek_tensor d = binary(g, "Sub", "d", x, y), n = unary(g, "Neg", "n", d);
     ek_session *s = ek_session_create(g);
     ek_callable *c = ek_callable_create(s, .feed = { { y, NULL }, { x, NULL } }, .fetch = { { d, NULL }, { n, NULL } });
     ek_array *one = f32(EK_SHAPE(1), (float[]){ 1 }), *two = f32(EK_SHAPE(2), (float[]){ 5, 7 }), *got[2] = { NULL };
 
     assert_non_null(c);
-    EK_DIE(ek_callable_run(c, (const ek_array *[]){ one, two }, got)); /* broadcast: shapes may differ from call to call */
+    EK_DIE(
+        ek_callable_run(c, (const ek_array *[]){ one, two }, got)); /* broadcast: shapes may differ from call to call */
     assert_floats(got[0], 2, (float[]){ 4, 6 });
     assert_floats(got[1], 2, (float[]){ -4, -6 });
     EK_DIE(ek_callable_run(c, (const ek_array *[]){ two, two }, got));
