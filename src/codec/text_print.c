@@ -239,6 +239,31 @@ static bool overruled(const ek_proto *type, const entry *e, const entry *next)
     return type->fields[e->known].label != PROTOBUF_C_LABEL_REPEATED;
 }
 
+/* Where the last member of each oneof stands, under the place of the oneof's first field. */
+typedef struct oneofs {
+    const uint8_t *last[64];
+} oneofs;
+
+/* The place of the first field of the oneof that field `known` belongs to; -1: it belongs to none. */
+static int oneof_of(const ek_proto *type, unsigned known)
+{
+    const field *d = known < type->n_fields ? &type->fields[known] : NULL;
+    int i = 0;
+
+    if (d == NULL || (d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0) return -1;
+    while ((type->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 || type->fields[i].quantifier_offset != d->quantifier_offset) i++;
+    return i;
+}
+
+static void find_oneofs(const ek_proto *type, const entry *list, int64_t count, oneofs *o)
+{
+    memset(o, 0, sizeof *o);
+    for (int64_t i = 0; i < count; i++) {
+        const int of = oneof_of(type, list[i].known);
+        if (of >= 0 && (o->last[of] == NULL || list[i].at > o->last[of])) o->last[of] = list[i].at;
+    }
+}
+
 /* Single fields at their default are not there, but for members of a oneof. */
 static bool is_default(const field *d, const ek_wire_field *f)
 {
@@ -249,10 +274,15 @@ static bool is_default(const field *d, const ek_wire_field *f)
 
 static ek_status print_entries(const printer *p, const ek_proto *type, const entry *list, int64_t count, int indent, int depth)
 {
+    oneofs o;
+
+    find_oneofs(type, list, count, &o);
     for (int64_t i = 0; i < count; i++) {
+        const int of = oneof_of(type, list[i].known);
         ek_wire w = ek__wire_open((ek_span){ list[i].at, list[i].size }, p->origin, p->err);
         ek_wire_field f;
         if (i + 1 < count && overruled(type, &list[i], &list[i + 1])) continue;
+        if (of >= 0 && list[i].at != o.last[of]) continue;
         if (!ek__wire_next(&w, &f)) return w.status;
         if (list[i].known == type->n_fields) {
             print_unknown(p, &f, indent);

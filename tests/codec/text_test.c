@@ -248,6 +248,19 @@ static void later_values_win_and_maps_are_sorted(void **state)
     ek__buf_fini(&text);
 }
 
+/* Of a oneof the member that stands last counts. */
+static void one_of_a_oneof(void **state)
+{
+    static const char wire[] = "\x3a\x00\x18\x05\x12\x01x\x7a\x00";
+    ek_buf text = { .data = NULL };
+    ek_error err = { .code = EK_OK };
+
+    EK_UNUSED(state);
+    assert_int_equal(ek__text_print(ek__proto(EK_PROTO_ATTR_VALUE), (ek_span){ (const uint8_t *)wire, sizeof wire - 1 }, 0, &text, &err), EK_OK);
+    assert_string_equal(text.data, "s: \"x\"\n15: \"\"\n");
+    ek__buf_fini(&text);
+}
+
 static void no_memory(void **state)
 {
     static const char source[] = "node { name: 'a' op: 'NoOp' attr { key: 'x' value { list { i: [1, 2] } } } attr { key: 'b' value { s: 'y' } } }";
@@ -275,7 +288,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_attribute), cmocka_unit_test(whole_graphs), cmocka_unit_test(refused_where),
         cmocka_unit_test(odd_but_legal), cmocka_unit_test(refused_with_a_sentence),
         cmocka_unit_test(floats_as_tensorflow_prints_them), cmocka_unit_test(depth_is_limited),
-        cmocka_unit_test(later_values_win_and_maps_are_sorted), cmocka_unit_test(no_memory),
+        cmocka_unit_test(later_values_win_and_maps_are_sorted), cmocka_unit_test(one_of_a_oneof), cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
