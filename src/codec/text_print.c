@@ -83,15 +83,12 @@ static void print_string(ek_buf *out, ek_span s)
     ek__buf_str(out, "\"");
     for (size_t i = 0; i < s.size; i++) {
         const uint8_t c = s.at[i];
-        char escape[8];
+        char escape[4] = { '\\', (char)('0' + (c >> 6)), (char)('0' + (c >> 3 & 7)), (char)('0' + (c & 7)) };
         const char *known = c != 0 ? strchr(plain, (char)c) : NULL;
         if (c >= ' ' && c <= '~' && known == NULL) continue;
         ek__buf_add(out, s.at + done, i - done);
-        if (known != NULL)
-            snprintf(escape, sizeof escape, "\\%c", letter[known - plain]);
-        else
-            snprintf(escape, sizeof escape, "\\%03o", (unsigned)c);
-        ek__buf_str(out, escape);
+        if (known != NULL) escape[1] = letter[known - plain];
+        ek__buf_add(out, escape, known != NULL ? 2 : 4);
         done = i + 1;
     }
     ek__buf_add(out, s.at + done, s.size - done);

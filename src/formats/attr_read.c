@@ -149,16 +149,21 @@ static ek_status read_list(const attr_reader *r, ek_span proto, ek_attr_value *v
     ek_wire_field f;
     const element *e;
     int64_t n;
-    size_t bytes;
+    size_t bytes, usual, extra;
 
     v->kind = EK_ATTR_LIST;
     v->count = 0;
     EK_TRY(survey(r, proto, &e, &n));
     if (e == NULL) return EK_OK;
     /* An empty shape is two bytes in the file and over a hundred here. */
-    if (n > INT32_MAX || __builtin_mul_overflow((size_t)n, e->size, &bytes) || bytes / 16 > r->tensors->expansion)
+    usual = 16 * proto.size;
+    if (n > INT32_MAX || __builtin_mul_overflow((size_t)n, e->size, &bytes))
         return EK_FAIL(r->err, RESOURCE_EXHAUSTED, "a list of %lld elements is too long", (long long)n);
-    r->tensors->expansion -= bytes / 16;
+    extra = bytes > usual ? bytes - usual : 0;
+    if (extra > r->tensors->expansion)
+        return EK_FAIL(r->err, RESOURCE_EXHAUSTED, "a list of %lld elements takes %zu bytes where the file holds %zu", (long long)n,
+                       bytes, proto.size);
+    r->tensors->expansion -= extra;
     v->u.is = ek__arena_calloc(r->arena, (size_t)n + 1, e->size);
     if (v->u.is == NULL) return no_memory(r);
     v->kind = EK_ATTR_LIST | e->kind;
