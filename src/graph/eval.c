@@ -78,12 +78,13 @@ static ek_status prepare_and_run(eval *e)
     ek_status st = EK_OK;
 
     if (in == NULL || out == NULL || slot == NULL) return no_memory(e);
-    EK_TRY(e->def->prepare(&p));
     for (int i = 0; i < e->n_in; i++) in[i] = e->in[i]->data;
+    /* First, so that nobody counts with sizes that no memory has. */
     for (int k = 0; k < e->n_out; k++) {
         EK_TRY(ek__array_new_raw(e->out_dtype[k], &e->out_shape[k], &e->out[k], e->err));
         out[k] = e->out[k]->data;
     }
+    EK_TRY(e->def->prepare(&p));
     if (p.scratch_bytes > 0) scratch = ek__alloc(p.scratch_bytes);
     if (e->def->op_state_bytes > 0) state = ek__calloc(1, e->def->op_state_bytes);
     if ((p.scratch_bytes > 0 && scratch == NULL) || (e->def->op_state_bytes > 0 && state == NULL)) st = no_memory(e);

@@ -279,7 +279,11 @@ ek_tensor ek_concat_with(const ek_join_options *o, ek_where where)
     ek_graph *g = graph_of_list(o, "ek_concat", where);
     ek_tensor *in = g != NULL ? EK_ARENA_NEW(&g->arena, ek_tensor, o->values.n + 1) : NULL;
 
-    if (in == NULL) return ek__dead(g);
+    if (g == NULL) return ek__dead(g);
+    if (in == NULL) {
+        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory to join %d tensors", o->values.n);
+        return ek__dead(g);
+    }
     ek_scope scope = ek_name_scope_push(g, name, where);
     memcpy(in, o->values.at, (size_t)o->values.n * sizeof *in);
     in[o->values.n] = known_int(g, o->axis, o->values.n == 1 ? "concat_dim" : "axis", where);

@@ -124,6 +124,7 @@ static ek_status concat_parts(ek_prepare_ctx *c, ends e)
     ek_parts *p = ek__parts_new(c, e.n);
     int64_t at = 0;
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     for (int i = 0; i < e.n; i++) {
         const int64_t mine = ek__dims(&c->in[e.first + i], axis, out->rank);
@@ -307,6 +308,7 @@ static ek_status pack_prepare(ek_prepare_ctx *c)
     const int64_t outer = ek__dims(out, 0, axis), inner = ek__dims(out, axis + 1, out->rank);
     ek_parts *p = ek__parts_new(c, c->n_in);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     for (int i = 0; i < c->n_in; i++) {
         ek_walk *w = ek__parts_add(p, i, 0);

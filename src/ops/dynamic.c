@@ -289,6 +289,7 @@ static ek_status stitch_prepare(ek_prepare_ctx *c)
     const int n = c->n_in / 2;
     stitch_state *s = ek__arena_calloc(c->arena, 1, sizeof *s + (size_t)n * sizeof s->count[0]);
 
+    if (ek__empty(c)) return EK_OK;
     if (s == NULL) return ek__no_memory(c);
     s->dtype = c->out_dtype[0];
     s->n = n;

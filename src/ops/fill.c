@@ -123,6 +123,7 @@ static ek_status broadcast_to_prepare(ek_prepare_ctx *c)
 {
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     ek__walk_broadcast(ek__parts_add(p, INPUT, 0), &c->in[INPUT], &c->out[0]);
     ek__parts_only(c, p);
@@ -197,6 +198,7 @@ static ek_status tile_prepare(ek_prepare_ctx *c)
     int64_t in_stride[EK_MAX_RANK], out_stride[EK_MAX_RANK];
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     ek_walk *w = ek__parts_add(p, INPUT, 0);
     ek__strides(in, in_stride);

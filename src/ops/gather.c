@@ -152,6 +152,8 @@ static ek_status gather_v2_shape(ek_shape_ctx *c)
     const int64_t named_batch = ((const gather_attrs *)c->attrs)->batch_dims;
     int32_t batch = 0;
 
+    if (named_batch < -EK_MAX_RANK || named_batch > EK_MAX_RANK)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "batch_dims %lld is out of range", (long long)named_batch);
     EK_TRY(ek__want_rank_at_least(c, PARAMS, 1));
     EK_TRY(ek__want_rank(c, AXIS, 0));
     if (value == NULL) {

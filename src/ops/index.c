@@ -25,8 +25,8 @@ ek_status ek__replace_dims(const ek_shape_ctx *c, const ek_shape *a, int32_t fro
     ek_shape s = EK_SCALAR;
 
     if (rank > EK_MAX_RANK)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: the result has %d dimensions, %d are supported", c->def->name, rank,
-                       EK_MAX_RANK);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: the result has %d dimensions, %d are supported", c->def->name,
+                       rank, EK_MAX_RANK);
     for (int32_t d = 0; d < from; d++) s.dim[s.rank++] = a->dim[d];
     for (int32_t d = b_from; d < b->rank; d++) s.dim[s.rank++] = b->dim[d];
     for (int32_t d = to; d < a->rank; d++) s.dim[s.rank++] = a->dim[d];

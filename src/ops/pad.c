@@ -119,6 +119,7 @@ static ek_status pad_prepare_from(ek_prepare_ctx *c, int from)
     int64_t in_stride[EK_MAX_RANK], out_stride[EK_MAX_RANK];
     ek_parts *p = ek__parts_pair(c, 1, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     ek__walk_fill(ek__parts_add(&p[0], from, 0), out);
     ek_walk *w = ek__parts_add(&p[1], INPUT, 0);
@@ -196,6 +197,7 @@ static ek_status mirror_prepare(ek_prepare_ctx *c)
     run runs[EK_MAX_RANK][3];
     int n_runs[EK_MAX_RANK];
 
+    if (ek__empty(c)) return EK_OK;
     ek__strides(in, in_stride);
     ek__strides(&c->out[0], out_stride);
     for (int32_t d = 0; d < in->rank; d++) {

@@ -143,6 +143,11 @@ void ek__add_phase(ek_prepare_ctx *c, ek_run_fn run, int64_t chunks)
     if (chunks > 0) c->phase[c->n_phases++] = (ek_phase){ run, chunks };
 }
 
+bool ek__empty(const ek_prepare_ctx *c)
+{
+    return ek_shape_count(&c->out[0]) == 0;
+}
+
 ek_status ek__prepare_nothing(ek_prepare_ctx *c)
 {
     EK_UNUSED(c);

@@ -53,6 +53,8 @@ ek_status ek__no_rule(ek_shape_ctx *c);
 ek_status ek__no_memory(const ek_prepare_ctx *c);
 /* Adds a phase unless it has nothing to do. */
 void ek__add_phase(ek_prepare_ctx *c, ek_run_fn run, int64_t chunks);
+/* Whether output 0 has no elements: there is nothing to do, and products of its other dimensions may be anything. */
+bool ek__empty(const ek_prepare_ctx *c);
 /* No phase at all. */
 ek_status ek__prepare_nothing(ek_prepare_ctx *c);
 

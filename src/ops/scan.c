@@ -80,6 +80,7 @@ static ek_status scan_prepare(ek_prepare_ctx *c, const ek_loops *loops, double u
     const int64_t named = ek__int_at(c->in_value, AXIS, 0);
     const int32_t axis = (int32_t)(named < 0 ? named + x->rank : named);
 
+    if (ek__empty(c)) return EK_OK;
     if (s == NULL) return ek__no_memory(c);
     *s = (scan_state){
         .loop = ek__loop(loops, c->out_dtype[0]),
@@ -94,9 +95,9 @@ static ek_status scan_prepare(ek_prepare_ctx *c, const ek_loops *loops, double u
         return EK_FAIL(c->err, UNIMPLEMENTED, "%s has no loop for %s", c->def->name, ek_dtype_cc_name(c->out_dtype[0]));
     ek__convert(EK_FLOAT64, &unit, c->out_dtype[0], s->unit, 1);
     const int64_t block = s->n * s->inner;
-    s->outer_per_chunk = block > 0 && block < EK_ELEMENTWISE_CHUNK ? EK_ELEMENTWISE_CHUNK / block : 1;
+    s->outer_per_chunk = block < EK_ELEMENTWISE_CHUNK ? EK_ELEMENTWISE_CHUNK / block : 1;
     c->state = s;
-    ek__add_phase(c, scan_run, block > 0 ? (s->outer + s->outer_per_chunk - 1) / s->outer_per_chunk : 0);
+    ek__add_phase(c, scan_run, (s->outer + s->outer_per_chunk - 1) / s->outer_per_chunk);
     return EK_OK;
 }
 

@@ -74,6 +74,7 @@ static ek_status slice_prepare(ek_prepare_ctx *c)
     int64_t in_stride[EK_MAX_RANK], out_stride[EK_MAX_RANK];
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     ek_walk *w = ek__parts_add(p, INPUT, 0);
     ek__strides(&c->in[INPUT], in_stride);
@@ -158,7 +159,7 @@ static void strided_loops(const ek_strided *dense, const ek_shape *whole, bool w
     }
     *(whole_is_in ? &w->in_at : &w->out_at) = n > 0 ? at : 0;
     for (int32_t d = 0; d < whole->rank; d++) {
-        const int64_t step = stride[d] * dense->stride[d];
+        const int64_t step = dense->size[d] > 1 ? stride[d] * dense->stride[d] : 0; /* a lone step may be any size */
         ek__walk_loop(w, dense->size[d], whole_is_in ? step : packed[d], whole_is_in ? packed[d] : step);
     }
 }
@@ -170,6 +171,7 @@ static ek_status strided_prepare(ek_prepare_ctx *c)
     ek_shape out;
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     EK_TRY(ek__strided(&spec, &c->in[0], &dense, &out, c->err));
     strided_loops(&dense, &c->in[0], true, ek__parts_add(p, 0, 0));
@@ -236,6 +238,7 @@ static ek_status strided_grad_prepare(ek_prepare_ctx *c)
     ek_shape sliced;
     ek_parts *p = ek__parts_pair(c, 1, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     EK_TRY(ek__strided(&spec, &c->out[0], &dense, &sliced, c->err));
     ek__walk_fill(ek__parts_add(&p[0], EK_FROM_CONSTANT, 0), &c->out[0]);

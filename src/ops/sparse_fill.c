@@ -81,6 +81,7 @@ static ek_status one_hot_prepare(ek_prepare_ctx *c)
     one_hot_state *s = EK_ARENA_NEW(c->arena, one_hot_state, 1);
     ek_parts *off = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (off == NULL) return EK_RESOURCE_EXHAUSTED;
     if (s == NULL) return ek__no_memory(c);
     ek__walk_fill(ek__parts_add(off, OFF, 0), &c->out[0]);

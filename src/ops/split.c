@@ -11,6 +11,7 @@ static ek_status pieces_prepare(ek_prepare_ctx *c, int in, int32_t axis)
     ek_parts *p = ek__parts_new(c, c->n_out);
     int64_t at = 0;
 
+    if (ek_shape_count(whole) == 0) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     for (int k = 0; k < c->n_out; k++) {
         /* Unpack's pieces lack the axis: they have one row each. */

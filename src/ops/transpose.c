@@ -81,6 +81,7 @@ static ek_status transpose_prepare(ek_prepare_ctx *c)
 {
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     transpose_loops(c, ek__parts_add(p, X, 0));
     ek__parts_only(c, p);
@@ -154,6 +155,7 @@ static ek_status reverse_prepare_axes(ek_prepare_ctx *c, uint32_t reversed)
 {
     ek_parts *p = ek__parts_new(c, 1);
 
+    if (ek__empty(c)) return EK_OK;
     if (p == NULL) return EK_RESOURCE_EXHAUSTED;
     reverse_loops(&c->in[TENSOR], reversed, ek__parts_add(p, TENSOR, 0));
     ek__parts_only(c, p);

@@ -30,7 +30,7 @@ void ek__strides(const ek_shape *s, int64_t *stride)
 
     for (int32_t d = s->rank - 1; d >= 0; d--) {
         stride[d] = n;
-        n *= s->dim[d];
+        n = (int64_t)((uint64_t)n * (uint64_t)s->dim[d]);
     }
 }
 
@@ -38,7 +38,7 @@ int64_t ek__dims(const ek_shape *s, int32_t from, int32_t to)
 {
     int64_t n = 1;
 
-    for (int32_t d = from; d < to; d++) n *= s->dim[d];
+    for (int32_t d = from; d < to; d++) n = (int64_t)((uint64_t)n * (uint64_t)s->dim[d]);
     return n;
 }
 

@@ -47,7 +47,7 @@ ek_status ek__parts_chunk(const ek_parts *p, const ek_run_args *a, int64_t chunk
 /* The usual case: the list is the state, one phase does it. */
 void ek__parts_only(ek_prepare_ctx *c, ek_parts *p);
 
-/* Row-major strides of a shape. */
+/* Row-major strides of a shape. Of one without elements they mean nothing. */
 void ek__strides(const ek_shape *s, int64_t *stride);
 /* Product of dimensions [from, to). */
 int64_t ek__dims(const ek_shape *s, int32_t from, int32_t to);

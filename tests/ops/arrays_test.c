@@ -199,6 +199,33 @@ static void test_complaints(void **state)
     expect_complaint("Tile", counted(EK_SHAPE(2)), INTS(-1), "Expected multiples[0] >= 0, but got -1");
 }
 
+/* Sizes that no memory has: empty tensors of them work, the others are refused before anybody counts. */
+static void test_sizes(void **state)
+{
+    const int64_t huge = (int64_t)1 << 62, wide[] = { huge, 0, huge }, perm[] = { 2, 0, 1 }, many[] = { huge, huge };
+    ek_array *empty = ek_array_of(EK_FLOAT32, EK_SHAPE(huge, 0, huge), NULL), *out = NULL;
+    ek_array *shape = ek_array_of(EK_INT64, EK_SHAPE(3), wide), *order = ek_array_of(EK_INT64, EK_SHAPE(3), perm);
+    ek_array *full = ek_array_of(EK_INT64, EK_SHAPE(2), many), *one = ek_array_of(EK_FLOAT32, EK_SCALAR, NULL);
+    ek_error err = { 0 };
+
+    EK_UNUSED(state);
+    assert_non_null(empty);
+    assert_int_equal(ek__op_eval("Fill", NULL, 0, 2, (const ek_array *const[]){ shape, one }, 1, &out, &err), EK_OK);
+    assert_true(ek_shape_equal(ek_array_shape(out), ek_array_shape(empty)));
+    ek_array_unref(out);
+    assert_int_equal(ek__op_eval("Transpose", NULL, 0, 2, (const ek_array *const[]){ empty, order }, 1, &out, &err),
+                     EK_OK);
+    assert_int_equal(ek_array_dim(out, 2), 0);
+    ek_array_unref(out);
+    assert_int_not_equal(ek__op_eval("Fill", NULL, 0, 2, (const ek_array *const[]){ full, one }, 1, &out, &err), EK_OK);
+    assert_null(out);
+    ek_array_unref(empty);
+    ek_array_unref(shape);
+    ek_array_unref(order);
+    ek_array_unref(full);
+    ek_array_unref(one);
+}
+
 /* ---- memory that runs out -------------------------------------------------------------------- */
 
 /* Strings, several phases, outputs known from data only: each allocation is refused once. */
@@ -247,7 +274,7 @@ int main(void)
         cmocka_unit_test(test_transpose_large), cmocka_unit_test(test_pieces_large),
         cmocka_unit_test(test_repeat_large),    cmocka_unit_test(test_strided_slice),
         cmocka_unit_test(test_gradient_args),   cmocka_unit_test(test_complaints),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
