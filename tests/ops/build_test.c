@@ -127,6 +127,35 @@ static void test_joining(void **state)
     ek_graph_destroy(g);
 }
 
+/* A reference variable is written and is the result; a resource is written, then read. */
+static void test_writes(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_variable v = ek_variable_create(g, 1.0, .name = "v");
+    const ek_variable w = ek_variable_create(g, 1.0, .name = "w", .use_resource = EK_YES);
+    const int64_t made = ek_graph_op_count(g);
+    const ek_tensor set = ek_assign(v, 2.0), less = ek_assign_sub(v, 1.0, .use_locking = EK_YES, .name = "less");
+    const ek_tensor more = ek_assign_add(w, 1.0, .name = "more");
+    const row rows[] = {
+        { "Assign/value", "Const" }, { "Assign", "Assign" },  { "less/value", "Const" },
+        { "less", "AssignSub" },     { "Const", "Const" },    { "more", "AssignAddVariableOp" },
+        { "ReadVariableOp", "ReadVariableOp" },
+    };
+
+    EK_UNUSED(state);
+    assert_int_equal(ek_graph_status(g, NULL), EK_OK);
+    assert_int_equal(ek_graph_op_count(g) - made, EK_COUNT_OF(rows));
+    for (int i = 0; i < EK_COUNT_OF(rows); i++) {
+        assert_string_equal(ek_op_name(ek_graph_op_at(g, made + i)), rows[i].name);
+        assert_string_equal(ek_op_type(ek_graph_op_at(g, made + i)), rows[i].type);
+    }
+    assert_true(ek_dtype_is_ref(ek_tensor_dtype(set)));
+    assert_true(ek__attr_find(ek__node(g, set.op)->attr, ek__node(g, set.op)->n_attr, "use_locking")->u.b);
+    assert_true(ek__attr_find(ek__node(g, less.op)->attr, ek__node(g, less.op)->n_attr, "use_locking")->u.b);
+    assert_string_equal(ek_op_name(ek_op_control_input(ek_tensor_op(more), 0)), "more");
+    ek_graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_refused_literals),
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_joining),
+        cmocka_unit_test(test_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
