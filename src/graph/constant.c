@@ -323,6 +323,9 @@ static ek_shape of_strided_slice(const ek_graph *g, const ek_node *n, int32_t in
     if (!bound(g, n, 1, begin_mask != 0, &begin, q) || !bound(g, n, 2, end_mask != 0, &end, q) ||
         !bound(g, n, 3, false, &stride, q))
         return EK_UNKNOWN_SHAPE;
+    /* Begins counted from the end are not followed: behind such slices the graphs of TensorFlow 1.15 that ours are
+     * held against ask for shapes at run time. */
+    if (begin < 0) return EK_UNKNOWN_SHAPE;
     in = as_shape(g, n->in[0], q);
     if (in.rank < 0 || stride <= 0) return EK_UNKNOWN_SHAPE;
     begin = clamped(begin, in.rank);
