@@ -120,7 +120,8 @@ EK_API ek_tensor ek_log_softmax_with(const ek_unary_options *o, ek_where where);
 
 typedef struct ek_random_uniform_options {
     size_t size;
-    ek_shape shape;        /* required, fully known */
+    ek_shape shape;        /* required, fully known; without meaning where dims is given */
+    ek_tensor dims;        /* the shape as an int32 or int64 vector */
     double minval, maxval; /* of integers maxval is required; EK_NO_MAXVAL (1 for floats) by default */
     ek_dtype dtype;
     int64_t seed;          /* EK_NO_SEED: by the graph's seed and the number of operations, or from the system */
@@ -131,12 +132,13 @@ typedef struct ek_random_uniform_options {
  * bits as TensorFlow's. */
 #define ek_random_uniform(g, ...)                                                                              \
     EK_CALL(ek_tensor, ek_random_uniform_with, ((g),), ek_random_uniform_options, .minval = 0, .maxval = EK_NO_MAXVAL, \
-            .dtype = EK_FLOAT32, .seed = EK_NO_SEED, .name = NULL, .shape = __VA_ARGS__)
+            .dims = { NULL, -1, 0 }, .dtype = EK_FLOAT32, .seed = EK_NO_SEED, .name = NULL, .shape = __VA_ARGS__)
 EK_API ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o, ek_where where);
 
 typedef struct ek_random_normal_options {
     size_t size;
-    ek_shape shape; /* required, fully known */
+    ek_shape shape; /* required, fully known; without meaning where dims is given */
+    ek_tensor dims; /* the shape as an int32 or int64 vector */
     double mean, stddev;
     ek_dtype dtype;
     int64_t seed;
@@ -145,7 +147,7 @@ typedef struct ek_random_normal_options {
 /* tf.random_normal; tf.truncated_normal, which draws anew what is two deviations away or more. */
 #define EK_RANDOM_NORMAL_(fn, g, ...)                                                                       \
     EK_CALL(ek_tensor, fn, ((g),), ek_random_normal_options, .mean = 0, .stddev = 1, .dtype = EK_FLOAT32,   \
-            .seed = EK_NO_SEED, .name = NULL, .shape = __VA_ARGS__)
+            .dims = { NULL, -1, 0 }, .seed = EK_NO_SEED, .name = NULL, .shape = __VA_ARGS__)
 #define ek_random_normal(g, ...) EK_RANDOM_NORMAL_(ek_random_normal_with, g, __VA_ARGS__)
 #define ek_truncated_normal(g, ...) EK_RANDOM_NORMAL_(ek_truncated_normal_with, g, __VA_ARGS__)
 EK_API ek_tensor ek_random_normal_with(ek_graph *g, const ek_random_normal_options *o, ek_where where);

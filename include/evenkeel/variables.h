@@ -10,7 +10,7 @@
 #ifndef EVENKEEL_VARIABLES_H
 #define EVENKEEL_VARIABLES_H
 
-#include "evenkeel/ops.h"
+#include "evenkeel/nn.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,9 +29,6 @@ typedef enum ek_fan { EK_FAN_IN, EK_FAN_OUT, EK_FAN_AVG } ek_fan;
 typedef enum ek_distribution {
     EK_DISTRIBUTION_TRUNCATED_NORMAL, EK_DISTRIBUTION_UNTRUNCATED_NORMAL, EK_DISTRIBUTION_UNIFORM
 } ek_distribution;
-
-/* "Not given", where every number means something. */
-#define EK_UNSET __builtin_nan("")
 
 /* How the first value of a variable of some shape and dtype is made. Copied by value; arrays are borrowed
  * until the variable exists. Make them with the macros below. */
@@ -65,7 +62,7 @@ EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_wher
 /* U[minval, maxval): ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7). maxval is 1 by
  * default; of an integer dtype it must be given. */
 #define ek_random_uniform_initializer(...)                                                             \
-    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_UNIFORM, .seed = EK_NO_SEED, .minval = 0.0, .maxval = EK_UNSET, __VA_ARGS__)
+    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_UNIFORM, .seed = EK_NO_SEED, .minval = 0.0, .maxval = EK_NO_MAXVAL, __VA_ARGS__)
 #define ek_random_normal_initializer(...)                                                              \
     EK_INITIALIZER_(.kind = EK_INIT_RANDOM_NORMAL, .seed = EK_NO_SEED, .mean = 0.0, .stddev = 1.0, __VA_ARGS__)
 /* What lies beyond two deviations is drawn again. */

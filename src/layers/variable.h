@@ -26,9 +26,6 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);
 ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype, ek_where where);
 static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
 
-/* The seeds of a random op: seed EK_NO_SEED is none of its own. */
-void ek__get_seeds(const ek_graph *g, int64_t seed, int64_t *seed1, int64_t *seed2);
-
 /* The loss, dead where there is none (or the graph failed). */
 ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where);
 

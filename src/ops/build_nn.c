@@ -182,6 +182,12 @@ static ek_tensor two(const char *type, ek_tensor x, ek_tensor y, const char *nam
                                                      .where = where });
 }
 
+/* The shape of a random tensor: given as one, or a Const. */
+static ek_tensor dims_of(ek_graph *g, ek_tensor dims, const ek_shape *shape, ek_where where)
+{
+    return dims.graph != NULL ? dims : ek__const_shape(g, shape, "shape", where);
+}
+
 /* A random node with the seeds that are due now: after its own constants were made. */
 static ek_tensor random_node(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n_in, ek_dtype dtype,
                              int64_t seed, ek_where where)
@@ -204,7 +210,7 @@ ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o
     }
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "random_uniform", where);
     const char *own = ek_name_scope(g);
-    const ek_tensor shape = ek__const_shape(g, &o->shape, "shape", where);
+    const ek_tensor shape = dims_of(g, o->dims, &o->shape, where);
     const ek_tensor lo = number(g, o->dtype, o->minval, "min", where);
     const ek_tensor hi = number(g, o->dtype, given ? o->maxval : 1, "max", where);
     ek_tensor out;
@@ -222,7 +228,7 @@ ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o
 static ek_tensor normal(ek_graph *g, const char *name, const char *type, const ek_random_normal_options *o, ek_where where)
 {
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : name, where);
-    const ek_tensor shape = ek__const_shape(g, &o->shape, "shape", where);
+    const ek_tensor shape = dims_of(g, o->dims, &o->shape, where);
     const ek_tensor mean = number(g, o->dtype, o->mean, "mean", where);
     const ek_tensor stddev = number(g, o->dtype, o->stddev, "stddev", where);
     const ek_tensor raw = random_node(g, type, NULL, &shape, 1, o->dtype, o->seed, where);

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "evenkeel/arrays.h"
 #include "evenkeel/control.h"
 
 static ek_tensor placeholder_x(ek_graph *g, golden_results *r, ek_shape shape)
@@ -190,17 +189,15 @@ static void bn_no_center_no_scale(ek_graph *g, golden_results *r)
 
 static ek_tensor half_l2_loss(ek_variable w, void *arg)
 {
-    ek_tensor value = ek_variable_value(w);
-
     (void)arg;
-    return ek_times(0.5, ek_op_output(ek_op_build(value.graph, "L2Loss", .inputs = &value, .n_inputs = 1), 0));
+    return ek_times(0.5, ek_l2_loss(w));
 }
 
 static void bn_options(ek_graph *g, golden_results *r)
 {
     ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 4));
 
-    ek_batch_normalization(x, .momentum = 0.9, .epsilon = 1e-5,
+    ek_tensor y = ek_batch_normalization(x, .momentum = 0.9, .epsilon = 1e-5,
         .beta_initializer = ek_constant_initializer(0.5),
         .gamma_initializer = ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7),
         .moving_mean_initializer = ek_random_normal_initializer(.seed = 8),
@@ -209,6 +206,11 @@ static void bn_options(ek_graph *g, golden_results *r)
         .gamma_regularizer = ek_custom_regularizer(half_l2_loss, NULL),
         .gamma_constraint = ek_non_neg_constraint(),
         .training = EK_TRUE, .name = "norm");
+    ek_list losses = ek_get_collection(g, EK_REGULARIZATION_LOSSES);
+    ek_tensor mean = ek_reduce_mean(ek_square(y));
+    ek_tensor both[2] = { ek_list_tensor(losses, 0), ek_list_tensor(losses, 1) };
+
+    golden_note(r, "loss", ek_plus(mean, ek_add_n_named(both, 2, "total_regularization_loss")));
 }
 
 static void bn_not_trainable(ek_graph *g, golden_results *r)
@@ -258,6 +260,30 @@ static void bn_virtual_batch(ek_graph *g, golden_results *r)
 
     golden_note(r, "a", ek_batch_normalization(x, .virtual_batch_size = 2, .training = EK_TRUE));
     golden_note(r, "b", ek_batch_normalization(x, .virtual_batch_size = 2, .training = EK_FALSE));
+}
+
+/* random_uniform(shape[-1:], low, high, seed) */
+static ek_tensor random_like_last(ek_tensor shape, double low, double high, int64_t seed)
+{
+    ek_tensor last = ek_strided_slice(shape, .begin = EK_INTS(-1), .end = EK_INTS(0), .strides = EK_INTS(1), .end_mask = 1);
+
+    return ek_random_uniform(shape.graph, EK_SCALAR, .dims = last, .minval = low, .maxval = high, .seed = seed);
+}
+
+static void adjust(ek_tensor shape, ek_tensor *scale, ek_tensor *offset, void *arg)
+{
+    (void)arg;
+    *scale = random_like_last(shape, 0.93, 1.07, 1);
+    *offset = random_like_last(shape, -0.1, 0.1, 2);
+}
+
+static void bn_adjustment(ek_graph *g, golden_results *r)
+{
+    ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
+    ek_tensor is_training = placeholder_flag(g, r);
+
+    golden_note(r, "a", ek_batch_normalization(x, .adjustment = { adjust, NULL }, .training = EK_TRUE));
+    golden_note(r, "b", ek_batch_normalization(x, .adjustment = { adjust, NULL }, .training = is_training));
 }
 
 static void bn_float16_float64(ek_graph *g, golden_results *r)
@@ -343,8 +369,12 @@ static void gradients_bn_composed(ek_graph *g, golden_results *r)
 {
     ek_tensor x = placeholder_x(g, r, EK_SHAPE(-1, 3));
 
-    golden_note(r, "a", ek_batch_normalization(x, .training = EK_TRUE));
+    ek_tensor a = ek_batch_normalization(x, .training = EK_TRUE);
+
+    golden_note(r, "a", a);
     golden_note(r, "b", ek_batch_normalization(x, .training = EK_FALSE));
+    ek_with_name_scope(g, "train")
+        ek_reduce_sum(ek_times(a, a));
 }
 
 static void gradients_bn_fused(ek_graph *g, golden_results *r)
@@ -541,15 +571,6 @@ static ek_list square_and_x(ek_graph *g, void *v)
     return EK_RESULTS(g, ek_times(x, x), x);
 }
 
-static ek_tensor sum_all(ek_graph *g, ek_tensor x)
-{
-    ek_array *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 0 });
-    ek_tensor in[2] = { x, ek_constant(g, ek_value(axes)) };
-
-    ek_array_unref(axes);
-    return ek_op_output(ek_op_build(g, "Sum", .inputs = in, .n_inputs = 2), 0);
-}
-
 static void cond_with_variables(ek_graph *g, golden_results *r)
 {
     ek_tensor p = ek_placeholder(g, EK_BOOL, .shape = EK_SCALAR, .name = "p");
@@ -563,9 +584,8 @@ static void cond_with_variables(ek_graph *g, golden_results *r)
     ek_tensor c = ek_first(ek_cond(p, inner_cond, three_four, .arg = &v));
     ek_cond(q, assign_x, nothing, .arg = &v);
     ek_cond(p, x_and_w, square_and_x, .arg = &v);
-    a = sum_all(g, a);
-    c = sum_all(g, c);
-    golden_note(r, "sum", ek_plus(a, c));
+    a = ek_reduce_sum(a);
+    golden_note(r, "sum", ek_plus(a, ek_reduce_sum(c)));
 }
 
 const golden_program golden_programs[] = {
@@ -576,13 +596,13 @@ const golden_program golden_programs[] = {
     PROGRAM(bn_rank3_training), PROGRAM(bn_rank4_fused_training), PROGRAM(bn_rank4_fused_nchw_flag),
     PROGRAM(bn_rank4_fused_inference), PROGRAM(bn_rank4_composed_axis1), PROGRAM(bn_rank5_flag), PROGRAM(bn_axis_list),
     PROGRAM(bn_no_center_no_scale), PROGRAM(bn_not_trainable), PROGRAM(bn_training_values), PROGRAM(bn_renorm_training),
-    PROGRAM(bn_renorm_flag_clipping), PROGRAM(bn_renorm_inference), PROGRAM(bn_virtual_batch),
+    PROGRAM(bn_renorm_flag_clipping), PROGRAM(bn_renorm_inference), PROGRAM(bn_virtual_batch), PROGRAM(bn_adjustment),
     PROGRAM(bn_float16_float64), PROGRAM(bn_scopes), PROGRAM(bn_shared_by_name), PROGRAM(bn_wide_and_constant_input),
     PROGRAM(bn_fused_flag_resource), PROGRAM(get_variable_reuse), PROGRAM(names), PROGRAM(control_dependencies),
 #undef PROGRAM
-    { "bn_options", bn_options, 62 },
+    { "bn_options", bn_options, 67 },
     { "cond_with_variables", cond_with_variables, 74 },
-    { "gradients_bn_composed", gradients_bn_composed, 64 },
+    { "gradients_bn_composed", gradients_bn_composed, 68 },
     { "gradients_bn_fused", gradients_bn_fused, 122 },
 };
 const int golden_program_count = (int)(sizeof golden_programs / sizeof golden_programs[0]);
