@@ -105,6 +105,28 @@ static void test_repeat_large(void **state)
     ek_array_unref(padded);
 }
 
+static void test_roll_and_bitcast(void **state)
+{
+    const ek_attr bytes = ATTR("type", EK_ATTR_TYPE, type, EK_UINT8);
+    ek_array *word[] = { INTS(0x01020304) };
+    ek_array *split = eval("Bitcast", &bytes, 1, word, 1);
+    ek_array *whole = counted(EK_SHAPE(A, B, C));
+    ek_array *there = EVAL("Roll", ek_array_ref(whole), INTS(5, -7, 5), INTS(0, 2, 0));
+    ek_array *back = EVAL("Roll", ek_array_ref(there), INTS(-10, 7), INTS(0, -1));
+
+    EK_UNUSED(state);
+    assert_int_equal(ek_array_dim(split, 1), 4);
+    assert_memory_equal(ek_array_cdata(split), "\4\3\2\1", 4);
+    expect_ints(EVAL("Roll", counted(EK_SHAPE(2, 3)), INTS(1, -1), INTS(0, 1)), EK_SHAPE(2, 3),
+                (int32_t[]){ 4, 5, 3, 1, 2, 0 });
+    assert_false(ek__array_equal(there, whole));
+    assert_true(ek__array_equal(back, whole));
+    ek_array_unref(split);
+    ek_array_unref(whole);
+    ek_array_unref(there);
+    ek_array_unref(back);
+}
+
 /* ---- the rules of slices --------------------------------------------------------------------- */
 
 typedef struct slice_row {
@@ -271,10 +293,15 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transpose_large), cmocka_unit_test(test_pieces_large),
-        cmocka_unit_test(test_repeat_large),    cmocka_unit_test(test_strided_slice),
-        cmocka_unit_test(test_gradient_args),   cmocka_unit_test(test_complaints),
-        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_transpose_large),
+        cmocka_unit_test(test_pieces_large),
+        cmocka_unit_test(test_repeat_large),
+        cmocka_unit_test(test_roll_and_bitcast),
+        cmocka_unit_test(test_strided_slice),
+        cmocka_unit_test(test_gradient_args),
+        cmocka_unit_test(test_complaints),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
