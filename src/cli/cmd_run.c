@@ -120,6 +120,7 @@ static int add_feed(job *j, const char *text)
         status = CLI_FAILED;
     } else if (read_value(value, ek_dtype_base(ek_tensor_dtype(feed->tensor)), &j->fed[j->n_feeds], &err) != EK_OK) {
         cli_complain(command, "feed of '%s': %s", name, err.text);
+        ek_array_unref(j->fed[j->n_feeds]); /* read, but of a type that does not fit */
         status = CLI_FAILED;
     } else {
         feed->value = j->fed[j->n_feeds++];
