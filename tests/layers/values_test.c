@@ -84,6 +84,7 @@ static void check_vectors(ek_shape shape, const double variance[5], const double
         for (int k = done; k < after[i]; k++)
             assert_int_equal(ek_run(session, .feed = { { x, rows }, { chosen, yes } }, .fetch = { { y, &value } }, .also = updates), EK_OK);
         near(ek_array_get(value, 0), -1.2247357, 2e-6);
+        ek_array_unref(value); /* ek_session_get gives a new one */
         assert_int_equal(ek_session_get(session, moving, &value), EK_OK);
         near(ek_array_get(value, 0), variance[i], 2e-6);
         ek_array *out = run(z, x, rows, EK_EMPTY_LIST);
