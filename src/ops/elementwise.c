@@ -285,7 +285,8 @@ static ek_status prepare(ek_prepare_ctx *c, ek_elementwise_fn fn, ek_fallible_fn
         e->in_size[k] = ek_dtype_size(c->in_dtype[k]);
         e->whole[k] = ek_shape_count(&c->in[k]) == e->count;
     }
-    collapse(e, c);
+    if (e->count > 0) collapse(e, c);
+    else e->n_dims = 1; /* the other dimensions may be larger than their product could be */
     c->state = e;
     c->n_phases = 1;
     c->phase[0].chunks = (e->count + EK_ELEMENTWISE_CHUNK - 1) / EK_ELEMENTWISE_CHUNK;

@@ -67,6 +67,7 @@ static void broadcasts_like_numpy(void **state)
         { EK_SHAPE(1, 1), EK_SHAPE(1), EK_SHAPE(1, 1) },
         { EK_SHAPE(0), EK_SHAPE(1), EK_SHAPE(0) },
         { EK_SHAPE(2, 0), EK_SHAPE(2, 1), EK_SHAPE(2, 0) },
+        { EK_SHAPE(0, INT64_C(1) << 40, INT64_C(1) << 40), EK_SCALAR, EK_SHAPE(0, INT64_C(1) << 40, INT64_C(1) << 40) },
         { EK_SHAPE(70001), EK_SHAPE(70001), EK_SHAPE(70001) },
         { EK_SHAPE(1, 70001), EK_SHAPE(1), EK_SHAPE(1, 70001) },
         { EK_SHAPE(3, 40000), EK_SHAPE(40000), EK_SHAPE(3, 40000) },
