@@ -37,7 +37,8 @@ static void show_text(const char *what, char *found, const char *article)
 {
     const int same = found != NULL && strcmp(found, article) == 0;
 
-    printf("  %s:\n    here    %s\n    article %s%s\n", what, found != NULL ? found : "?", article, same ? "" : "   DIFFERENT");
+    printf("  %s:\n    here    %s\n    article %s%s\n", what, found != NULL ? found : "?", article,
+           same ? "" : "   DIFFERENT");
     if (!same) differences++;
     ek_free(found);
 }
@@ -161,7 +162,8 @@ static void steps_8_and_9(void)
         mean = ek_get_variable(g, "batch_normalization/moving_mean", .shape = EK_SHAPE(1));
         variance = ek_get_variable(g, "batch_normalization/moving_variance", .shape = EK_SHAPE(1));
     }
-    EK_DIE(ek_run(s, .fetch = { { ek_variable_value(mean), &mean_out }, { ek_variable_value(variance), &variance_out } }));
+    EK_DIE(ek_run(s, .fetch = { { ek_variable_value(mean), &mean_out },
+                                { ek_variable_value(variance), &variance_out } }));
     SHOW("moving mean after 1000 updates", mean_out, 0);
     SHOW("moving variance", variance_out, 66.6638184);
 

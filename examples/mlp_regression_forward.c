@@ -81,7 +81,8 @@ int main(void)
     for (int step = 0; step <= STEPS; step++) {
         ek_array *batch = rows(&state);
         EK_DIE(ek_run(s, .feed = { { x, batch } }, .fetch = { { y, &served } }));
-        EK_DIE(ek_run(s, .feed = { { x, batch }, { is_training, yes } }, .fetch = { { y, &trained } }, .also = update_ops));
+        EK_DIE(ek_run(s, .feed = { { x, batch }, { is_training, yes } }, .fetch = { { y, &trained } },
+                      .also = update_ops));
         last = apart(trained, served);
         if (step == 0) first = last;
         if (step % 100 == 0) printf("after %4d updates inference is %10.4g apart from training\n", step, last);

@@ -120,8 +120,8 @@ typedef struct ek_batch_norm_call_options {
     size_t size;
     ek_tensor x, training;
 } ek_batch_norm_call_options;
-/* y = ek_batch_norm_call(layer, x, .training = EK_TRUE). The rank and the size of the axes stay what they were the first
- * time. A NULL layer gives a dead tensor. */
+/* y = ek_batch_norm_call(layer, x, .training = EK_TRUE). The rank and the size of the axes stay what they were the
+ * first time. A NULL layer gives a dead tensor. */
 #define ek_batch_norm_call(layer, ...)                                                                       \
     EK_CALL(ek_tensor, ek_batch_norm_call_with, ((layer),), ek_batch_norm_call_options,                      \
             .training = { NULL, 0, EK_TRAINING_VALUE }, .x = __VA_ARGS__)
@@ -161,7 +161,8 @@ typedef struct ek_nn_batch_normalization_options {
 } ek_nn_batch_normalization_options;
 /* tf.nn.batch_normalization: x * inv + (offset - mean * inv), inv = scale * rsqrt(variance + epsilon). */
 #define ek_nn_batch_normalization(...)                                                                       \
-    EK_CALL(ek_tensor, ek_nn_batch_normalization_with, (), ek_nn_batch_normalization_options, .name = NULL, .x = __VA_ARGS__)
+    EK_CALL(ek_tensor, ek_nn_batch_normalization_with, (), ek_nn_batch_normalization_options, .name = NULL,  \
+            .x = __VA_ARGS__)
 EK_API ek_tensor ek_nn_batch_normalization_with(const ek_nn_batch_normalization_options *o, ek_where where);
 
 typedef struct ek_global_normalization_options {
@@ -174,8 +175,8 @@ typedef struct ek_global_normalization_options {
 } ek_global_normalization_options;
 /* tf.nn.batch_norm_with_global_normalization: the same function under its old name. */
 #define ek_batch_norm_with_global_normalization(...)                                                         \
-    EK_CALL(ek_tensor, ek_batch_norm_with_global_normalization_with, (), ek_global_normalization_options, .name = NULL, \
-            .t = __VA_ARGS__)
+    EK_CALL(ek_tensor, ek_batch_norm_with_global_normalization_with, (), ek_global_normalization_options,    \
+            .name = NULL, .t = __VA_ARGS__)
 EK_API ek_tensor ek_batch_norm_with_global_normalization_with(const ek_global_normalization_options *o, ek_where where);
 
 typedef struct ek_fused_batch_norm_result {

@@ -62,7 +62,8 @@ EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_wher
 /* U[minval, maxval): ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7). maxval is 1 by
  * default; of an integer dtype it must be given. */
 #define ek_random_uniform_initializer(...)                                                             \
-    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_UNIFORM, .seed = EK_NO_SEED, .minval = 0.0, .maxval = EK_NO_MAXVAL, __VA_ARGS__)
+    EK_INITIALIZER_(.kind = EK_INIT_RANDOM_UNIFORM, .seed = EK_NO_SEED, .minval = 0.0,                 \
+                    .maxval = EK_NO_MAXVAL, __VA_ARGS__)
 #define ek_random_normal_initializer(...)                                                              \
     EK_INITIALIZER_(.kind = EK_INIT_RANDOM_NORMAL, .seed = EK_NO_SEED, .mean = 0.0, .stddev = 1.0, __VA_ARGS__)
 /* What lies beyond two deviations is drawn again. */
@@ -82,7 +83,8 @@ EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_wher
     ek_variance_scaling_initializer(.distribution = EK_DISTRIBUTION_UNIFORM, __VA_ARGS__)
 #define ek_lecun_normal_initializer(...) ek_variance_scaling_initializer(__VA_ARGS__)
 /* `fn(g, shape, dtype, arg)` builds the value, inside the name scope V/Initializer. */
-#define ek_custom_initializer(fn, data) EK_INITIALIZER_(.kind = EK_INIT_CALL, .seed = EK_NO_SEED, .call = (fn), .arg = (data))
+#define ek_custom_initializer(fn, data) \
+    EK_INITIALIZER_(.kind = EK_INIT_CALL, .seed = EK_NO_SEED, .call = (fn), .arg = (data))
 /* A tensor, array, literal or number that is the first value itself; the variable takes its shape. */
 #define ek_initial_value(x) EK_INITIALIZER_(.kind = EK_INIT_VALUE, .seed = EK_NO_SEED, .operand = EK_OPERAND(x))
 
@@ -162,7 +164,8 @@ typedef struct ek_keys {
     int count;
 } ek_keys;
 #define EK_KEYS(...) \
-    ((ek_keys){ (const char *const[]){ __VA_ARGS__ }, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)) })
+    ((ek_keys){ (const char *const[]){ __VA_ARGS__ },                                                  \
+                (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)) })
 #define EK_NO_KEYS ((ek_keys){ NULL, 0 })
 
 typedef struct ek_get_variable_options {

@@ -30,7 +30,8 @@ static bool check_clipping(ek_graph *g, const ek_batch_normalization_options *o,
         const char *key = o->renorm_clipping[i].key;
         if (strcmp(key, "rmax") == 0 || strcmp(key, "rmin") == 0 || strcmp(key, "dmax") == 0) continue;
         print_clipping(o->renorm_clipping, text, sizeof text);
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "renorm_clipping %s contains keys not in ['rmax', 'rmin', 'dmax']", text);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "renorm_clipping %s contains keys not in ['rmax', 'rmin', 'dmax']", text);
         return false;
     }
     return true;
@@ -143,19 +144,21 @@ static bool check_virtual_batches(const ek_bn_call *c)
     const ek_batch_norm *bn = c->bn;
 
     if (!bn->virtual_batches) return true;
-    if (bn->o.virtual_batch_size <= 0)
-        return fail(c, "virtual_batch_size must be a positive integer that divides the true batch size of the input Tensor");
+    if (bn->o.virtual_batch_size <= 0 || bn->o.virtual_batch_size > INT32_MAX)
+        return fail(
+            c, "virtual_batch_size must be a positive integer that divides the true batch size of the input Tensor");
     for (int i = 0; i < bn->n_axes; i++)
         if (bn->axis[i] == 0)
-            return fail(c, "When using virtual_batch_size, the batch dimension must be 0 and thus axis cannot include 0");
+            return fail(c,
+                        "When using virtual_batch_size, the batch dimension must be 0 and thus axis cannot include 0");
     return bn->o.adjustment.call == NULL || fail(c, "When using virtual_batch_size, adjustment cannot be specified");
 }
 
 /* Where FusedBatchNormV3 does the same (spec 1.3). The type is not asked about: a float64 image fails in the op. */
 static void choose_form(ek_batch_norm *bn, int rank)
 {
-    bn->fused = bn->o.fused != EK_NO && rank == 4 && !bn->o.renorm && !bn->virtual_batches && bn->o.adjustment.call == NULL &&
-                bn->n_axes == 1 && (bn->axis[0] == 1 || bn->axis[0] == 3);
+    bn->fused = bn->o.fused != EK_NO && rank == 4 && !bn->o.renorm && !bn->virtual_batches &&
+                bn->o.adjustment.call == NULL && bn->n_axes == 1 && (bn->axis[0] == 1 || bn->axis[0] == 3);
     bn->nchw = bn->axis[0] == 1;
 }
 
@@ -202,21 +205,23 @@ static bool check_pinned(const ek_bn_call *c, const ek_shape *x)
         else at += (size_t)snprintf(full + at, sizeof full - at, "%s%lld", i > 0 ? ", " : "", (long long)x->dim[i]);
     }
     if (at < sizeof full) snprintf(full + at, sizeof full - at, "]");
-    at = (size_t)snprintf(text, sizeof text, "Input 0 of layer %s is incompatible with the layer: ", ek__layer_name(&bn->layer));
+    at = (size_t)snprintf(text, sizeof text,
+                          "Input 0 of layer %s is incompatible with the layer: ", ek__layer_name(&bn->layer));
     if (at >= sizeof text) return fail(c, text);
     if (x->rank < 0) {
         snprintf(text + at, sizeof text - at, "its rank is undefined, but the layer requires a defined rank.");
         return fail(c, text);
     }
     if (x->rank != bn->pinned.rank) {
-        snprintf(text + at, sizeof text - at, "expected ndim=%d, found ndim=%d. Full shape received: %s", bn->pinned.rank,
-                 x->rank, full);
+        snprintf(text + at, sizeof text - at, "expected ndim=%d, found ndim=%d. Full shape received: %s",
+                 bn->pinned.rank, x->rank, full);
         return fail(c, text);
     }
     for (int i = 0; i < x->rank; i++) {
         if (bn->pinned.dim[i] < 0 || x->dim[i] < 0 || bn->pinned.dim[i] == x->dim[i]) continue;
-        snprintf(text + at, sizeof text - at, "expected axis %d of input shape to have value %lld but received input with shape %s",
-                 i, (long long)bn->pinned.dim[i], full);
+        snprintf(text + at, sizeof text - at,
+                 "expected axis %d of input shape to have value %lld but received input with shape %s", i,
+                 (long long)bn->pinned.dim[i], full);
         return fail(c, text);
     }
     return true;
@@ -312,14 +317,16 @@ static ek_tensor call(ek_batch_norm *bn, ek_tensor x, ek_tensor training, ek_whe
 
     if (x.graph != c.g || !ek_tensor_ok(x)) {
         ek__graph_fail(c.g, where, EK_INVALID_ARGUMENT, "the input of layer %s is %s", bn->layer.base_name,
-                       x.graph != c.g && x.graph != NULL ? "a tensor of another graph" : "dead: the call that made it failed");
+                       x.graph != c.g && x.graph != NULL ? "a tensor of another graph"
+                                                         : "dead: the call that made it failed");
         return y;
     }
     if (!ek__layer_ready(&bn->layer, where)) return y;
     EK_IN_SCOPE(ek__layer_enter_variables(&bn->layer, where))
         EK_IN_SCOPE(ek__layer_enter_names(&bn->layer, where)) {
             const bool fits = bn->layer.built ? check_pinned(&c, &shape) : build(&c, &shape);
-            if (fits && ek__mode_of(c.g, training, &c.mode, where)) y = bn->fused ? ek__bn_fused(&c) : ek__bn_composed(&c);
+            if (fits && ek__mode_of(c.g, training, &c.mode, where))
+                y = bn->fused ? ek__bn_fused(&c) : ek__bn_composed(&c);
         }
     if (c.g->error.code != EK_OK) return ek__dead(c.g);
     ek__layer_add_updates(&bn->layer, c.update, c.n_updates, where);
@@ -347,7 +354,10 @@ ek_tensor ek_batch_norm_call_with(ek_batch_norm *layer, const ek_batch_norm_call
 
 ek_variable ek_batch_norm_gamma(const ek_batch_norm *l) { return l != NULL ? l->gamma : ek__dead_variable(NULL); }
 ek_variable ek_batch_norm_beta(const ek_batch_norm *l) { return l != NULL ? l->beta : ek__dead_variable(NULL); }
-ek_variable ek_batch_norm_moving_mean(const ek_batch_norm *l) { return l != NULL ? l->moving_mean : ek__dead_variable(NULL); }
+ek_variable ek_batch_norm_moving_mean(const ek_batch_norm *l)
+{
+    return l != NULL ? l->moving_mean : ek__dead_variable(NULL);
+}
 ek_variable ek_batch_norm_moving_variance(const ek_batch_norm *l)
 {
     return l != NULL ? l->moving_variance : ek__dead_variable(NULL);

@@ -210,7 +210,8 @@ static ek_tensor normalize(composed *k)
     return y;
 }
 
-/* [n, d..] -> [size, -1, d..]: the reshape is row-major, so group j is made of the samples i with i mod (n / size) == j. */
+/* [n, d..] -> [size, -1, d..]: the reshape is row-major, so group j is made of the samples i with
+ * i mod (n / size) == j. */
 static bool to_virtual_batches(ek_bn_call *c)
 {
     ek_shape shape = ek_tensor_shape(c->x);
@@ -220,8 +221,8 @@ static bool to_virtual_batches(ek_bn_call *c)
             char text[256];
             ek_shape_format(&shape, text, sizeof text);
             ek__graph_fail(c->g, c->where, EK_INVALID_ARGUMENT,
-                           "Failed to convert object of type <class 'list'> to Tensor: virtual_batch_size needs an input whose shape "
-                           "is known apart from dimension 0, found %s", text);
+                           "Failed to convert object of type <class 'list'> to Tensor: virtual_batch_size needs an "
+                           "input whose shape is known apart from dimension 0, found %s", text);
             return false;
         }
     if (shape.rank == EK_MAX_RANK) {

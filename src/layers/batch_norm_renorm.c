@@ -77,7 +77,8 @@ typedef struct average_arg {
 static void move(ek_graph *g, ek_operand *out, void *arg, ek_where where)
 {
     const average_arg *a = arg;
-    const ek_bn_write w = ek__bn_moving_average(a->call, a->variable, a->value, ek__num(a->call->bn->o.renorm_momentum));
+    const ek_bn_write w =
+        ek__bn_moving_average(a->call, a->variable, a->value, ek__num(a->call->bn->o.renorm_momentum));
 
     EK_UNUSED(g);
     EK_UNUSED(where);

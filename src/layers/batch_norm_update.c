@@ -15,12 +15,14 @@ static ek_tensor read_after(const ek_bn_call *c, ek_variable v, ek_op write)
     const ek_tensor handle = backing(v);
     const ek_attr dtype = EK_ATTR_T("dtype", ek_variable_dtype(v));
 
-    return ek__emit(c->g, &(ek_node_args){ .type = "ReadVariableOp", .in = &handle, .n_in = 1, .attr = &dtype, .n_attr = 1,
-                                           .control = &write, .n_control = 1, .where = c->where });
+    return ek__node_tensor(c->g, &(ek_node_args){ .type = "ReadVariableOp", .in = &handle, .n_in = 1, .attr = &dtype,
+                                                  .n_attr = 1, .control = &write, .n_control = 1,
+                                                  .where = c->where });
 }
 
 /* A resource's write is followed by a read, which is what the assignment returns in Python. */
-static ek_bn_write write_resource(const ek_bn_call *c, const char *type, const char *name, ek_variable v, ek_tensor value)
+static ek_bn_write write_resource(const ek_bn_call *c, const char *type, const char *name, ek_variable v,
+                                  ek_tensor value)
 {
     const ek_tensor op = EK_EMIT(c->g, c->where, type, name, EK_IN(backing(v), value),
                                  EK_ATTR_T("dtype", ek_variable_dtype(v)));
@@ -30,7 +32,8 @@ static ek_bn_write write_resource(const ek_bn_call *c, const char *type, const c
     return w;
 }
 
-static ek_bn_write write_reference(const ek_bn_call *c, const char *type, const char *name, ek_variable v, ek_tensor value)
+static ek_bn_write write_reference(const ek_bn_call *c, const char *type, const char *name, ek_variable v,
+                                   ek_tensor value)
 {
     const ek_tensor after = ek__emit2(type, backing(v), value, name, c->where);
 

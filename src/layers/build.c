@@ -19,23 +19,16 @@ ek_attr ek__attr_ints(const char *name, const int64_t *at, int count)
 
 /* ---- nodes ------------------------------------------------------------------------------------------ */
 
-ek_tensor ek__emit(ek_graph *g, const ek_node_args *a)
-{
-    const ek_op op = ek__node_build(g, a);
-
-    return (ek_tensor){ op.graph, op.id, 0 };
-}
-
 ek_tensor ek__emit1(const char *type, ek_tensor x, const char *name, ek_where where)
 {
-    return ek__emit(x.graph, &(ek_node_args){ .type = type, .name = name, .in = &x, .n_in = 1, .where = where });
+    return ek__node_tensor(x.graph, &(ek_node_args){ .type = type, .name = name, .in = &x, .n_in = 1, .where = where });
 }
 
 ek_tensor ek__emit2(const char *type, ek_tensor x, ek_tensor y, const char *name, ek_where where)
 {
     const ek_tensor in[] = { x, y };
 
-    return ek__emit(x.graph, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = 2, .where = where });
+    return ek__node_tensor(x.graph, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = 2, .where = where });
 }
 
 /* ---- constants ----------------------------------------------------------------------------------------- */

@@ -22,11 +22,10 @@ ek_attr ek__attr_ints(const char *name, const int64_t *at, int count); /* borrow
 
 /* A node by its type; name NULL: the type. Output 0. */
 #define EK_EMIT(g, place, op_type, node_name, inputs, ...)                                               \
-    ek__emit((g), &(ek_node_args){ .type = (op_type), .name = (node_name), .in = (inputs),               \
+    ek__node_tensor((g), &(ek_node_args){ .type = (op_type), .name = (node_name), .in = (inputs),               \
                                    .n_in = EK_COUNT_OF(inputs), .attr = (ek_attr[]){ __VA_ARGS__ },      \
                                    .n_attr = EK_COUNT_OF(((ek_attr[]){ __VA_ARGS__ })), .where = (place) })
 #define EK_IN(...) ((ek_tensor[]){ __VA_ARGS__ })
-ek_tensor ek__emit(ek_graph *g, const ek_node_args *a);
 
 /* One input, no attributes that do not follow from it. */
 ek_tensor ek__emit1(const char *type, ek_tensor x, const char *name, ek_where where);

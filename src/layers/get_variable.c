@@ -21,12 +21,14 @@ static bool mode_ok(ek_graph *g, int reuse, ek_where where)
 
 ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope_options *o, ek_where where)
 {
-    ek_vscope_args a = { .name = o->name, .default_name = o->default_name, .again = o->scope.scope, .reuse = (int)o->reuse,
-                         .dtype = o->dtype, .use_resource = o->use_resource, .no_name_scope = !o->auxiliary_name_scope };
+    ek_vscope_args a = { .name = o->name, .default_name = o->default_name, .again = o->scope.scope,
+                         .reuse = (int)o->reuse, .dtype = o->dtype, .use_resource = o->use_resource,
+                         .no_name_scope = !o->auxiliary_name_scope };
 
     if (g == NULL) return (ek_scope){ NULL, 0, true };
     if (a.again != NULL && o->scope.graph != g)
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the variable scope \"%s\" belongs to another graph", a.again->name);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the variable scope \"%s\" belongs to another graph",
+                       a.again->name);
     if (g->error.code != EK_OK || !mode_ok(g, a.reuse, where)) return (ek_scope){ g, 0, true };
     a.initializer = keep(g, &o->initializer, sizeof o->initializer, o->initializer.kind != EK_INIT_NONE, where);
     a.regularizer = keep(g, &o->regularizer, sizeof o->regularizer, o->regularizer.kind != 0, where);
@@ -59,7 +61,8 @@ static bool check_shared(ek_graph *g, const ek_get_variable_args *a, const ek_va
     if (dtype != found->dtype) {
         ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
                        "Trying to share variable %s, but specified dtype %s and found dtype %s.", a->full,
-                       ek_dtype_name(dtype), ek_dtype_name(found->is_resource ? found->dtype : ek_dtype_ref(found->dtype)));
+                       ek_dtype_name(dtype),
+                       ek_dtype_name(found->is_resource ? found->dtype : ek_dtype_ref(found->dtype)));
         return false;
     }
     return true;
@@ -75,7 +78,8 @@ static ek_variable share(ek_graph *g, const ek_get_variable_args *a, int32_t id,
             snprintf(origin, sizeof origin, " Originally defined at:\n\n  File \"%s\", line %d\n", found->where.file,
                      found->where.line);
         ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
-                       "Variable %s already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?%s",
+                       "Variable %s already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE "
+                       "in VarScope?%s",
                        a->full, origin);
         return ek__dead_variable(g);
     }
@@ -107,9 +111,10 @@ static bool default_initializer(ek_graph *g, const ek_get_variable_args *a, ek_d
     }
     if (ek_dtype_is_floating(dtype)) *init = ek_glorot_uniform_initializer();
     else *init = ek_zeros_initializer();
-    if (ek_dtype_is_floating(dtype) || ek_dtype_is_integer(dtype) || dtype == EK_BOOL || dtype == EK_STRING) return true;
-    ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "An initializer for variable %s of <dtype: '%s'> is required", a->full,
-                   ek_dtype_name(dtype));
+    if (ek_dtype_is_floating(dtype) || ek_dtype_is_integer(dtype) || dtype == EK_BOOL || dtype == EK_STRING)
+        return true;
+    ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "An initializer for variable %s of <dtype: '%s'> is required",
+                   a->full, ek_dtype_name(dtype));
     return false;
 }
 
@@ -124,9 +129,10 @@ static ek_variable create(ek_graph *g, const ek_get_variable_args *a, const ek_i
         v.value = init->operand;
     } else {
         if (!a->has_shape || !ek_shape_is_known(&a->shape)) {
-            ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
-                           "The initializer passed is not valid. It should be a callable with no arguments and the shape should not "
-                           "be provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined.");
+            ek__graph_fail(
+                g, a->where, EK_INVALID_ARGUMENT,
+                "The initializer passed is not valid. It should be a callable with no arguments and the shape should "
+                "not be provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined.");
             return ek__dead_variable(g);
         }
         v.make = make;
@@ -167,8 +173,8 @@ static bool check_value_dtype(ek_graph *g, const ek_get_variable_args *a)
     dtype = ek_dtype_base(ek_tensor_dtype(t));
     if (!ek_tensor_ok(t) || dtype == a->dtype) return ek_tensor_ok(t);
     ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
-                   "Initializer type '<dtype: '%s'>' and explicit dtype '<dtype: '%s'>' don't match.", ek_dtype_name(dtype),
-                   ek_dtype_name(a->dtype));
+                   "Initializer type '<dtype: '%s'>' and explicit dtype '<dtype: '%s'>' don't match.",
+                   ek_dtype_name(dtype), ek_dtype_name(a->dtype));
     return false;
 }
 

@@ -72,8 +72,9 @@ static int32_t rebuild(guard *w, const ek_node *n, const ek_tensor *in)
         return n->id;
     }
     EK_IN_SCOPE(ek_name_scope_push(w->g, NULL, w->where))
-        op = ek__node_build(w->g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n->n_in, .attr = n->attr,
-                                                   .n_attr = n->n_attr, .device = n->device, .where = w->where });
+        op = ek__node_build(w->g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n->n_in,
+                                                   .attr = n->attr, .n_attr = n->n_attr, .device = n->device,
+                                                   .where = w->where });
     return ek_op_ok(op) ? op.id : n->id;
 }
 

@@ -30,13 +30,14 @@ ek_op ek_variables_initializer_at(ek_graph *g, ek_list list, const char *name, e
     if (g == NULL || g->error.code != EK_OK) return init;
     control = ek__calloc((size_t)list.count + 1, sizeof *control);
     if (control == NULL) {
-        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the initializer of %lld variables", (long long)list.count);
+        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the initializer of %lld variables",
+                       (long long)list.count);
         return init;
     }
     for (int64_t i = 0; i < list.count; i++) control[i] = ek_variable_initializer(variable_at(g, list, i, where));
     if (g->error.code == EK_OK)
-        init = ek__node_build(g, &(ek_node_args){ .type = "NoOp", .name = name != NULL ? name : "init", .control = control,
-                                                  .n_control = (int)list.count, .where = where });
+        init = ek__node_build(g, &(ek_node_args){ .type = "NoOp", .name = name != NULL ? name : "init",
+                                                  .control = control, .n_control = (int)list.count, .where = where });
     ek__free(control);
     return init;
 }
@@ -55,11 +56,11 @@ ek_op ek_local_variables_initializer_at(ek_graph *g, ek_where where)
 
 static const char cpu[] = "/device:CPU:0";
 
-static ek_tensor on_cpu(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n_in, const ek_attr *attr,
-                        int n_attr, ek_where where)
+static ek_tensor on_cpu(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n_in,
+                        const ek_attr *attr, int n_attr, ek_where where)
 {
-    return ek__emit(g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n_in, .attr = attr, .n_attr = n_attr,
-                                        .device = cpu, .where = where });
+    return ek__node_tensor(g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n_in, .attr = attr,
+                                               .n_attr = n_attr, .device = cpu, .where = where });
 }
 #define EK_ON_CPU(type, name, inputs) on_cpu(g, (type), (name), (inputs), EK_COUNT_OF(inputs), NULL, 0, where)
 #define EK_ON_CPU_WITH(type, name, inputs, ...)                                                            \
@@ -95,8 +96,8 @@ static ek_tensor slice(ek_tensor x, int32_t begin, int32_t end, bool open_begin,
         const ek_tensor stack = ints_on_cpu(g, begin, EK_SHAPE(1), "stack", where);
         const ek_tensor stack_1 = ints_on_cpu(g, end, EK_SHAPE(1), "stack_1", where);
         const ek_tensor stack_2 = ints_on_cpu(g, 1, EK_SHAPE(1), "stack_2", where);
-        out = EK_ON_CPU_WITH("StridedSlice", own, EK_IN(x, stack, stack_1, stack_2), EK_ATTR_I("begin_mask", open_begin),
-                        EK_ATTR_I("end_mask", open_end));
+        out = EK_ON_CPU_WITH("StridedSlice", own, EK_IN(x, stack, stack_1, stack_2),
+                             EK_ATTR_I("begin_mask", open_begin), EK_ATTR_I("end_mask", open_end));
     }
     return out;
 }
@@ -174,7 +175,8 @@ static ek_tensor report(ek_graph *g, ek_list list, ek_where where)
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory to ask %lld variables", (long long)list.count);
         return out;
     }
-    for (int64_t i = 0; i < list.count; i++) is[i] = ek_is_variable_initialized_at(variable_at(g, list, i, where), where);
+    for (int64_t i = 0; i < list.count; i++)
+        is[i] = ek_is_variable_initialized_at(variable_at(g, list, i, where), where);
     if (g->error.code == EK_OK) {
         mask = on_cpu(g, "Pack", "stack", is, (int)list.count, NULL, 0, where);
         mask = EK_ON_CPU("LogicalNot", NULL, EK_IN(mask));

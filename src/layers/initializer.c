@@ -18,7 +18,8 @@ static ek_tensor filled(ek_tensor (*with)(ek_graph *, const ek_zeros_options *, 
     return with(g, &(ek_zeros_options){ .size = sizeof(ek_zeros_options), .shape = *shape, .dtype = dtype }, where);
 }
 
-static ek_tensor constant(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype, ek_where where)
+static ek_tensor constant(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype,
+                          ek_where where)
 {
     const ek_literal v = init->array != NULL ? ek_value(init->array) : ek_scalar(dtype, init->value);
 
@@ -31,9 +32,11 @@ static ek_tensor constant(ek_graph *g, const ek_initializer *init, const ek_shap
 static ek_tensor uniform(ek_graph *g, const ek_shape *shape, double minval, double maxval, ek_dtype dtype, int64_t seed,
                          ek_where where)
 {
-    return ek_random_uniform_with(g, &(ek_random_uniform_options){ .size = sizeof(ek_random_uniform_options), .shape = *shape,
-                                                                   .minval = minval, .maxval = maxval, .dtype = dtype,
-                                                                   .seed = seed }, where);
+    return ek_random_uniform_with(g,
+                                  &(ek_random_uniform_options){ .size = sizeof(ek_random_uniform_options),
+                                                                .shape = *shape, .minval = minval, .maxval = maxval,
+                                                                .dtype = dtype, .seed = seed },
+                                  where);
 }
 
 static ek_tensor normal(ek_tensor (*with)(ek_graph *, const ek_random_normal_options *, ek_where), ek_graph *g,
@@ -93,15 +96,17 @@ ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shap
     case EK_INIT_ONES: return filled(ek_ones_with, g, &shape, dtype, where);
     case EK_INIT_CONSTANT: return constant(g, init, &shape, dtype, where);
     case EK_INIT_RANDOM_UNIFORM: return uniform(g, &shape, init->minval, init->maxval, dtype, init->seed, where);
-    case EK_INIT_RANDOM_NORMAL: return normal(ek_random_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
-    case EK_INIT_TRUNCATED_NORMAL: return normal(ek_truncated_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
+    case EK_INIT_RANDOM_NORMAL:
+        return normal(ek_random_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
+    case EK_INIT_TRUNCATED_NORMAL:
+        return normal(ek_truncated_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
     case EK_INIT_VARIANCE_SCALING: return variance_scaling(g, init, &shape, dtype, where);
     case EK_INIT_CALL:
         if (init->call != NULL) return init->call(g, shape, dtype, init->arg);
         break;
     default: break;
     }
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "this is no initializer (kind %d); make one with ek_..._initializer()",
-                   (int)init->kind);
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   "this is no initializer (kind %d); make one with ek_..._initializer()", (int)init->kind);
     return ek__dead(g);
 }

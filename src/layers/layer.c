@@ -37,8 +37,10 @@ bool ek__layer_ready(ek_layer *l, ek_where where)
 
 ek_scope ek__layer_enter_variables(const ek_layer *l, ek_where where)
 {
-    return ek__vscope_push(l->graph, &(ek_vscope_args){ .again = l->scope, .use_resource = EK_DEFAULT, .no_name_scope = true,
-                                                        .reuse = l->built ? EK_VSCOPE_REUSE : l->reuse }, where);
+    return ek__vscope_push(l->graph,
+                           &(ek_vscope_args){ .again = l->scope, .use_resource = EK_DEFAULT, .no_name_scope = true,
+                                              .reuse = l->built ? EK_VSCOPE_REUSE : l->reuse },
+                           where);
 }
 
 ek_scope ek__layer_enter_names(const ek_layer *l, ek_where where)

@@ -100,8 +100,9 @@ ek_tensor ek_nn_batch_normalization_with(const ek_nn_batch_normalization_options
 
 ek_tensor ek_batch_norm_with_global_normalization_with(const ek_global_normalization_options *o, ek_where where)
 {
-    ek_nn_batch_normalization_options n = { .size = sizeof n, .x = o->t, .mean = o->m, .variance = o->v, .offset = o->beta,
-                                            .variance_epsilon = o->variance_epsilon, .name = o->name };
+    ek_nn_batch_normalization_options n = { .size = sizeof n, .x = o->t, .mean = o->m, .variance = o->v,
+                                            .offset = o->beta, .variance_epsilon = o->variance_epsilon,
+                                            .name = o->name };
 
     if (o->scale_after_normalization) n.scale = o->gamma;
     return ek_nn_batch_normalization_with(&n, where);

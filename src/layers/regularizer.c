@@ -3,7 +3,10 @@
 
 enum { NONE, KERAS, CALL };
 
-ek_regularizer ek_l1_l2_regularizer(double l1, double l2) { return (ek_regularizer){ .kind = KERAS, .l1 = l1, .l2 = l2 }; }
+ek_regularizer ek_l1_l2_regularizer(double l1, double l2)
+{
+    return (ek_regularizer){ .kind = KERAS, .l1 = l1, .l2 = l2 };
+}
 ek_regularizer ek_l1_regularizer(double l1) { return ek_l1_l2_regularizer(l1, 0.0); }
 ek_regularizer ek_l2_regularizer(double l2) { return ek_l1_l2_regularizer(0.0, l2); }
 

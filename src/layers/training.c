@@ -15,8 +15,8 @@ static ek_tensor learning_phase(ek_graph *g, ek_where where)
     if (found >= 0) return (ek_tensor){ g, found, 0 };
     EK_IN_SCOPE(ek_name_scope_push(g, NULL, where))
         phase = ek_placeholder_with_default_with(g, &(ek_placeholder_with_default_options){
-            .size = sizeof(ek_placeholder_with_default_options), .value = ek_bool(false), .shape = EK_SCALAR, .name = name },
-            where);
+            .size = sizeof(ek_placeholder_with_default_options), .value = ek_bool(false), .shape = EK_SCALAR,
+            .name = name }, where);
     return phase;
 }
 
@@ -40,6 +40,12 @@ static bool mode_of_value(ek_graph *g, int v, ek_mode *mode, ek_where where)
     return false;
 }
 
+static bool exists(const ek_graph *g, ek_tensor t)
+{
+    if (t.index == EK_TRAINING_VARIABLE) return t.op < g->n_variables;
+    return t.op < g->n_nodes && t.index >= 0 && t.index < ek__node(g, t.op)->n_out;
+}
+
 bool ek__mode_of(ek_graph *g, ek_tensor training, ek_mode *mode, ek_where where)
 {
     *mode = (ek_mode){ .known = EK_MODE_DYNAMIC, .pred = ek_operand_of_tensor(training) };
@@ -51,7 +57,7 @@ bool ek__mode_of(ek_graph *g, ek_tensor training, ek_mode *mode, ek_where where)
     case EK_TRAINING_PHASE: mode->pred = ek_operand_of_tensor(learning_phase(g, where)); break;
     default: break;
     }
-    if (training.index != EK_TRAINING_PHASE && (training.graph != g || training.op < 0)) {
+    if (training.index != EK_TRAINING_PHASE && (training.graph != g || training.op < 0 || !exists(g, training))) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, training.graph == g || training.graph == NULL
                        ? "training is a dead tensor: the call that made it failed, or it was never set"
                        : "training is a tensor of another graph");

@@ -65,9 +65,11 @@ static bool check_first_value(ek_graph *g, const ek_variable_args *a, const char
     if (!ek_tensor_ok(value)) return false;
     shape = ek_tensor_shape(value);
     if (a->make == NULL && ek__node(g, value.op)->context != 0) {
-        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
-                       "Initializer for variable %s is from inside a control-flow construct, such as a loop or conditional. "
-                       "When creating a variable inside a loop or conditional, use a lambda as the initializer.", name);
+        ek__graph_fail(
+            g, a->where, EK_INVALID_ARGUMENT,
+            "Initializer for variable %s is from inside a control-flow construct, such as a loop or conditional. "
+            "When creating a variable inside a loop or conditional, use a lambda as the initializer.",
+            name);
         return false;
     }
     if (a->dtype != EK_DTYPE_NONE && ek_dtype_base(ek_tensor_dtype(value)) != a->dtype) {
@@ -91,7 +93,7 @@ static ek_tensor variable_node(ek_graph *g, const ek_variable_args *a, ek_tensor
     ek_shape shape = a->validate_shape ? ek_tensor_shape(value) : EK_UNKNOWN_SHAPE;
 
     if (!ek_tensor_ok(value)) return ek__dead(g);
-    return ek__emit(g, &(ek_node_args){
+    return ek__node_tensor(g, &(ek_node_args){
         .type = "VariableV2", .name = ek_name_scope(g), .where = a->where, .n_attr = 2,
         .attr = (ek_attr[]){ EK_ATTR("shape", EK_ATTR_SHAPE, shape, &shape),
                              EK_ATTR_T("dtype", ek_dtype_base(ek_tensor_dtype(value))) } });
@@ -131,7 +133,7 @@ static ek_tensor handle_node(ek_graph *g, const ek_variable_args *a, const char 
 {
     ek_shape shape = ek_tensor_shape(value);
 
-    return ek__emit(g, &(ek_node_args){
+    return ek__node_tensor(g, &(ek_node_args){
         .type = "VarHandleOp", .name = ek_name_scope(g), .where = a->where, .n_attr = 3,
         .attr = (ek_attr[]){ ek__attr_string("shared_name", name), EK_ATTR("shape", EK_ATTR_SHAPE, shape, &shape),
                              EK_ATTR_T("dtype", ek_dtype_base(ek_tensor_dtype(value))) } });
@@ -155,7 +157,8 @@ static void make_resource(ek_graph *g, const ek_variable_args *a, ek_variable_in
     info->dtype = ek_dtype_base(ek_tensor_dtype(value));
     info->shape = ek_tensor_shape(value);
     info->op = handle.op;
-    EK_IN_SCOPE(ek_name_scope_push(g, "IsInitialized", a->where)) ek__emit1("VarIsInitializedOp", handle, NULL, a->where);
+    EK_IN_SCOPE(ek_name_scope_push(g, "IsInitialized", a->where))
+        ek__emit1("VarIsInitializedOp", handle, NULL, a->where);
     EK_IN_SCOPE(ek_name_scope_push(g, "Assign", a->where)) {
         const char *name = ek_name_scope(g);
         EK_IN_SCOPE(ek__colocate_push(g, NULL, 0, true, a->where))
@@ -193,8 +196,8 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
         }
     if (g->error.code != EK_OK) return v;
     if (info.name == NULL || info.snapshot.node < 0) {
-        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "variable %s has no initial value: the call that made it failed",
-                       a->name);
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
+                       "variable %s has no initial value: the call that made it failed", a->name);
         return v;
     }
     if (note(g, &info, &v)) collect(g, a, v);
@@ -204,8 +207,14 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
 ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, ek_where where)
 {
     ek_variable_args a = {
-        .name = o->name != NULL ? o->name : "Variable", .value = o->value, .dtype = o->dtype, .trainable = o->trainable,
-        .validate_shape = o->validate_shape, .collections = o->collections, .constraint = &o->constraint, .where = where,
+        .name = o->name != NULL ? o->name : "Variable",
+        .value = o->value,
+        .dtype = o->dtype,
+        .trainable = o->trainable,
+        .validate_shape = o->validate_shape,
+        .collections = o->collections,
+        .constraint = &o->constraint,
+        .where = where,
     };
 
     if (g == NULL) return ek__dead_variable(NULL);
@@ -260,7 +269,7 @@ ek_constraint ek_variable_constraint(ek_variable v)
 
 ek_variable ek_variable_by_name(ek_graph *g, const char *name)
 {
-    for (int64_t i = 0; g != NULL && i < g->n_variables; i++)
+    for (int64_t i = 0; g != NULL && name != NULL && i < g->n_variables; i++)
         if (strcmp(g->variable[i]->name, name) == 0) return (ek_variable){ g, (int32_t)i };
     return ek__dead_variable(g);
 }

@@ -23,7 +23,8 @@ typedef struct ek_variable_args {
 ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);
 
 /* The initial value of a variable of this shape and dtype, in the current name scope. */
-ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype, ek_where where);
+ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype,
+                                ek_where where);
 static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
 
 /* The loss, dead where there is none (or the graph failed). */

@@ -63,10 +63,13 @@ static void virtual_batches_are_checked(void **state)
 {
     (void)state;
     ek_batch_normalization(x, .virtual_batch_size = 0);
-    expect_failure(graph, "virtual_batch_size must be a positive integer that divides the true batch size of the input Tensor");
+    expect_failure(
+        graph, "virtual_batch_size must be a positive integer that divides the true batch size of the input Tensor");
     assert_int_equal(begin(NULL), 0);
-    ek_batch_normalization(ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(4, 3)), .axis = 0, .virtual_batch_size = 2);
-    expect_failure(graph, "When using virtual_batch_size, the batch dimension must be 0 and thus axis cannot include 0");
+    ek_batch_normalization(ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(4, 3)), .axis = 0,
+                           .virtual_batch_size = 2);
+    expect_failure(graph,
+                   "When using virtual_batch_size, the batch dimension must be 0 and thus axis cannot include 0");
 }
 
 static void no_adjustment(ek_tensor shape, ek_tensor *scale, ek_tensor *offset, void *arg)
@@ -86,7 +89,8 @@ static void an_axis_of_unknown_size_is_refused(void **state)
 {
     (void)state;
     ek_batch_normalization(ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(4, -1)));
-    expect_failure(graph, "('Input has undefined `axis` dimension. Input shape: ', TensorShape([Dimension(4), Dimension(None)]))");
+    expect_failure(
+        graph, "('Input has undefined `axis` dimension. Input shape: ', TensorShape([Dimension(4), Dimension(None)]))");
 }
 
 static void integers_fail_in_the_first_mixed_operation(void **state)
@@ -100,8 +104,9 @@ static void a_float64_image_fails_in_the_fused_operation(void **state)
 {
     (void)state;
     ek_batch_normalization(ek_placeholder(graph, EK_FLOAT64, .shape = EK_SHAPE(-1, 4, 4, 3)));
-    expect_failure(graph,
-                   "Value passed to parameter 'x' has DataType float64 not in list of allowed values: float16, bfloat16, float32");
+    expect_failure(
+        graph,
+        "Value passed to parameter 'x' has DataType float64 not in list of allowed values: float16, bfloat16, float32");
 }
 
 static void training_must_be_zero_or_one(void **state)
@@ -133,8 +138,10 @@ static void reuse_without_a_name_finds_nothing(void **state)
 {
     (void)state;
     ek_batch_normalization(x, .reuse = EK_REUSE);
-    expect_failure(graph, "Variable batch_normalization/gamma does not exist, or was not created with tf.get_variable(). Did you mean "
-                   "to set reuse=tf.AUTO_REUSE in VarScope?");
+    expect_failure(
+        graph,
+        "Variable batch_normalization/gamma does not exist, or was not created with tf.get_variable(). Did you mean "
+        "to set reuse=tf.AUTO_REUSE in VarScope?");
 }
 
 static void the_failure_has_the_callers_line(void **state)
@@ -170,7 +177,8 @@ static void later_inputs_must_fit_the_first(void **state)
         ek_batch_norm_call(layer, ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(-1, -1)));
         expect_fine(graph);
         ek_batch_norm_call(layer, ek_placeholder(graph, EK_FLOAT32, .shape = shape));
-        snprintf(text, sizeof text, "Input 0 of layer batch_normalization is incompatible with the layer: %s", bad[i].text);
+        snprintf(text, sizeof text, "Input 0 of layer batch_normalization is incompatible with the layer: %s",
+                 bad[i].text);
         expect_failure(graph, text);
         assert_int_equal(begin(NULL), 0);
     }
@@ -242,7 +250,8 @@ static void regularizers_add_losses_for_new_variables_only(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++)
-        ek_batch_normalization(x, .name = "bn", .reuse = EK_AUTO_REUSE, .gamma_regularizer = ek_l1_l2_regularizer(0.5, 0.25));
+        ek_batch_normalization(x, .name = "bn", .reuse = EK_AUTO_REUSE,
+                               .gamma_regularizer = ek_l1_l2_regularizer(0.5, 0.25));
     expect_fine(graph);
     losses = ek_get_collection(graph, EK_REGULARIZATION_LOSSES);
     assert_int_equal(losses.count, 1);
@@ -257,7 +266,8 @@ static void a_variable_as_training_is_always_dynamic(void **state)
     (void)state;
     ek_batch_normalization(x, .training = EK_TRAINING(flag));
     expect_fine(graph);
-    assert_string_equal(ek_item_name(graph, ek_get_collection(graph, EK_UPDATE_OPS).item[0]), "batch_normalization/cond_2/Merge");
+    assert_string_equal(ek_item_name(graph, ek_get_collection(graph, EK_UPDATE_OPS).item[0]),
+                        "batch_normalization/cond_2/Merge");
     ek_graph_destroy(graph);
 }
 
@@ -266,7 +276,8 @@ static void a_constant_counts_by_truth(void **state)
     (void)state;
     ek_batch_normalization(x, .training = ek_constant(graph, ek_int(5)));
     expect_fine(graph);
-    assert_string_equal(ek_item_name(graph, ek_get_collection(graph, EK_UPDATE_OPS).item[0]), "batch_normalization/AssignMovingAvg");
+    assert_string_equal(ek_item_name(graph, ek_get_collection(graph, EK_UPDATE_OPS).item[0]),
+                        "batch_normalization/AssignMovingAvg");
     ek_graph_destroy(graph);
 }
 
@@ -325,17 +336,30 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
     const struct CMUnitTest tests[] = {
-        TEST(no_axes_are_refused), TEST(unknown_clipping_keys_are_refused_only_with_renorm),
-        TEST(unknown_rank_and_scalars_are_refused), TEST(axes_outside_are_refused), TEST(an_axis_given_twice_is_refused),
-        TEST(virtual_batches_are_checked), TEST(virtual_batches_exclude_an_adjustment),
-        TEST(an_axis_of_unknown_size_is_refused), TEST(integers_fail_in_the_first_mixed_operation),
-        TEST(a_float64_image_fails_in_the_fused_operation), TEST(training_must_be_zero_or_one),
-        TEST(training_that_is_no_bool_fails_in_switch), TEST(a_name_taken_is_refused),
-        TEST(reuse_without_a_name_finds_nothing), TEST(the_failure_has_the_callers_line),
-        TEST(later_inputs_must_fit_the_first), TEST(a_layer_shows_its_variables), TEST(layer_objects_number_their_names),
-        TEST(default_names_of_scopes_and_variables_can_part), TEST(update_ops_exist_empty_after_inference),
-        TEST(regularizers_add_losses_for_new_variables_only), TEST(a_variable_as_training_is_always_dynamic),
-        TEST(a_constant_counts_by_truth), TEST(the_learning_phase_is_one_placeholder),
+        TEST(no_axes_are_refused),
+        TEST(unknown_clipping_keys_are_refused_only_with_renorm),
+        TEST(unknown_rank_and_scalars_are_refused),
+        TEST(axes_outside_are_refused),
+        TEST(an_axis_given_twice_is_refused),
+        TEST(virtual_batches_are_checked),
+        TEST(virtual_batches_exclude_an_adjustment),
+        TEST(an_axis_of_unknown_size_is_refused),
+        TEST(integers_fail_in_the_first_mixed_operation),
+        TEST(a_float64_image_fails_in_the_fused_operation),
+        TEST(training_must_be_zero_or_one),
+        TEST(training_that_is_no_bool_fails_in_switch),
+        TEST(a_name_taken_is_refused),
+        TEST(reuse_without_a_name_finds_nothing),
+        TEST(the_failure_has_the_callers_line),
+        TEST(later_inputs_must_fit_the_first),
+        TEST(a_layer_shows_its_variables),
+        TEST(layer_objects_number_their_names),
+        TEST(default_names_of_scopes_and_variables_can_part),
+        TEST(update_ops_exist_empty_after_inference),
+        TEST(regularizers_add_losses_for_new_variables_only),
+        TEST(a_variable_as_training_is_always_dynamic),
+        TEST(a_constant_counts_by_truth),
+        TEST(the_learning_phase_is_one_placeholder),
         TEST(running_out_of_memory_is_reported_and_leaks_nothing),
     };
 

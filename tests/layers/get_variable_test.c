@@ -18,8 +18,10 @@ static void a_variable_made_twice_is_refused(void **state)
     const int line = __LINE__ + 1;
     ek_get_variable(graph, "w", .shape = EK_SHAPE(2));
     ek_get_variable(graph, "w", .shape = EK_SHAPE(2));
-    snprintf(text, sizeof text, "Variable w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in "
-             "VarScope? Originally defined at:\n\n  File \"%s\", line %d\n", __FILE__, line);
+    snprintf(text, sizeof text,
+             "Variable w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in "
+             "VarScope? Originally defined at:\n\n  File \"%s\", line %d\n",
+             __FILE__, line);
     (void)state;
     expect_failure(graph, text);
 }
@@ -29,7 +31,9 @@ static void a_resource_variable_made_twice_is_refused_without_its_origin(void **
     (void)state;
     ek_get_variable(graph, "w", .shape = EK_SHAPE(2), .use_resource = EK_YES);
     ek_get_variable(graph, "w", .shape = EK_SHAPE(2), .use_resource = EK_YES);
-    expect_failure(graph, "Variable w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?");
+    expect_failure(
+        graph,
+        "Variable w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?");
 }
 
 static void reuse_of_a_variable_that_is_not_there_is_refused(void **state)
@@ -37,7 +41,8 @@ static void reuse_of_a_variable_that_is_not_there_is_refused(void **state)
     (void)state;
     ek_with_variable_scope(graph, "net", .reuse = EK_REUSE)
         ek_get_variable(graph, "w", .shape = EK_SHAPE(2));
-    expect_failure(graph, "Variable net/w does not exist, or was not created with tf.get_variable(). Did you mean to set "
+    expect_failure(graph,
+                   "Variable net/w does not exist, or was not created with tf.get_variable(). Did you mean to set "
                    "reuse=tf.AUTO_REUSE in VarScope?");
 }
 
@@ -114,8 +119,10 @@ static void a_shape_with_a_hole_is_refused(void **state)
 {
     (void)state;
     ek_get_variable(graph, "w", .shape = EK_SHAPE(-1, 2));
-    expect_failure(graph, "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be "
-                   "provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined.");
+    expect_failure(
+        graph,
+        "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be "
+        "provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined.");
 }
 
 static void a_value_of_another_dtype_is_refused(void **state)
@@ -282,7 +289,8 @@ static void defaults_of_a_scope_reach_inside_except_the_constraint(void **state)
     ek_variable outer, inner;
 
     (void)state;
-    ek_with_variable_scope(graph, "a", .dtype = EK_FLOAT64, .use_resource = EK_YES, .constraint = ek_non_neg_constraint()) {
+    ek_with_variable_scope(graph, "a", .dtype = EK_FLOAT64, .use_resource = EK_YES,
+                           .constraint = ek_non_neg_constraint()) {
         outer = ek_get_variable(graph, "w", .shape = EK_SCALAR);
         ek_with_variable_scope(graph, "b")
             inner = ek_get_variable(graph, "w", .shape = EK_SCALAR);
@@ -298,7 +306,8 @@ static void defaults_of_a_scope_reach_inside_except_the_constraint(void **state)
 static void collections_are_those_that_were_asked_for(void **state)
 {
     (void)state;
-    ek_get_variable(graph, "l", .shape = EK_SCALAR, .trainable = false, .collections = EK_KEYS(EK_LOCAL_VARIABLES, "mine"));
+    ek_get_variable(graph, "l", .shape = EK_SCALAR, .trainable = false,
+                    .collections = EK_KEYS(EK_LOCAL_VARIABLES, "mine"));
     ek_get_variable(graph, "t", .shape = EK_SCALAR, .collections = EK_KEYS(EK_TRAINABLE_VARIABLES));
     expect_fine(graph);
     assert_int_equal(ek_global_variables(graph).count, 0);
@@ -314,7 +323,8 @@ static void build_some(ek_graph *g)
 {
     ek_variable_scope net;
 
-    ek_with_variable_scope(g, "net", .initializer = ek_constant_initializer(1.0), .regularizer = ek_l2_regularizer(0.1)) {
+    ek_with_variable_scope(g, "net", .initializer = ek_constant_initializer(1.0),
+                           .regularizer = ek_l2_regularizer(0.1)) {
         net = ek_get_variable_scope(g);
         ek_get_variable(g, "w", .shape = EK_SHAPE(2));
         ek_with_variable_scope(g, NULL, .default_name = "d")

@@ -19,7 +19,8 @@ static double unit(double v, ek_dtype dtype)
 {
     const double least = fmax(fabs(v), 0.125);
 
-    return dtype == EK_FLOAT64 ? nextafter(least, INFINITY) - least : (double)(nextafterf((float)least, INFINITY) - (float)least);
+    return dtype == EK_FLOAT64 ? nextafter(least, INFINITY) - least
+                               : (double)(nextafterf((float)least, INFINITY) - (float)least);
 }
 
 static void check(const sample *s)
@@ -49,8 +50,8 @@ static void values_are_those_of_tensorflow(void **state)
     const sample samples[] = {
         { "random_normal", ek_random_normal_initializer(.mean = 1, .stddev = 2, .seed = 3), EK_SHAPE(5), EK_FLOAT32, 4,
           { 0x1.8fc916p+1, -0x1.83aa08p-1, 0x1.39474ep+0, 0x1.5ec7aep+0, 0x1.68c304p+1 } },
-        { "truncated_normal", ek_truncated_normal_initializer(.mean = 1, .stddev = 2, .seed = 3), EK_SHAPE(5), EK_FLOAT32, 4,
-          { 0x1.8fc916p+1, -0x1.83aa08p-1, 0x1.39474ep+0, 0x1.5ec7aep+0, 0x1.59c4e8p-1 } },
+        { "truncated_normal", ek_truncated_normal_initializer(.mean = 1, .stddev = 2, .seed = 3), EK_SHAPE(5),
+          EK_FLOAT32, 4, { 0x1.8fc916p+1, -0x1.83aa08p-1, 0x1.39474ep+0, 0x1.5ec7aep+0, 0x1.59c4e8p-1 } },
         { "variance_scaling", ek_variance_scaling_initializer(.scale = 2, .mode = EK_FAN_OUT,
           .distribution = EK_DISTRIBUTION_UNTRUNCATED_NORMAL, .seed = 1), EK_SHAPE(2, 3), EK_FLOAT32, 4,
           { -0x1.532b26p-1, 0x1.3650c4p+0, 0x1.b4f8ap-5, -0x1.fe94eap+0, 0x1.4bec64p-4, 0x1.ee5178p-2 } },

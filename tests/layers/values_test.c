@@ -67,7 +67,8 @@ static const int after[] = { 1, 2, 10, 100, 1000 };
 
 static void check_vectors(ek_shape shape, const double variance[5], const double inference[5], bool resource, bool flag)
 {
-    const ek_array *rows = ek_array_of(EK_FLOAT32, (ek_shape){ .rank = shape.rank, .dim = { 3, 1, 1, 1 } }, (float[]){ -10, 0, 10 });
+    const ek_array *rows =
+        ek_array_of(EK_FLOAT32, (ek_shape){ .rank = shape.rank, .dim = { 3, 1, 1, 1 } }, (float[]){ -10, 0, 10 });
     const ek_array *yes = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ true });
     ek_use_resource_variables(graph, resource);
     ek_tensor x = ek_placeholder(graph, EK_FLOAT32, .shape = shape);
@@ -82,7 +83,8 @@ static void check_vectors(ek_shape shape, const double variance[5], const double
     ek_array_unref(run(z, x, rows, EK_EMPTY_LIST));
     for (int done = 0, i = 0; i < 5; done = after[i++]) {
         for (int k = done; k < after[i]; k++)
-            assert_int_equal(ek_run(session, .feed = { { x, rows }, { chosen, yes } }, .fetch = { { y, &value } }, .also = updates), EK_OK);
+            assert_int_equal(ek_run(session, .feed = { { x, rows }, { chosen, yes } }, .fetch = { { y, &value } },
+                                    .also = updates), EK_OK);
         near(ek_array_get(value, 0), -1.2247357, 2e-6);
         ek_array_unref(value); /* ek_session_get gives a new one */
         assert_int_equal(ek_session_get(session, moving, &value), EK_OK);
@@ -153,7 +155,8 @@ static void check_degenerate(ek_shape shape, ek_shape one, ek_shape none)
     ek_array *row = ek_array_of(EK_FLOAT32, one, (float[]){ 5, -7 });
     ek_array *nothing = ek_array_of(EK_FLOAT32, none, NULL), *out, *moving = NULL;
     ek_tensor x = ek_placeholder(graph, EK_FLOAT32, .shape = shape);
-    ek_tensor y = ek_batch_normalization(x, .training = EK_TRUE, .beta_initializer = ek_constant_initializer(0.25), .name = "bn");
+    ek_tensor y =
+        ek_batch_normalization(x, .training = EK_TRUE, .beta_initializer = ek_constant_initializer(0.25), .name = "bn");
     const ek_list updates = ek_get_collection(graph, EK_UPDATE_OPS);
 
     start();
@@ -214,8 +217,9 @@ static void virtual_batches_must_divide_the_batch(void **state)
     (void)state;
     start();
     assert_int_equal(ek_run(session, .feed = { { x, rows } }, .fetch = { { y, &out } }), EK_INVALID_ARGUMENT);
-    assert_non_null(strstr(ek_last_error()->text,
-                           "Input to reshape is a tensor with 18 values, but the requested shape requires a multiple of 12"));
+    assert_non_null(
+        strstr(ek_last_error()->text,
+               "Input to reshape is a tensor with 18 values, but the requested shape requires a multiple of 12"));
     ek_array_unref(rows);
 }
 
@@ -228,12 +232,14 @@ static void two_and_minus_one(ek_tensor shape, ek_tensor *scale, ek_tensor *offs
 
 static void an_adjustment_works_in_training_only(void **state)
 {
-    ek_array *rows = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 1), (float[]){ -1, 1 }), *yes = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ true });
+    ek_array *rows = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 1), (float[]){ -1, 1 }),
+             *yes = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ true });
     ek_array *out = NULL;
     int calls = 0;
     ek_tensor x = ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(-1, 1));
     ek_tensor flag = ek_placeholder_with_default(graph, ek_bool(false), .shape = EK_SCALAR);
-    ek_tensor y = ek_batch_normalization(x, .training = flag, .epsilon = 0, .adjustment = { two_and_minus_one, &calls });
+    ek_tensor y = ek_batch_normalization(x, .training = flag, .epsilon = 0,
+                                         .adjustment = { two_and_minus_one, &calls });
 
     (void)state;
     ek_batch_normalization(x, .adjustment = { two_and_minus_one, &calls });
@@ -275,7 +281,7 @@ static void updates_run_with_the_flag_off_change_nothing(void **state)
     }
 }
 
-/* ---- variables ---------------------------------------------------------------------------------------------------- */
+/* ---- variables ---------------------------------------------------------------------------------------------- */
 
 /* v is made from w; whatever order the initializers run in, v sees w's value. */
 static void initial_values_that_read_variables_are_guarded(void **state)
@@ -284,8 +290,9 @@ static void initial_values_that_read_variables_are_guarded(void **state)
     ek_variable v = ek_variable_create(graph, ek_plus(ek_times(w, 2.0), 1.0), .name = "v");
 
     (void)state;
-    expect_names(graph, 9, "v/IsVariableInitialized v/cond/Switch v/cond/switch_t v/cond/switch_f v/cond/pred_id v/cond/read "
-                            "v/cond/read/Switch v/cond/Switch_1 v/cond/Merge w/read_v mul_v add_v v/Assign v/read");
+    expect_names(graph, 9,
+                 "v/IsVariableInitialized v/cond/Switch v/cond/switch_t v/cond/switch_f v/cond/pred_id v/cond/read "
+                 "v/cond/read/Switch v/cond/Switch_1 v/cond/Merge w/read_v mul_v add_v v/Assign v/read");
     start();
     near(scalar_of(ek_variable_value(v)), 7.0, 0);
 }
@@ -305,8 +312,10 @@ static void initialized_value_is_the_value_once_there_is_one(void **state)
 
 static void uninitialized_variables_are_reported(void **state)
 {
-    ek_variable a = ek_get_variable(graph, "a", .shape = EK_SHAPE(2)), b = ek_get_variable(graph, "b", .shape = EK_SHAPE(2));
-    ek_variable c = ek_variable_create(graph, 1.0, .use_resource = EK_YES, .name = "c", .collections = EK_KEYS(EK_LOCAL_VARIABLES));
+    ek_variable a = ek_get_variable(graph, "a", .shape = EK_SHAPE(2)),
+                b = ek_get_variable(graph, "b", .shape = EK_SHAPE(2));
+    ek_variable c =
+        ek_variable_create(graph, 1.0, .use_resource = EK_YES, .name = "c", .collections = EK_KEYS(EK_LOCAL_VARIABLES));
     ek_tensor report = ek_report_uninitialized_variables(graph);
     ek_array *out;
 
@@ -323,7 +332,8 @@ static void uninitialized_variables_are_reported(void **state)
     assert_memory_equal(((const ek_string *)ek_array_cdata(out))[0].data, "a", 1);
     assert_memory_equal(((const ek_string *)ek_array_cdata(out))[1].data, "c", 1);
     ek_array_unref(out);
-    assert_int_equal(ek_run(session, .target = { ek_variable_initializer(a), ek_local_variables_initializer(graph) }), EK_OK);
+    assert_int_equal(ek_run(session, .target = { ek_variable_initializer(a), ek_local_variables_initializer(graph) }),
+                     EK_OK);
     out = run(report, (ek_tensor){ NULL, 0, 0 }, NULL, EK_EMPTY_LIST);
     assert_int_equal(ek_array_count(out), 0);
     ek_array_unref(out);
@@ -332,8 +342,9 @@ static void uninitialized_variables_are_reported(void **state)
 static void regularizers_and_constraints_compute_what_they_say(void **state)
 {
     ek_array *start_at = ek_array_of(EK_FLOAT32, EK_SHAPE(2), (float[]){ -2, 3 }), *out;
-    ek_variable w = ek_get_variable(graph, "w", .shape = EK_SHAPE(2), .initializer = ek_constant_initializer(0, .array = start_at),
-                                    .regularizer = ek_l1_l2_regularizer(0.5, 0.25), .constraint = ek_non_neg_constraint());
+    ek_variable w =
+        ek_get_variable(graph, "w", .shape = EK_SHAPE(2), .initializer = ek_constant_initializer(0, .array = start_at),
+                        .regularizer = ek_l1_l2_regularizer(0.5, 0.25), .constraint = ek_non_neg_constraint());
     const ek_constraint c = ek_variable_constraint(w);
     const ek_list losses = ek_get_collection(graph, EK_REGULARIZATION_LOSSES);
     ek_tensor held = c.call(w, c.arg);

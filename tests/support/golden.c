@@ -39,7 +39,8 @@ static bool same_count(const char *name, const ek_graph *want, const ek_graph *f
 
     if (n == m) return true;
     fprintf(stderr, "%s: TensorFlow 1.15 makes %lld nodes, here are %lld; the first too %s is %s\n", name, (long long)n,
-            (long long)m, m > n ? "many" : "few", ek_op_name(m > n ? ek_graph_op_at(found, n) : ek_graph_op_at(want, m)));
+            (long long)m, m > n ? "many" : "few",
+            ek_op_name(m > n ? ek_graph_op_at(found, n) : ek_graph_op_at(want, m)));
     return false;
 }
 
@@ -105,7 +106,8 @@ static void print_expected(const json *item, char *text, size_t size)
     } else if (json_string(item, "context") != NULL) {
         snprintf(text, size, "context %s", json_string(item, "context"));
     } else if (json_string(item, "variable") != NULL) {
-        at = (size_t)snprintf(text, size, "variable %s dtype %s shape [", json_string(item, "variable"), json_string(item, "dtype"));
+        at = (size_t)snprintf(text, size, "variable %s dtype %s shape [", json_string(item, "variable"),
+                              json_string(item, "dtype"));
         for (const json *d = json_get(item, "shape")->child; d != NULL && at < size; d = d->next)
             at += (size_t)snprintf(text + at, size - at, " %.0f", d->number);
         if (at < size)
@@ -127,11 +129,13 @@ static bool same_collection(const char *name, ek_graph *g, const json *want)
         snprintf(b, sizeof b, "nothing");
         if (i < found.count) print_item(g, found.item[i], b, sizeof b);
         if (strcmp(a, b) == 0) continue;
-        fprintf(stderr, "%s: collection %s, item %lld: TensorFlow 1.15 has\n%s\nhere is\n%s\n", name, want->key, (long long)i, a, b);
+        fprintf(stderr, "%s: collection %s, item %lld: TensorFlow 1.15 has\n%s\nhere is\n%s\n", name, want->key,
+                (long long)i, a, b);
         return false;
     }
     if (i == found.count) return true;
-    fprintf(stderr, "%s: collection %s has %lld items, here are %lld\n", name, want->key, (long long)i, (long long)found.count);
+    fprintf(stderr, "%s: collection %s has %lld items, here are %lld\n", name, want->key, (long long)i,
+            (long long)found.count);
     return false;
 }
 
@@ -149,7 +153,8 @@ bool golden_same_collections(const char *name, ek_graph *g, bool *skipped)
         if (!same) fprintf(stderr, "%s: collection %s is not in TensorFlow 1.15\n", name, ek_collection_key(g, i));
     }
     if (same && json_count(want) != ek_collection_count(g)) {
-        fprintf(stderr, "%s: TensorFlow 1.15 has %d collections, here are %d\n", name, json_count(want), ek_collection_count(g));
+        fprintf(stderr, "%s: TensorFlow 1.15 has %d collections, here are %d\n", name, json_count(want),
+                ek_collection_count(g));
         same = false;
     }
     json_free(want);
@@ -192,7 +197,8 @@ bool golden_same_results(const char *name, ek_graph *g, const golden_results *r,
 
     if (path == NULL) return true;
     if (want == NULL) return false;
-    for (const json *j = want->child; same && j != NULL; j = j->next) same = same_result(name, g, j, result_of(r, j->key));
+    for (const json *j = want->child; same && j != NULL; j = j->next)
+        same = same_result(name, g, j, result_of(r, j->key));
     json_free(want);
     return same;
 }

@@ -265,7 +265,8 @@ static void bn_virtual_batch(ek_graph *g, golden_results *r)
 /* random_uniform(shape[-1:], low, high, seed) */
 static ek_tensor random_like_last(ek_tensor shape, double low, double high, int64_t seed)
 {
-    ek_tensor last = ek_strided_slice(shape, .begin = EK_INTS(-1), .end = EK_INTS(0), .strides = EK_INTS(1), .end_mask = 1);
+    ek_tensor last =
+        ek_strided_slice(shape, .begin = EK_INTS(-1), .end = EK_INTS(0), .strides = EK_INTS(1), .end_mask = 1);
 
     return ek_random_uniform(shape.graph, EK_SCALAR, .dims = last, .minval = low, .maxval = high, .seed = seed);
 }
@@ -428,7 +429,8 @@ static void get_variable_reuse(ek_graph *g, golden_results *r)
         golden_note(r, "m", m);
         golden_note(r, "n", n = ek_times(m, 2.0));
     }
-    ek_with_variable_scope(g, "reg", .initializer = ek_constant_initializer(0.25), .regularizer = ek_l2_regularizer(0.1)) {
+    ek_with_variable_scope(g, "reg", .initializer = ek_constant_initializer(0.25),
+                           .regularizer = ek_l2_regularizer(0.1)) {
         golden_note(r, "o", ek_get_variable(g, "w", .shape = EK_SHAPE(4)));
         ek_with_variable_scope(g, "deeper")
             golden_note(r, "p", ek_get_variable(g, "w", .shape = EK_SHAPE(4)));
@@ -536,8 +538,14 @@ typedef struct cond_values {
 } cond_values;
 
 static ek_list x_times_2(ek_graph *g, void *v) { return EK_RESULTS(g, ek_times(((cond_values *)v)->x, 2.0)); }
-static ek_list x_plus_w(ek_graph *g, void *v) { return EK_RESULTS(g, ek_plus(((cond_values *)v)->x, ((cond_values *)v)->w)); }
-static ek_list add_x(ek_graph *g, void *v) { return EK_RESULTS(g, ek_assign_add(((cond_values *)v)->w, ((cond_values *)v)->x)); }
+static ek_list x_plus_w(ek_graph *g, void *v)
+{
+    return EK_RESULTS(g, ek_plus(((cond_values *)v)->x, ((cond_values *)v)->w));
+}
+static ek_list add_x(ek_graph *g, void *v)
+{
+    return EK_RESULTS(g, ek_assign_add(((cond_values *)v)->w, ((cond_values *)v)->x));
+}
 static ek_list identity_w(ek_graph *g, void *v) { return EK_RESULTS(g, ek_identity(((cond_values *)v)->w)); }
 static ek_list x_plus_1(ek_graph *g, void *v) { return EK_RESULTS(g, ek_plus(((cond_values *)v)->x, 1.0)); }
 static ek_list x_minus_1(ek_graph *g, void *v) { return EK_RESULTS(g, ek_minus(((cond_values *)v)->x, 1.0)); }
