@@ -8,6 +8,7 @@
 typedef struct ek_vscope_count {
     const char *name;
     int64_t count;
+    int64_t taken, era; /* name_1 .. name_<taken> are taken as well, as long as s->era has not moved on */
 } ek_vscope_count;
 
 typedef struct ek_vscope_change {
@@ -24,6 +25,7 @@ struct ek_vscopes {
     ek_vscope_change *change;
     int64_t n_changes, cap_changes;
     int64_t n_reentered;
+    int64_t era; /* counts how often a name became free again */
 };
 
 static struct ek_vscopes *scopes_of(ek_graph *g)
@@ -72,6 +74,7 @@ static int64_t count_of(const struct ek_vscopes *s, const char *name)
 static bool set_count(struct ek_vscopes *s, int64_t at, int64_t count)
 {
     if (s->count[at].count == count) return true;
+    if (count == 0) s->era++;
     if (s->n_reentered > 0) {
         if (!EK_GROW(s->change, s->cap_changes, s->n_changes + 1)) return false;
         s->change[s->n_changes++] = (ek_vscope_change){ at, s->count[at].count };
@@ -95,14 +98,32 @@ static bool count_one_more(struct ek_vscopes *s, const char *name)
 }
 
 /* `default_name`, or with the first free "_1", "_2", ... among the scopes below `outer`. NULL without memory. */
-static const char *unique_default(ek_graph *g, const struct ek_vscopes *s, const char *outer, const char *default_name)
+static const char *unique_default(ek_graph *g, struct ek_vscopes *s, const char *outer, const char *default_name)
 {
-    const char *slash = outer[0] != '\0' ? "/" : "";
-    const char *full = ek__arena_printf(&g->arena, "%s%s%s", outer, slash, default_name);
+    const char *slash = outer[0] != '\0' ? "/" : "", *unique = NULL;
+    ek_buf full = { 0 };
+    int64_t at, i;
 
-    for (int64_t i = 1; full != NULL && count_of(s, full) > 0; i++)
-        full = ek__arena_printf(&g->arena, "%s%s%s_%lld", outer, slash, default_name, (long long)i);
-    return full == NULL ? NULL : full + strlen(outer) + strlen(slash);
+    ek__buf_printf(&full, "%s%s%s", outer, slash, default_name);
+    if (full.failed) goto done;
+    const size_t size = full.size, skip = strlen(outer) + strlen(slash);
+    at = ek__map_get(&s->place, full.data, size, -1);
+    if (at < 0 || s->count[at].count == 0) {
+        unique = ek__arena_strdup(&g->arena, default_name);
+        goto done;
+    }
+    i = s->count[at].era == s->era ? s->count[at].taken : 0;
+    do {
+        full.size = size;
+        ek__buf_printf(&full, "_%lld", (long long)++i);
+    } while (!full.failed && count_of(s, full.data) > 0);
+    if (full.failed) goto done;
+    s->count[at].taken = i;
+    s->count[at].era = s->era;
+    unique = ek__arena_strdup(&g->arena, full.data + skip);
+done:
+    ek__buf_fini(&full);
+    return unique;
 }
 
 /* ---- leaving ------------------------------------------------------------------------------------- */
@@ -121,6 +142,7 @@ static void leave(ek_graph *g, void *arg)
         while (s->n_changes > entry->mark) {
             const ek_vscope_change *c = &s->change[--s->n_changes];
             s->count[c->place].count = c->before;
+            if (c->before == 0) s->era++;
         }
         s->n_reentered--;
         return;

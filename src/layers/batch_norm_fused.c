@@ -25,7 +25,8 @@ ek_fused_batch_norm_result ek_nn_fused_batch_norm_with(const ek_nn_fused_batch_n
     }
     const ek_attr attr[] = {
         EK_ATTR_F("epsilon", (float)(o->epsilon > least_epsilon ? o->epsilon : least_epsilon)),
-        ek__attr_string("data_format", o->data_format != NULL ? o->data_format : "NHWC"), EK_ATTR_B("is_training", o->is_training),
+        ek__attr_string("data_format", o->data_format != NULL ? o->data_format : "NHWC"),
+        EK_ATTR_B("is_training", o->is_training),
     };
     ek_operand in[5] = { ek__of(o->x) };
     in[1] = ek__of(ek__operand_tensor(g, &o->scale, EK_FLOAT32, "scale", where));
