@@ -1,4 +1,4 @@
-/* evenkeel/nn.h - reductions, products, convolutions, random tensors: tf.reduce_mean, tf.matmul, tf.nn.conv2d, tf.random_normal.
+/* evenkeel/nn.h - reductions, products, convolutions, random tensors: tf.reduce_mean, tf.matmul, tf.nn.conv2d and kin.
  *
  * As in ops.h every builder makes TensorFlow 1.15's nodes: the same types, names and constants.
  */
@@ -13,7 +13,8 @@ extern "C" {
 
 /* ---- reductions ------------------------------------------------------------------------------------ */
 
-/* Axes: EK_AXES(0, 2) is a list, EK_AXIS(1) one number (where TensorFlow has a scalar). Negative ones count from the end. */
+/* Axes: EK_AXES(0, 2) is a list, EK_AXIS(1) one number (where TensorFlow has a scalar). Negative ones count from the
+ * end. */
 typedef struct ek_axes {
     int count; /* of a list; -1: not given; -2: the number axis[0] */
     int axis[EK_MAX_RANK];
@@ -36,7 +37,7 @@ typedef struct ek_reduce_options {
     X(all) X(any) X(euclidean_norm) X(max) X(mean) X(min) X(prod) X(sum)
 #define EK_DECLARE_REDUCE_(f) EK_API ek_tensor ek_reduce_##f##_with(const ek_reduce_options *o, ek_where where);
 EK_REDUCE_BUILDERS(EK_DECLARE_REDUCE_)
-#define EK_REDUCE_(fn, ...) \
+#define EK_REDUCE_(fn, ...)                                                                                            \
     EK_CALL(ek_tensor, fn, (), ek_reduce_options, .axis = { -1, { 0 } }, .keepdims = false, .name = NULL, .x = __VA_ARGS__)
 #define ek_reduce_all(...) EK_REDUCE_(ek_reduce_all_with, __VA_ARGS__)
 #define ek_reduce_any(...) EK_REDUCE_(ek_reduce_any_with, __VA_ARGS__)
@@ -128,8 +129,8 @@ typedef struct ek_random_uniform_options {
     const char *name;      /* NULL: "random_uniform" */
 } ek_random_uniform_options;
 #define EK_NO_MAXVAL (-1e308)
-/* tf.random_uniform: ek_random_uniform(g, EK_SHAPE(2, 3), .minval = -1, .seed = 7), in [minval, maxval). For a seed the same
- * bits as TensorFlow's. */
+/* tf.random_uniform: ek_random_uniform(g, EK_SHAPE(2, 3), .minval = -1, .seed = 7), in [minval, maxval). For a seed the
+ * same bits as TensorFlow's. */
 #define ek_random_uniform(g, ...)                                                                              \
     EK_CALL(ek_tensor, ek_random_uniform_with, ((g),), ek_random_uniform_options, .minval = 0, .maxval = EK_NO_MAXVAL, \
             .dims = { NULL, -1, 0 }, .dtype = EK_FLOAT32, .seed = EK_NO_SEED, .name = NULL, .shape = __VA_ARGS__)

@@ -16,8 +16,9 @@ static dnnl_status_t describe(const ek_dnn_conv *s, ek_dnn *d, dnnl_convolution_
     if (status == dnnl_success) status = dnnl_memory_desc_init_by_tag(&d->plain, 4, weights, dnnl_f32, dnnl_hwio);
     if (status == dnnl_success) status = dnnl_memory_desc_init_by_tag(&any, 4, weights, dnnl_f32, dnnl_format_tag_any);
     if (status != dnnl_success) return status;
-    return dnnl_dilated_convolution_forward_desc_init(desc, dnnl_forward_inference, dnnl_convolution_direct, &d->desc[SOURCE],
-                                                      &any, NULL, &d->desc[RESULT], strides, gaps, before, after);
+    return dnnl_dilated_convolution_forward_desc_init(desc, dnnl_forward_inference, dnnl_convolution_direct,
+                                                      &d->desc[SOURCE], &any, NULL, &d->desc[RESULT], strides, gaps,
+                                                      before, after);
 }
 
 /* The reorder from plain weights, unless oneDNN takes them as they are. */
@@ -27,7 +28,8 @@ static dnnl_status_t make_reorder(ek_dnn *d)
     dnnl_status_t status;
 
     if (dnnl_memory_desc_equal(&d->plain, &d->desc[WEIGHTS])) return dnnl_success;
-    status = dnnl_reorder_primitive_desc_create(&pd, &d->plain, ek__dnn_engine(), &d->desc[WEIGHTS], ek__dnn_engine(), NULL);
+    status =
+        dnnl_reorder_primitive_desc_create(&pd, &d->plain, ek__dnn_engine(), &d->desc[WEIGHTS], ek__dnn_engine(), NULL);
     if (status != dnnl_success) return status;
     status = dnnl_primitive_create(&d->reorder, pd);
     dnnl_primitive_desc_destroy(pd);

@@ -82,7 +82,8 @@ static dnn_binding *binding_create(const ek_dnn *d)
 
     for (int i = 0; ok && i < ARGS; i++)
         ok = dnnl_memory_create(&b->memory[i], &d->desc[i], engine, DNNL_MEMORY_NONE) == dnnl_success;
-    if (ok && d->reorder != NULL) ok = dnnl_memory_create(&b->plain, &d->plain, engine, DNNL_MEMORY_NONE) == dnnl_success;
+    if (ok && d->reorder != NULL)
+        ok = dnnl_memory_create(&b->plain, &d->plain, engine, DNNL_MEMORY_NONE) == dnnl_success;
     if (ok) return b;
     binding_destroy(b);
     return NULL;

@@ -22,8 +22,8 @@ enum {
 
 /* ---- statistics ----------------------------------------------------------------------------- */
 
-static inline void wide_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x, const float *restrict reference,
-                             double *restrict a1, double *restrict a2)
+static inline void wide_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x,
+                             const float *restrict reference, double *restrict a1, double *restrict a2)
 {
     int64_t r = 0;
 
@@ -43,8 +43,8 @@ static inline void wide_sums(int64_t rows, int64_t stride, int64_t w, const floa
         }
 }
 
-static inline void chunk_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x, const float *restrict shift,
-                              float *restrict s1, float *restrict s2)
+static inline void chunk_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x,
+                              const float *restrict shift, float *restrict s1, float *restrict s2)
 {
     int64_t r = 0;
 
@@ -78,7 +78,8 @@ static inline void promote(int64_t rows, int64_t w, const float *restrict refere
     }
 }
 
-static void tile_stats(int64_t rows, int64_t stride, int64_t w, const float *x, const float *reference, double *a1, double *a2)
+static void tile_stats(int64_t rows, int64_t stride, int64_t w, const float *x, const float *reference, double *a1,
+                       double *a2)
 {
     const int64_t start = rows < START ? rows : START;
     double before[TILE];
@@ -110,8 +111,8 @@ void EK_K(bn_stats_f32)(int64_t rows, int64_t stride, int64_t w, const float *x,
 /* ---- normalising ------------------------------------------------------------------------------ */
 
 /* y = ((x - mean_hi) - mean_lo) * a + b; y may be x. */
-void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *mean_hi, const float *mean_lo,
-                        const float *a, const float *b, float *y)
+void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *mean_hi,
+                        const float *mean_lo, const float *a, const float *b, float *y)
 {
     int64_t r = 0;
 
@@ -119,7 +120,8 @@ void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x,
     for (; r + 4 <= rows; r += 4, x += 4 * stride, y += 4 * stride) {
         INDEPENDENT
         for (int64_t j = 0; j < w; j++) {
-            const float y0 = NORMAL(j), y1 = NORMAL(j + stride), y2 = NORMAL(j + 2 * stride), y3 = NORMAL(j + 3 * stride);
+            const float y0 = NORMAL(j), y1 = NORMAL(j + stride), y2 = NORMAL(j + 2 * stride),
+                        y3 = NORMAL(j + 3 * stride);
             y[j] = y0;
             y[j + stride] = y1;
             y[j + 2 * stride] = y2;
@@ -135,9 +137,9 @@ void EK_K(bn_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x,
 
 /* ---- gradient ------------------------------------------------------------------------------------ */
 
-static inline void chunk_grad_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x, const float *restrict dy,
-                                   const float *restrict mean_hi, const float *restrict mean_lo, float *restrict s1,
-                                   float *restrict s2)
+static inline void chunk_grad_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x,
+                                   const float *restrict dy, const float *restrict mean_hi,
+                                   const float *restrict mean_lo, float *restrict s1, float *restrict s2)
 {
     int64_t r = 0;
 
@@ -157,8 +159,8 @@ static inline void chunk_grad_sums(int64_t rows, int64_t stride, int64_t w, cons
 }
 
 /* Adds sum dy and sum dy * (x - mean), CHUNK rows at a time in float. */
-void EK_K(bn_grad_sums_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *dy, const float *mean_hi,
-                            const float *mean_lo, double *sum_dy, double *sum_dyx)
+void EK_K(bn_grad_sums_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *dy,
+                            const float *mean_hi, const float *mean_lo, double *sum_dy, double *sum_dyx)
 {
     float s1[TILE], s2[TILE];
 
@@ -177,8 +179,9 @@ void EK_K(bn_grad_sums_f32)(int64_t rows, int64_t stride, int64_t w, const float
 }
 
 /* dx = (a * dy + (x - mean) * c) + d; dx may be dy or x. */
-void EK_K(bn_grad_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *dy, const float *mean_hi,
-                             const float *mean_lo, const float *a, const float *c, const float *d, float *dx)
+void EK_K(bn_grad_apply_f32)(int64_t rows, int64_t stride, int64_t w, const float *x, const float *dy,
+                             const float *mean_hi, const float *mean_lo, const float *a, const float *c, const float *d,
+                             float *dx)
 {
     int64_t r = 0;
 

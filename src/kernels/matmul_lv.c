@@ -75,7 +75,8 @@ typedef uint64_t u64x2 __attribute__((vector_size(16)));
         T *out = c;                                                                                               \
         int64_t j = 0;                                                                                            \
                                                                                                                   \
-        for (; j + WIDE_COLUMNS <= n; j += WIDE_COLUMNS) t##_wide(m, k, a, a_row, a_col, right + j, b_row, out + j, c_row); \
+        for (; j + WIDE_COLUMNS <= n; j += WIDE_COLUMNS) \
+            t##_wide(m, k, a, a_row, a_col, right + j, b_row, out + j, c_row); \
         for (; j + NARROW_COLUMNS <= n; j += NARROW_COLUMNS)                                                      \
             t##_narrow(m, k, a, a_row, a_col, right + j, b_row, out + j, c_row);                                  \
         for (; j < n; j++) t##_column(m, k, a, a_row, a_col, right + j, b_row, out + j, c_row);                   \
@@ -86,8 +87,8 @@ PRODUCT(i32, uint32_t, u32x16, u32x4)
 PRODUCT(i64, uint64_t, u64x8, u64x2)
 
 #define COMPLEX_PRODUCT(t, T)                                                                                     \
-    EK_COMPLEX_LOOP void EK_K(matmul_##t)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, \
-                                          const void *b, int64_t b_row, void *c, int64_t c_row)                   \
+    EK_COMPLEX_LOOP void EK_K(matmul_##t)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, \
+                                          int64_t a_col, const void *b, int64_t b_row, void *c, int64_t c_row)                   \
     {                                                                                                             \
         const T *x = a, *y = b;                                                                                   \
         T *z = c;                                                                                                 \

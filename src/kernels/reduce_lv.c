@@ -93,7 +93,7 @@ static inline complex_d complex_add_norm(complex_d a, complex_d v)
 }
 
 #define FOLD_COMPLEX(name, T, STEP)                                                                       \
-    EK_COMPLEX_LOOP void EK_K(name)(int64_t rows, int64_t stride, int64_t w, const void *x, void *acc)                    \
+    EK_COMPLEX_LOOP void EK_K(name)(int64_t rows, int64_t stride, int64_t w, const void *x, void *acc) \
     {                                                                                                     \
         const T *p = x;                                                                                   \
         complex_d *a = acc;                                                                               \

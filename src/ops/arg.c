@@ -11,7 +11,8 @@ static ek_status arg_shape(ek_shape_ctx *c)
     int64_t axis;
 
     if (c->running && c->in[DIMENSION].rank != 0)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "dim must be a scalar, but received tensor of shape: %s", EK_CC(&c->in[DIMENSION]));
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "dim must be a scalar, but received tensor of shape: %s",
+                       EK_CC(&c->in[DIMENSION]));
     EK_TRY(ek__want_rank(c, DIMENSION, 0));
     if (x->rank < 0) return EK_OK;
     if (c->in_value[DIMENSION] == NULL) {
@@ -20,10 +21,11 @@ static ek_status arg_shape(ek_shape_ctx *c)
     }
     axis = ek__int_at(c->in_value, DIMENSION, 0);
     if (axis < -x->rank || axis >= x->rank)
-        return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "Expected dimension in the range [%d, %d), but got %lld", -x->rank,
-                                    x->rank, (long long)axis)
+        return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT, "Expected dimension in the range [%d, %d), but got %lld",
+                                    -x->rank, x->rank, (long long)axis)
                           : EK_FAIL(c->err, INVALID_ARGUMENT,
-                                    "Dimension (%lld) must be in the range [%d, %d), where %d is the number of dimensions in the input.",
+                                    "Dimension (%lld) must be in the range [%d, %d), where %d is the number of "
+                                    "dimensions in the input.",
                                     (long long)axis, -x->rank, x->rank, x->rank);
     if (axis < 0) axis += x->rank;
     if (c->running && x->dim[axis] == 0)
@@ -45,11 +47,13 @@ typedef struct arg_state {
 static ek_status arg_run(const ek_run_args *a, int64_t chunk)
 {
     const arg_state *s = a->state;
-    const int64_t first = chunk * s->per_chunk, last = first + s->per_chunk < s->outputs ? first + s->per_chunk : s->outputs;
+    const int64_t first = chunk * s->per_chunk,
+                  last = first + s->per_chunk < s->outputs ? first + s->per_chunk : s->outputs;
 
     for (int64_t i = first; i < last; i++) {
         const int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
-        ek__put_int(s->out, a->out[0], i, s->find(s->n, s->inner, (const char *)a->in[INPUT] + (size_t)at * s->size, s->smallest));
+        ek__put_int(s->out, a->out[0], i,
+                    s->find(s->n, s->inner, (const char *)a->in[INPUT] + (size_t)at * s->size, s->smallest));
     }
     return EK_OK;
 }
@@ -57,9 +61,10 @@ static ek_status arg_run(const ek_run_args *a, int64_t chunk)
 static ek_status arg_prepare(ek_prepare_ctx *c, bool smallest)
 {
     static ek_arg_fn *const by_dtype[EK_DTYPE_COUNT] = {
-        [EK_FLOAT16] = ek__arg_f16, [EK_BFLOAT16] = ek__arg_bf16, [EK_FLOAT32] = ek__arg_f32, [EK_FLOAT64] = ek__arg_f64,
-        [EK_INT8] = ek__arg_i8,     [EK_INT16] = ek__arg_i16,     [EK_INT32] = ek__arg_i32,   [EK_INT64] = ek__arg_i64,
-        [EK_UINT8] = ek__arg_u8,    [EK_UINT16] = ek__arg_u16,    [EK_UINT32] = ek__arg_u32,  [EK_UINT64] = ek__arg_u64,
+        [EK_FLOAT16] = ek__arg_f16, [EK_BFLOAT16] = ek__arg_bf16, [EK_FLOAT32] = ek__arg_f32,
+        [EK_FLOAT64] = ek__arg_f64, [EK_INT8] = ek__arg_i8,       [EK_INT16] = ek__arg_i16,
+        [EK_INT32] = ek__arg_i32,   [EK_INT64] = ek__arg_i64,     [EK_UINT8] = ek__arg_u8,
+        [EK_UINT16] = ek__arg_u16,  [EK_UINT32] = ek__arg_u32,    [EK_UINT64] = ek__arg_u64,
     };
     const ek_shape *x = &c->in[INPUT];
     const int64_t given = ek__int_at(c->in_value, DIMENSION, 0), axis = given < 0 ? given + x->rank : given;
@@ -68,7 +73,8 @@ static ek_status arg_prepare(ek_prepare_ctx *c, bool smallest)
     if (s == NULL) return ek__no_memory(c);
     c->state = s;
     s->find = by_dtype[c->in_dtype[INPUT]];
-    if (s->find == NULL) return EK_FAIL(c->err, UNIMPLEMENTED, "%s of %s", c->def->name, ek_dtype_name(c->in_dtype[INPUT]));
+    if (s->find == NULL)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "%s of %s", c->def->name, ek_dtype_name(c->in_dtype[INPUT]));
     s->smallest = smallest;
     s->out = c->out_dtype[0];
     s->size = ek_dtype_size(c->in_dtype[INPUT]);
@@ -91,17 +97,18 @@ static ek_status arg_min_prepare(ek_prepare_ctx *c)
     return arg_prepare(c, true);
 }
 
-#define ARG_OP(NAME, PREPARE)                                                                                             \
-    const ek_op_def ek__op_##NAME = {                                                                                     \
-        .name = #NAME,                                                                                                    \
-        .inputs = "input: T, dimension: Tidx",                                                                            \
-        .outputs = "output: output_type",                                                                                 \
-        .attrs = "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, " \
-                 "complex128, half, uint32, uint64}; Tidx: {int32, int64} = int32; output_type: {int32, int64} = int64",   \
-        .shape = arg_shape,                                                                                               \
-        .value_inputs = 1u << DIMENSION,                                                                                  \
-        .prepare = PREPARE,                                                                                               \
-        .no_grad_because = "it gives places, not numbers",                                                                \
+#define ARG_OP(NAME, PREPARE) \
+    const ek_op_def ek__op_##NAME = { \
+        .name = #NAME, \
+        .inputs = "input: T, dimension: Tidx", \
+        .outputs = "output: output_type", \
+        .attrs = "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, " \
+                 "uint16, complex128, half, uint32, uint64}; Tidx: {int32, int64} = int32; "                      \
+                 "output_type: {int32, int64} = int64",                                                           \
+        .shape = arg_shape, \
+        .value_inputs = 1u << DIMENSION, \
+        .prepare = PREPARE, \
+        .no_grad_because = "it gives places, not numbers", \
     }
 ARG_OP(ArgMax, arg_max_prepare);
 ARG_OP(ArgMin, arg_min_prepare);

@@ -39,10 +39,11 @@ static ek_status bias_shape(ek_shape_ctx *c)
     if (*channels < 0) *channels = b->dim[0];
     if (b->dim[0] < 0 || b->dim[0] == *channels) return EK_OK;
     if (!c->running)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)*channels,
-                       (long long)b->dim[0]);
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld",
+                       (long long)*channels, (long long)b->dim[0]);
     return EK_FAIL(c->err, INVALID_ARGUMENT,
-                   "Must provide as many biases as the last dimension of the input tensor: %s vs. %s", EK_CC(b), EK_CC(x));
+                   "Must provide as many biases as the last dimension of the input tensor: %s vs. %s", EK_CC(b),
+                   EK_CC(x));
 }
 
 /* An addition whose second operand is seen as a bias with dimensions of 1 behind its channels. */
@@ -81,14 +82,15 @@ static ek_status grad_prepare(ek_prepare_ctx *c)
 
 static ek_status l2_prepare(ek_prepare_ctx *c)
 {
-    return ek__fold_prepare(c, EK_FOLD_SUMSQ, EK_FOLD_HALF, c->in_dtype[VALUE], &c->in[VALUE], (1u << c->in[VALUE].rank) - 1);
+    return ek__fold_prepare(c, EK_FOLD_SUMSQ, EK_FOLD_HALF, c->in_dtype[VALUE], &c->in[VALUE],
+                            (1u << c->in[VALUE].rank) - 1);
 }
 
 /* ---- definitions ------------------------------------------------------------------------------------------ */
 
-#define NUMBERS                                                                                                     \
-    "float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, complex128, " \
-    "half, uint32, uint64"
+#define NUMBERS                                                                                            \
+    "float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, " \
+    "complex128, half, uint32, uint64"
 
 const ek_op_def ek__op_BiasAdd = {
     .name = "BiasAdd",

@@ -63,8 +63,8 @@ static double averaged(const ek_run_args *a, const bn_state *s, int port, int64_
 }
 
 /* From sum and sum of squares of channel c about `reference` to the op's outputs and coefficients at [j]. */
-static void finish_statistics(const ek_run_args *a, const bn_state *s, int64_t c, double sum, double squares, double reference,
-                              const coefficients *k, int64_t j)
+static void finish_statistics(const ek_run_args *a, const bn_state *s, int64_t c, double sum, double squares,
+                              double reference, const coefficients *k, int64_t j)
 {
     const ek_bn_ports *at = &s->spec.at;
     const double n = (double)s->count, m = sum / n, mean = reference + m, raw = squares / n - m * m;
@@ -146,7 +146,8 @@ static void store_result(const ek_run_args *a, const bn_state *s, int64_t first,
     const size_t size = ek_dtype_size(s->spec.dtype);
 
     if (s->spec.dtype != EK_FLOAT32)
-        ek__convert(EK_FLOAT32, result_at(a, s) + first, s->spec.dtype, (char *)a->out[s->spec.at.y] + (size_t)first * size, n);
+        ek__convert(EK_FLOAT32, result_at(a, s) + first, s->spec.dtype,
+                    (char *)a->out[s->spec.at.y] + (size_t)first * size, n);
 }
 
 static void widen(const ek_run_args *a, const bn_state *s, int port, size_t at, int64_t chunk)
@@ -246,7 +247,8 @@ static ek_status last_finish(const ek_run_args *a, int64_t chunk)
             s2 += part_sums(a, s, p)[channels + c];
         }
         if (s->gradient) finish_gradient(a, s, c, s1, s2, &k, c);
-        else if (s->spec.training) finish_statistics(a, s, c, s1, s2, s->count > 0 ? (double)all[c] : (double)NAN, &k, c);
+        else if (s->spec.training)
+            finish_statistics(a, s, c, s1, s2, s->count > 0 ? (double)all[c] : (double)NAN, &k, c);
         else use_population(a, s, c, &k, c);
     }
     float *const arrays[] = { k.mean_hi, k.mean_lo, k.a, s->gradient ? k.c : k.b, k.d };
@@ -310,7 +312,8 @@ static void first_channel(const ek_run_args *a, const bn_state *s, int64_t c)
         const int64_t at = (i * s->channels + c) * s->plane;
         if (s->gradient) {
             run->bn_grad_sums_f32(s->plane_rows, w, w, x + at, dy + at, v.mean_hi, v.mean_lo, s1, s2);
-            run->bn_grad_sums_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi, v.mean_lo, s1, s2);
+            run->bn_grad_sums_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi,
+                                  v.mean_lo, s1, s2);
         } else {
             run->bn_stats_f32(s->plane_rows, w, w, x + at, reference, s1, s2);
             run->bn_stats_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, reference, s1, s2);
@@ -330,11 +333,12 @@ static void first_channel(const ek_run_args *a, const bn_state *s, int64_t c)
         const int64_t at = (i * s->channels + c) * s->plane;
         if (s->gradient) {
             run->bn_grad_apply_f32(s->plane_rows, w, w, x + at, dy + at, v.mean_hi, v.mean_lo, v.a, v.c, v.d, y + at);
-            run->bn_grad_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi, v.mean_lo, v.a,
-                                   v.c, v.d, y + at + end);
+            run->bn_grad_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi,
+                                   v.mean_lo, v.a, v.c, v.d, y + at + end);
         } else {
             run->bn_apply_f32(s->plane_rows, w, w, x + at, v.mean_hi, v.mean_lo, v.a, v.b, y + at);
-            run->bn_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, v.mean_hi, v.mean_lo, v.a, v.b, y + at + end);
+            run->bn_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, v.mean_hi, v.mean_lo, v.a, v.b,
+                              y + at + end);
         }
         store_result(a, s, at, s->plane);
     }
@@ -412,7 +416,8 @@ static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool grad
     else cut_last(s);
     place(s, c);
     c->state = s;
-    ek__add_phase(c, bn_begin, spec->dtype == EK_FLOAT32 ? gradient && !spec->channels_first : 1 + divide_up(s->total, PART));
+    ek__add_phase(c, bn_begin,
+                  spec->dtype == EK_FLOAT32 ? gradient && !spec->channels_first : 1 + divide_up(s->total, PART));
     if (spec->channels_first) {
         ek__add_phase(c, first_channels, s->channels > 0 ? divide_up(s->channels, s->group) : 1);
         return EK_OK;

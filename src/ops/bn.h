@@ -26,7 +26,7 @@ typedef struct ek_bn_spec {
     ek_shape x;
     bool channels_first;   /* the channel is axis 1, else the last */
     bool training;         /* statistics are the batch's own */
-    float average;         /* weight of the batch in batch_mean and batch_variance beside those given; 0: it stands alone */
+    float average; /* weight of the batch in batch_mean and batch_variance beside those given; 0: it stands alone */
     float epsilon;
 } ek_bn_spec;
 

@@ -51,8 +51,8 @@ static ek_tensor reduce(const char *type, const ek_reduce_options *o, ek_where w
 
     if (!ek_tensor_ok(o->x)) return ek__dead(o->x.graph);
     if (o->axis.count > EK_MAX_RANK) {
-        ek__graph_fail(o->x.graph, where, EK_INVALID_ARGUMENT, "%s over %d axes, at most %d are possible", type, o->axis.count,
-                       EK_MAX_RANK);
+        ek__graph_fail(o->x.graph, where, EK_INVALID_ARGUMENT, "%s over %d axes, at most %d are possible", type,
+                       o->axis.count, EK_MAX_RANK);
         return ek__dead(o->x.graph);
     }
     if (o->axis.count == -1) {
@@ -115,14 +115,20 @@ ek_tensor ek_matmul_with(ek_operand a, const ek_matmul_options *o, ek_where wher
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "MatMul", where);
     ek_tensor in[2];
     in[0] = ek__operand_tensor(g, &a, a.kind == 'l' ? ek__operand_dtype(&o->b) : EK_DTYPE_NONE, "a", where);
-    in[1] = ek__operand_tensor(g, &o->b, ek_tensor_ok(in[0]) ? ek_dtype_base(ek_tensor_dtype(in[0])) : EK_DTYPE_NONE, "b", where);
+    in[1] = ek__operand_tensor(g, &o->b, ek_tensor_ok(in[0]) ? ek_dtype_base(ek_tensor_dtype(in[0])) : EK_DTYPE_NONE,
+                               "b", where);
     ek_tensor out = ek__dead(g);
     if (ek_tensor_ok(in[0]) && ek_tensor_ok(in[1])) {
         const bool batch = maybe_batch(in[0]) && maybe_batch(in[1]);
         const ek_attr attrs[] = { EK_ATTR(batch ? "adj_x" : "transpose_a", EK_ATTR_BOOL, b, o->transpose_a),
                                   EK_ATTR(batch ? "adj_y" : "transpose_b", EK_ATTR_BOOL, b, o->transpose_b) };
-        out = ek__node_tensor(g, &(ek_node_args){ .type = batch ? "BatchMatMulV2" : "MatMul", .name = ek_name_scope(g), .in = in,
-                                                  .n_in = 2, .attr = attrs, .n_attr = 2, .where = where });
+        out = ek__node_tensor(g, &(ek_node_args){ .type = batch ? "BatchMatMulV2" : "MatMul",
+                                                 .name = ek_name_scope(g),
+                                                 .in = in,
+                                                 .n_in = 2,
+                                                 .attr = attrs,
+                                                 .n_attr = 2,
+                                                 .where = where });
     }
     ek_scope_pop(&scope);
     return out;
@@ -143,8 +149,8 @@ ek_tensor ek_bias_add_with(ek_operand value, const ek_bias_add_options *o, ek_wh
     const ek_operand in[] = { value, o->bias };
     const ek_attr attr = string_attr("data_format", o->data_format);
 
-    return ek__call_tensor(&(ek_call){ .type = "BiasAdd", .name = o->name, .in = in, .n_in = 2, .attr = &attr, .n_attr = 1,
-                                       .where = where });
+    return ek__call_tensor(&(ek_call){
+        .type = "BiasAdd", .name = o->name, .in = in, .n_in = 2, .attr = &attr, .n_attr = 1, .where = where });
 }
 
 ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
@@ -159,10 +165,10 @@ ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_
                                        .n_attr = EK_COUNT_OF(attrs), .where = where });
 }
 
-#define UNARY(f, Type)                                                                                                  \
-    ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where)                                                  \
-    {                                                                                                                   \
-        return ek__call_tensor(&(ek_call){ .type = #Type, .name = o->name, .in = &o->x, .n_in = 1, .where = where });   \
+#define UNARY(f, Type) \
+    ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where) \
+    { \
+        return ek__call_tensor(&(ek_call){ .type = #Type, .name = o->name, .in = &o->x, .n_in = 1, .where = where }); \
     }
 UNARY(l2_loss, L2Loss)
 UNARY(softmax, Softmax)
@@ -172,8 +178,11 @@ UNARY(log_softmax, LogSoftmax)
 
 static ek_tensor number(ek_graph *g, ek_dtype dtype, double v, const char *name, ek_where where)
 {
-    return ek_constant_with(g, &(ek_constant_options){ .size = sizeof(ek_constant_options), .value = ek_scalar(dtype, v),
-                                                       .shape = { .rank = -2 }, .name = name }, where);
+    return ek_constant_with(
+        g,
+        &(ek_constant_options){
+            .size = sizeof(ek_constant_options), .value = ek_scalar(dtype, v), .shape = { .rank = -2 }, .name = name },
+        where);
 }
 
 static ek_tensor two(const char *type, ek_tensor x, ek_tensor y, const char *name, ek_where where)
@@ -189,8 +198,8 @@ static ek_tensor dims_of(ek_graph *g, ek_tensor dims, const ek_shape *shape, ek_
 }
 
 /* A random node with the seeds that are due now: after its own constants were made. */
-static ek_tensor random_node(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n_in, ek_dtype dtype,
-                             int64_t seed, ek_where where)
+static ek_tensor random_node(ek_graph *g, const char *type, const char *name, const ek_tensor *in, int n_in,
+                             ek_dtype dtype, int64_t seed, ek_where where)
 {
     const ek_seed_attrs s = ek__get_seed(g, seed != EK_NO_SEED, seed);
     const ek_attr attrs[] = { EK_ATTR("seed", EK_ATTR_INT, i, s.seed), EK_ATTR("seed2", EK_ATTR_INT, i, s.seed2),
@@ -205,7 +214,8 @@ ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o
     const bool integer = ek_dtype_is_integer(o->dtype), given = o->maxval != EK_NO_MAXVAL;
 
     if (integer && !given) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Must specify maxval for integer dtype tf.%s", ek_dtype_name(o->dtype));
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Must specify maxval for integer dtype tf.%s",
+                       ek_dtype_name(o->dtype));
         return ek__dead(g);
     }
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "random_uniform", where);
@@ -225,7 +235,8 @@ ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o
     return out;
 }
 
-static ek_tensor normal(ek_graph *g, const char *name, const char *type, const ek_random_normal_options *o, ek_where where)
+static ek_tensor normal(ek_graph *g, const char *name, const char *type, const ek_random_normal_options *o,
+                        ek_where where)
 {
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : name, where);
     const ek_tensor shape = dims_of(g, o->dims, &o->shape, where);

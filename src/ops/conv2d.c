@@ -52,17 +52,21 @@ static ek_status conv_shape(ek_shape_ctx *c)
         if (f->rank == 4) w.kernel[i] = f->dim[i];
     }
     if (c->running && (w.kernel[0] == 0 || w.kernel[1] == 0 || filter_depth == 0))
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "filter must not have zero elements (i.e. all dimensions must be non-zero)");
+        return EK_FAIL(c->err, INVALID_ARGUMENT,
+                       "filter must not have zero elements (i.e. all dimensions must be non-zero)");
     if (depth >= 0 && filter_depth > 0 && depth % filter_depth != 0) {
         if (c->running)
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "input depth must be evenly divisible by filter depth: %lld vs %lld",
-                           (long long)depth, (long long)filter_depth);
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Depth of input (%lld) is not a multiple of input depth of filter (%lld)",
-                       (long long)depth, (long long)filter_depth);
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "input depth must be evenly divisible by filter depth: %lld vs %lld", (long long)depth,
+                           (long long)filter_depth);
+        return EK_FAIL(c->err, INVALID_ARGUMENT,
+                       "Depth of input (%lld) is not a multiple of input depth of filter (%lld)", (long long)depth,
+                       (long long)filter_depth);
     }
     if (depth > 0 && filter_depth > 0 && f->dim[3] >= 0 && f->dim[3] % (depth / filter_depth) != 0)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "Depth of output (%lld) is not a multiple of the number of groups (%lld)",
-                       (long long)f->dim[3], (long long)(depth / filter_depth));
+        return EK_FAIL(c->err, INVALID_ARGUMENT,
+                       "Depth of output (%lld) is not a multiple of the number of groups (%lld)", (long long)f->dim[3],
+                       (long long)(depth / filter_depth));
     EK_TRY(ek__window_fit(c, "Conv2D", &wa, &w));
 
     ek_shape out = ek__unknown_dims(4);
@@ -75,8 +79,16 @@ static ek_status conv_shape(ek_shape_ctx *c)
 
 /* ---- state --------------------------------------------------------------------------------------------- */
 
-enum { MOST_PARTS = 8, IMAGES_PER_PART = 4, ROWS_TO_HALVE = 14, HALVE_WORK = 1 << 19, PART_WORK = 1 << 26, LOOP_PARTS = 16,
-       LOOP_WORK = 1 << 19, MOST_PRIMITIVES = 2 };
+enum {
+    MOST_PARTS = 8,
+    IMAGES_PER_PART = 4,
+    ROWS_TO_HALVE = 14,
+    HALVE_WORK = 1 << 19,
+    PART_WORK = 1 << 26,
+    LOOP_PARTS = 16,
+    LOOP_WORK = 1 << 19,
+    MOST_PRIMITIVES = 2
+};
 
 /* What one chunk of oneDNN's work reads and writes, in elements. */
 typedef struct dnn_part {
@@ -96,8 +108,8 @@ typedef struct conv_state {
     size_t at_scratch, scratch;          /* of a chunk */
     dnn_part part[MOST_PARTS];
     /* by loops */
-    void (*product)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, int64_t b_row,
-                    void *c, int64_t c_row);
+    void (*product)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b,
+                    int64_t b_row, void *c, int64_t c_row);
     int64_t parts, patch; /* elements of a row of patches, per group */
     size_t at_rows, per_part;
 } conv_state;
@@ -202,8 +214,9 @@ static ek_status cut_images(ek_prepare_ctx *c, conv_state *s, ek_error *err)
     }
     for (int i = 0; i < s->n_parts; i++) {
         const int64_t first = part_begin(s->images, s->n_parts, i);
-        s->part[i] = (dnn_part){ s->n_dnn > 1 && i >= s->images % s->n_parts,
-                                 first * w->in[0] * w->in[1] * s->in_channels, first * w->out[0] * w->out[1] * s->out_channels };
+        s->part[i] =
+            (dnn_part){ s->n_dnn > 1 && i >= s->images % s->n_parts, first * w->in[0] * w->in[1] * s->in_channels,
+                       first * w->out[0] * w->out[1] * s->out_channels };
     }
     return EK_OK;
 }
@@ -235,7 +248,8 @@ static ek_status place_weights(ek_prepare_ctx *c, conv_state *s)
 /* UNIMPLEMENTED: oneDNN has nothing better than a reference loop. */
 static ek_status use_dnn(ek_prepare_ctx *c, conv_state *s, ek_error *err)
 {
-    const bool halves = s->images == 1 && !s->w.channels_first && s->w.out[0] >= ROWS_TO_HALVE && work_of(s) >= HALVE_WORK;
+    const bool halves =
+        s->images == 1 && !s->w.channels_first && s->w.out[0] >= ROWS_TO_HALVE && work_of(s) >= HALVE_WORK;
 
     if (halves) {
         const ek_status st = cut_rows(c, s, err);
@@ -260,7 +274,8 @@ static ek_status widen_filter(const ek_run_args *a, int64_t chunk)
 }
 
 /* The windows of output row `y` of an image, channels [first, first + n) of each: [out width, kernel, kernel, n]. */
-static void gather_patches(const ek_run_args *a, const conv_state *s, int64_t image, int64_t y, int64_t first, char *patches)
+static void gather_patches(const ek_run_args *a, const conv_state *s, int64_t image, int64_t y, int64_t first,
+                           char *patches)
 {
     const ek_window *w = &s->w;
     const int64_t n = s->filter_channels;
@@ -311,7 +326,8 @@ static ek_status loop_rows(const ek_run_args *a, int64_t chunk)
 {
     const conv_state *s = a->state;
     const ek_window *w = &s->w;
-    const int64_t rows = s->images * w->out[0], groups = s->in_channels / s->filter_channels, n = s->out_channels / groups;
+    const int64_t rows = s->images * w->out[0], groups = s->in_channels / s->filter_channels,
+                  n = s->out_channels / groups;
     const size_t wide = ek_dtype_size(s->loop_dtype);
     char *patches = (char *)a->scratch + s->at_rows + (size_t)chunk * s->per_part;
     char *results = patches + (size_t)(w->out[1] * s->patch) * wide;

@@ -42,9 +42,12 @@ typedef struct fold_state {
 
 /* ---- which loop ----------------------------------------------------------------------- */
 
-#define REAL_LOOPS(t)                                                                                              \
-    { offsetof(ek_kernels, reduce_max_##t), offsetof(ek_kernels, reduce_min_##t),                                  \
-      offsetof(ek_kernels, reduce_prod_##t), offsetof(ek_kernels, reduce_sum_##t), offsetof(ek_kernels, reduce_sumsq_##t) }
+#define REAL_LOOPS(t)                                                                                                  \
+    {                                                                                                                  \
+        offsetof(ek_kernels, reduce_max_##t), offsetof(ek_kernels, reduce_min_##t),                                    \
+            offsetof(ek_kernels, reduce_prod_##t), offsetof(ek_kernels, reduce_sum_##t),                               \
+            offsetof(ek_kernels, reduce_sumsq_##t)                                                                     \
+    }
 #define COMPLEX_LOOPS(t)                                                                         \
     { 0, 0, offsetof(ek_kernels, reduce_prod_##t), offsetof(ek_kernels, reduce_sum_##t),         \
       offsetof(ek_kernels, reduce_sumsq_##t) }
@@ -315,7 +318,8 @@ static void cut(fold_state *s, const ek_shape *x, uint32_t mask)
     s->count = n * s->ro;
 }
 
-ek_status ek__fold_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end end, ek_dtype dtype, const ek_shape *x, uint32_t mask)
+ek_status ek__fold_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end end, ek_dtype dtype, const ek_shape *x,
+                           uint32_t mask)
 {
     fold_state *s = EK_ARENA_NEW(c->arena, fold_state, 1);
 

@@ -21,6 +21,7 @@ typedef enum ek_fold_end {
 /* Prepares the fold of an array of this dtype and shape over the axes of the mask (bit i: axis i): sets state,
  * scratch and phases of the context. The fold reads in[0] and writes out[0]: the kept axes in order.
  * Errors  UNIMPLEMENTED: a dtype that has no such fold; RESOURCE_EXHAUSTED. */
-ek_status ek__fold_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end end, ek_dtype dtype, const ek_shape *x, uint32_t mask);
+ek_status ek__fold_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end end, ek_dtype dtype, const ek_shape *x,
+                           uint32_t mask);
 
 #endif

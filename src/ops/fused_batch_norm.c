@@ -143,10 +143,20 @@ static ek_status forward_prepare(ek_prepare_ctx *c)
 {
     ek_bn_spec spec = spec_of(c, X);
 
-    spec.at = (ek_bn_ports){ .x = X, .dy = -1, .scale = SCALE, .offset = OFFSET, .mean = MEAN, .variance = VARIANCE, .y = Y,
-                             .batch_mean = BATCH_MEAN, .batch_variance = BATCH_VARIANCE, .saved_mean = RESERVE_1,
-                             .saved_variance = RESERVE_2, .dscale = -1, .doffset = -1,
-                             .zero = c->n_out > RESERVE_3 ? RESERVE_3 : -1 };
+    spec.at = (ek_bn_ports){ .x = X,
+                            .dy = -1,
+                            .scale = SCALE,
+                            .offset = OFFSET,
+                            .mean = MEAN,
+                            .variance = VARIANCE,
+                            .y = Y,
+                            .batch_mean = BATCH_MEAN,
+                            .batch_variance = BATCH_VARIANCE,
+                            .saved_mean = RESERVE_1,
+                            .saved_variance = RESERVE_2,
+                            .dscale = -1,
+                            .doffset = -1,
+                            .zero = c->n_out > RESERVE_3 ? RESERVE_3 : -1 };
     return ek__bn_prepare_forward(c, &spec);
 }
 
@@ -185,8 +195,8 @@ FUSED(FusedBatchNorm, "x: T, scale: T, offset: T, mean: T, variance: T",
       "y: T, batch_mean: T, batch_variance: T, reserve_space_1: T, reserve_space_2: T", "T: {float}; " REST(IMAGES),
       forward_shape, forward_prepare, 1u << X);
 FUSED(FusedBatchNormV2, "x: T, scale: U, offset: U, mean: U, variance: U",
-      "y: T, batch_mean: U, batch_variance: U, reserve_space_1: U, reserve_space_2: U", HALVES REST(IMAGES), forward_shape,
-      forward_prepare, 1u << X);
+      "y: T, batch_mean: U, batch_variance: U, reserve_space_1: U, reserve_space_2: U", HALVES REST(IMAGES),
+      forward_shape, forward_prepare, 1u << X);
 FUSED(FusedBatchNormV3, "x: T, scale: U, offset: U, mean: U, variance: U",
       "y: T, batch_mean: U, batch_variance: U, reserve_space_1: U, reserve_space_2: U, reserve_space_3: U",
       HALVES REST(VOLUMES), forward_shape, forward_prepare, 1u << X);
@@ -194,9 +204,9 @@ FUSED(FusedBatchNormGrad, "y_backprop: T, x: T, scale: T, reserve_space_1: T, re
       "x_backprop: T, scale_backprop: T, offset_backprop: T, reserve_space_3: T, reserve_space_4: T",
       "T: {float}; " REST(IMAGES), gradient_shape, gradient_prepare, 1u << DY | 1u << G_X);
 FUSED(FusedBatchNormGradV2, "y_backprop: T, x: T, scale: float, reserve_space_1: U, reserve_space_2: U",
-      "x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_3: U, reserve_space_4: U", HALVES REST(IMAGES),
-      gradient_shape, gradient_prepare, 1u << DY | 1u << G_X);
+      "x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_3: U, reserve_space_4: U",
+      HALVES REST(IMAGES), gradient_shape, gradient_prepare, 1u << DY | 1u << G_X);
 FUSED(FusedBatchNormGradV3,
       "y_backprop: T, x: T, scale: float, reserve_space_1: U, reserve_space_2: U, reserve_space_3: U",
-      "x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_4: U, reserve_space_5: U", HALVES REST(VOLUMES),
-      gradient_shape, gradient_prepare, 1u << DY | 1u << G_X);
+      "x_backprop: T, scale_backprop: U, offset_backprop: U, reserve_space_4: U, reserve_space_5: U",
+      HALVES REST(VOLUMES), gradient_shape, gradient_prepare, 1u << DY | 1u << G_X);

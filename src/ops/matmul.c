@@ -7,7 +7,8 @@ enum { A, B };
 typedef struct matmul_attrs {
     bool transpose_a, transpose_b;
 } matmul_attrs;
-static const ek_field matmul_fields[] = { EK_FIELD(matmul_attrs, transpose_a, BOOL), EK_FIELD(matmul_attrs, transpose_b, BOOL) };
+static const ek_field matmul_fields[] = { EK_FIELD(matmul_attrs, transpose_a, BOOL),
+                                         EK_FIELD(matmul_attrs, transpose_b, BOOL) };
 
 typedef struct batch_attrs {
     bool adj_x, adj_y;

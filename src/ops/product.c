@@ -22,8 +22,8 @@ typedef struct product_state {
     way way;
     ek_dtype dtype;             /* that the loops compute in */
     size_t size, in_size;       /* of its element, of an input's */
-    void (*loop)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b, int64_t b_row,
-                 void *c, int64_t c_row);
+    void (*loop)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b,
+                 int64_t b_row, void *c, int64_t c_row);
     int64_t batches_a, batches_b;
     bool copy_a, copy_b;        /* into the scratch, as it is to be used */
     int64_t parts;              /* of one product: of its rows, or of its columns where there is one row */

@@ -115,11 +115,14 @@ static ek_status fill_integers(const ek_run_args *a, int64_t chunk)
     const int64_t hi = wide ? *(const int64_t *)high : *(const int32_t *)high;
 
     if (lo >= hi)
-        return EK_FAIL(a->err, INVALID_ARGUMENT, "Need minval < maxval, got %lld >= %lld", (long long)lo, (long long)hi);
+        return EK_FAIL(a->err, INVALID_ARGUMENT, "Need minval < maxval, got %lld >= %lld", (long long)lo,
+                       (long long)hi);
     if (wide)
-        ek__random_int_i64(&p, chunk_count(s, chunk), lo, (uint64_t)hi - (uint64_t)lo, (int64_t *)a->out[0] + chunk * CHUNK);
+        ek__random_int_i64(&p, chunk_count(s, chunk), lo, (uint64_t)hi - (uint64_t)lo,
+                           (int64_t *)a->out[0] + chunk * CHUNK);
     else
-        ek__random_int_i32(&p, chunk_count(s, chunk), (int32_t)lo, (uint32_t)(hi - lo), (int32_t *)a->out[0] + chunk * CHUNK);
+        ek__random_int_i32(&p, chunk_count(s, chunk), (int32_t)lo, (uint32_t)(hi - lo),
+                           (int32_t *)a->out[0] + chunk * CHUNK);
     return EK_OK;
 }
 

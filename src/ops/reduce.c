@@ -58,9 +58,9 @@ static ek_status reduce_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end en
     return ek__fold_prepare(c, op, end, c->in_dtype[INPUT], &c->in[INPUT], mask);
 }
 
-#define NUMBERS                                                                                                     \
-    "float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, complex128, " \
-    "half, uint32, uint64"
+#define NUMBERS                                                                                            \
+    "float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, " \
+    "complex128, half, uint32, uint64"
 #define REDUCTION(NAME, INPUT_TYPE, ATTRS, OP, END)                                                                 \
     static ek_status NAME##_prepare(ek_prepare_ctx *c) { return reduce_prepare(c, EK_FOLD_##OP, EK_FOLD_##END); }    \
     const ek_op_def ek__op_##NAME = {                                                                               \

@@ -47,7 +47,8 @@ static ek_status shuffle_prepare(ek_prepare_ctx *c)
     s->rows = x->rank > 0 ? x->dim[0] : 1;
     s->row = s->rows > 0 ? ek_shape_count(x) / s->rows : 0;
     if (s->rows > UINT32_MAX)
-        return EK_FAIL(c->err, UNIMPLEMENTED, "RandomShuffle of %lld rows, at most 2^32 - 1 are possible", (long long)s->rows);
+        return EK_FAIL(c->err, UNIMPLEMENTED, "RandomShuffle of %lld rows, at most 2^32 - 1 are possible",
+                       (long long)s->rows);
     c->state = s;
     c->scratch_bytes = AFTER_STREAM + (size_t)s->rows * sizeof(int64_t);
     ek__generator_of_session(c, &s->generator, s->rows > 1 ? (uint64_t)(s->rows - 1 + 3) / 4 : 0);
@@ -89,7 +90,8 @@ static ek_status classes_shape(ek_shape_ctx *c)
     if (x->rank >= 0 && x->rank != 2)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "logits should be a matrix, got shape %s", EK_CC(x));
     if (c->in[NUM_SAMPLES].rank > 0)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "num_samples should be a scalar, got shape %s", EK_CC(&c->in[NUM_SAMPLES]));
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "num_samples should be a scalar, got shape %s",
+                       EK_CC(&c->in[NUM_SAMPLES]));
     if (c->n_in > SEED) EK_TRY(ek__want_seed_vector(c, SEED));
     if (c->in_value[NUM_SAMPLES] != NULL) {
         samples = ek__array_int(c->in_value[NUM_SAMPLES], 0);
@@ -134,7 +136,8 @@ static ek_status classes_prepare(ek_prepare_ctx *c)
     c->state = s;
     c->scratch_bytes = AFTER_STREAM + (size_t)(2 * s->classes + s->samples) * 8;
     if (c->n_in > SEED) ek__generator_from_input(c, &s->generator, SEED);
-    else ek__generator_of_session(c, &s->generator, (uint64_t)s->batch * (uint64_t)((s->samples + 3) / 4 * 4) * 2 * 256);
+    else
+        ek__generator_of_session(c, &s->generator, (uint64_t)s->batch * (uint64_t)((s->samples + 3) / 4 * 4) * 2 * 256);
     ek__add_phase(c, classes_run, s->batch * s->samples > 0 ? 1 : 0);
     return EK_OK;
 }

@@ -22,8 +22,8 @@ typedef struct softmax_state {
 
 /* Folds a row in 16 lanes, joined in order. */
 static double fold_row(void (*fold)(int64_t, int64_t, int64_t, const void *, void *),
-                       void (*join)(int64_t, int64_t, int64_t, const void *, void *), double start, int64_t n, const void *x,
-                       size_t size)
+                       void (*join)(int64_t, int64_t, int64_t, const void *, void *), double start, int64_t n,
+                       const void *x, size_t size)
 {
     double acc[LANES];
     const int64_t whole = n / LANES;
@@ -47,7 +47,8 @@ static ek_status softmax_run(const ek_run_args *a, int64_t chunk)
 {
     const softmax_state *s = a->state;
     const ek_kernels *k = ek__kernels();
-    const int64_t first = chunk * s->block, rows = s->rows - first < s->block ? s->rows - first : s->block, count = rows * s->n;
+    const int64_t first = chunk * s->block, rows = s->rows - first < s->block ? s->rows - first : s->block,
+                  count = rows * s->n;
     const size_t size = ek_dtype_size(s->work), in_size = ek_dtype_size(s->dtype);
     char *x = (char *)a->scratch + (size_t)chunk * s->per_chunk, *e = x + (size_t)(s->block * s->n) * size;
     char *out = (char *)a->out[0] + (size_t)(first * s->n) * in_size;
@@ -55,7 +56,8 @@ static ek_status softmax_run(const ek_run_args *a, int64_t chunk)
     ek__convert(s->dtype, (const char *)a->in[0] + (size_t)(first * s->n) * in_size, s->work, x, count);
     for (int64_t r = 0; r < rows; r++) {
         char *row = x + (size_t)(r * s->n) * size;
-        with_scalar(s->sub, s->work, s->n, row, fold_row(s->max, k->reduce_max_f64, -(double)INFINITY, s->n, row, size), row);
+        with_scalar(s->sub, s->work, s->n, row, fold_row(s->max, k->reduce_max_f64, -(double)INFINITY, s->n, row, size),
+                    row);
     }
     s->exp(count, (const void *const[]){ x }, (const int[]){ 1 }, e, NULL);
     for (int64_t r = 0; r < rows; r++) {

@@ -58,7 +58,8 @@ void ek__window_set(const ek_window_attrs *a, ek_window *w)
 static ek_status check_four(const ek_shape_ctx *c, const char *op, const char *what, const ek_ints *v)
 {
     if (v == NULL || v->count == 4) return EK_OK;
-    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s requires the %s attribute to contain 4 values, but got: %d", op, what, v->count);
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s requires the %s attribute to contain 4 values, but got: %d", op, what,
+                   v->count);
 }
 
 static ek_status check_paddings(const ek_shape_ctx *c, const ek_window_attrs *a, const ek_window *w)
@@ -115,10 +116,12 @@ ek_status ek__window_fit(const ek_shape_ctx *c, const char *op, const ek_window_
             return EK_FAIL(c->err, INVALID_ARGUMENT, "a window of %lld in %lld is too large", (long long)w->kernel[i],
                            (long long)w->in[i]);
         if (!set_dimension(a, w, i) && c->running)
-            return EK_FAIL(c->err, INVALID_ARGUMENT,
-                           "Computed output size would be negative: %lld [input_size: %lld, effective_filter_size: %lld, stride: %lld]",
-                           (long long)((w->in[i] + w->before[i] + w->after[i] - extent(w, i) + w->stride[i]) / w->stride[i]),
-                           (long long)w->in[i], (long long)extent(w, i), (long long)w->stride[i]);
+            return EK_FAIL(
+                c->err, INVALID_ARGUMENT,
+                "Computed output size would be negative: %lld [input_size: %lld, effective_filter_size: %lld, stride: "
+                "%lld]",
+                (long long)((w->in[i] + w->before[i] + w->after[i] - extent(w, i) + w->stride[i]) / w->stride[i]),
+                (long long)w->in[i], (long long)extent(w, i), (long long)w->stride[i]);
         if (w->in[i] >= 0 && w->kernel[i] >= 0 && !c->running && strcmp(a->padding, "SAME") != 0 &&
             w->in[i] + w->before[i] + w->after[i] < extent(w, i))
             return EK_FAIL(c->err, INVALID_ARGUMENT, "Negative dimension size caused by subtracting %lld from %lld",

@@ -67,6 +67,7 @@ static void the_result_may_replace_the_input(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(levels_agree), cmocka_unit_test(the_result_may_replace_the_input) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(levels_agree),
+                                       cmocka_unit_test(the_result_may_replace_the_input) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,8 @@ static void assert_within_ulps(const float *got, const float *expect, int n, int
 {
     for (int i = 0; i < n; i++) {
         const float step = nextafterf(fabsf(expect[i]), INFINITY) - fabsf(expect[i]);
-        if (fabsf(got[i] - expect[i]) > (float)ulps * step) fail_msg("%d: %.9g, not %.9g", i, (double)got[i], (double)expect[i]);
+        if (fabsf(got[i] - expect[i]) > (float)ulps * step)
+            fail_msg("%d: %.9g, not %.9g", i, (double)got[i], (double)expect[i]);
     }
 }
 

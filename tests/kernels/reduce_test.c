@@ -49,7 +49,8 @@ static void levels_agree(void **state)
             for (int l = 1; l < n; l++) {
                 fill(got, sizeof got / 2, 9);
                 fold_at(level[l], folds[f].place)(sizes[s][0], sizes[s][1], sizes[s][2], x, got);
-                if (memcmp(got, expect, sizeof got) != 0) fail_msg("%s differs at level %s", folds[f].name, level[l]->level);
+                if (memcmp(got, expect, sizeof got) != 0)
+                    fail_msg("%s differs at level %s", folds[f].name, level[l]->level);
             }
         }
     }

@@ -20,10 +20,10 @@ static void reductions(void **state)
     (void)ek_reduce_max(x, .axis = EK_AXES(0, 1), .name = "top");
     (void)ek_reduce_mean(u);
     const ek_tensor place = ek_argmax(x, .axis = 1);
-    EXPECT_NODES(g, { "x", "Placeholder" }, { "u", "Placeholder" }, { "Const", "Const" }, { "Mean", "Mean" },
-                 { "Sum/reduction_indices", "Const" }, { "Sum", "Sum" }, { "top/reduction_indices", "Const" }, { "top", "Max" },
-                 { "Rank", "Rank" }, { "range/start", "Const" }, { "range/delta", "Const" }, { "range", "Range" },
-                 { "Mean_1", "Mean" }, { "ArgMax/dimension", "Const" }, { "ArgMax", "ArgMax" });
+    EXPECT_NODES(g, {"x", "Placeholder"}, {"u", "Placeholder"}, {"Const", "Const"}, {"Mean", "Mean"},
+                 {"Sum/reduction_indices", "Const"}, {"Sum", "Sum"}, {"top/reduction_indices", "Const"}, {"top", "Max"},
+                 {"Rank", "Rank"}, {"range/start", "Const"}, {"range/delta", "Const"}, {"range", "Range"},
+                 {"Mean_1", "Mean"}, {"ArgMax/dimension", "Const"}, {"ArgMax", "ArgMax"});
     assert_int_equal(ek_array_rank(ek__node(g, 2)->constant), 1);
     assert_int_equal(ek_array_rank(ek__node(g, 4)->constant), 0);
     assert_int_equal(ek__node(g, 5)->out_shape[0].rank, 2);
@@ -63,10 +63,11 @@ static void seeds(void **state)
     (void)state;
     (void)ek_random_uniform(g, EK_SHAPE(2, 3), .minval = -1);
     (void)ek_random_normal(g, EK_SHAPE(2), .seed = 7, .name = "n");
-    EXPECT_NODES(g, { "random_uniform/shape", "Const" }, { "random_uniform/min", "Const" }, { "random_uniform/max", "Const" },
-                 { "random_uniform/RandomUniform", "RandomUniform" }, { "random_uniform/sub", "Sub" },
-                 { "random_uniform/mul", "Mul" }, { "random_uniform", "Add" }, { "n/shape", "Const" }, { "n/mean", "Const" },
-                 { "n/stddev", "Const" }, { "n/RandomStandardNormal", "RandomStandardNormal" }, { "n/mul", "Mul" }, { "n", "Add" });
+    EXPECT_NODES(g, {"random_uniform/shape", "Const"}, {"random_uniform/min", "Const"}, {"random_uniform/max", "Const"},
+                 {"random_uniform/RandomUniform", "RandomUniform"}, {"random_uniform/sub", "Sub"},
+                 {"random_uniform/mul", "Mul"}, {"random_uniform", "Add"}, {"n/shape", "Const"}, {"n/mean", "Const"},
+                 {"n/stddev", "Const"}, {"n/RandomStandardNormal", "RandomStandardNormal"}, {"n/mul", "Mul"},
+                 { "n", "Add" });
     assert_true(int_attr(g, 3, "seed") == 0 && int_attr(g, 3, "seed2") == 0);
     assert_true(int_attr(g, 10, "seed") == 87654321 && int_attr(g, 10, "seed2") == 7);
     ek_set_random_seed(g, 42);
@@ -92,7 +93,7 @@ static void integers_need_an_end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(reductions), cmocka_unit_test(products), cmocka_unit_test(seeds),
-                                        cmocka_unit_test(integers_need_an_end) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(reductions), cmocka_unit_test(products),
+                                       cmocka_unit_test(seeds), cmocka_unit_test(integers_need_an_end) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Convolution: float32 (oneDNN, in parts) against float64 (our own loops) against a plain sum; layouts, groups, messages. */
+/* Convolution: float32 (oneDNN, in parts) against float64 (our own loops) against a plain sum; groups, messages. */
 #include "kernels/levels.h"
 #include "ops/one_op.h"
 
@@ -8,9 +8,9 @@ typedef struct shape_case {
 } shape_case;
 
 static const shape_case cases[] = {
-    { 1, 5, 5, 1, 3, 1, 1, 1, "SAME" },    { 2, 7, 6, 3, 3, 4, 2, 1, "VALID" }, { 1, 28, 28, 8, 3, 16, 1, 1, "SAME" },
-    { 1, 30, 17, 16, 5, 8, 2, 1, "SAME" }, { 9, 14, 14, 8, 3, 16, 1, 1, "SAME" }, { 33, 9, 9, 16, 3, 16, 2, 1, "VALID" },
-    { 1, 40, 20, 8, 3, 8, 1, 3, "SAME" },  { 8, 20, 20, 16, 1, 32, 1, 1, "VALID" }, { 3, 4, 4, 2, 7, 3, 1, 1, "SAME" },
+    {1, 5, 5, 1, 3, 1, 1, 1, "SAME"},    {2, 7, 6, 3, 3, 4, 2, 1, "VALID"},     {1, 28, 28, 8, 3, 16, 1, 1, "SAME"},
+    {1, 30, 17, 16, 5, 8, 2, 1, "SAME"}, {9, 14, 14, 8, 3, 16, 1, 1, "SAME"},   {33, 9, 9, 16, 3, 16, 2, 1, "VALID"},
+    {1, 40, 20, 8, 3, 8, 1, 3, "SAME"},  {8, 20, 20, 16, 1, 32, 1, 1, "VALID"}, {3, 4, 4, 2, 7, 3, 1, 1, "SAME"},
 };
 
 static ek_array *numbers(ek_dtype t, ek_shape shape, uint64_t seed)
@@ -26,7 +26,9 @@ static ek_array *numbers(ek_dtype t, ek_shape shape, uint64_t seed)
 
 static ek_array *convolve(const shape_case *s, ek_dtype t, bool first, int64_t groups)
 {
-    ek_array *x = numbers(t, first ? EK_SHAPE(s->images, s->in, s->height, s->width) : EK_SHAPE(s->images, s->height, s->width, s->in), 3);
+    ek_array *x = numbers(
+        t, first ? EK_SHAPE(s->images, s->in, s->height, s->width) : EK_SHAPE(s->images, s->height, s->width, s->in),
+        3);
     ek_array *f = numbers(t, EK_SHAPE(s->kernel, s->kernel, s->in / groups, s->out), 4), *y;
     const char *format = first ? "NCHW" : "NHWC";
     const int64_t strides[] = { 1, first ? 1 : s->stride, s->stride, first ? s->stride : 1 };
@@ -61,10 +63,12 @@ static void loops_agree_with_the_sum(void **state)
         ek_array *f = numbers(EK_FLOAT64, EK_SHAPE(s->kernel, s->kernel, s->in, s->out), 4);
         const int64_t *out = ek_array_shape(y)->dim, e = (s->kernel - 1) * s->dilation + 1;
         const bool same = strcmp(s->padding, "SAME") == 0;
-        const int64_t pad_h = same ? (out[1] - 1) * s->stride + e - s->height : 0, pad_w = same ? (out[2] - 1) * s->stride + e - s->width : 0;
+        const int64_t pad_h = same ? (out[1] - 1) * s->stride + e - s->height : 0,
+                      pad_w = same ? (out[2] - 1) * s->stride + e - s->width : 0;
         assert_int_equal(out[1], same ? (s->height + s->stride - 1) / s->stride : (s->height - e) / s->stride + 1);
         for (int64_t k = 0; k < ek_array_count(y); k += 1 + ek_array_count(y) / 200) {
-            const int64_t c = k % s->out, ox = k / s->out % out[2], oy = k / s->out / out[2] % out[1], n = k / s->out / out[2] / out[1];
+            const int64_t c = k % s->out, ox = k / s->out % out[2], oy = k / s->out / out[2] % out[1],
+                          n = k / s->out / out[2] / out[1];
             double sum = 0;
             for (int64_t p = 0; p < s->kernel * s->kernel * s->in; p++) {
                 const int64_t ch = p % s->in, kx = p / s->in % s->kernel, ky = p / s->in / s->kernel;
@@ -142,21 +146,26 @@ static void groups_are_apart(void **state)
 
 static void wrong_calls(void **state)
 {
-    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 3, 3, 2), NULL), *f = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 2, 3, 1), NULL);
-    ek_array *g = ek_array_of(EK_FLOAT32, EK_SHAPE(5, 5, 2, 1), NULL), *x3 = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 2, 1), NULL);
+    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 3, 3, 2), NULL),
+             *f = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 2, 3, 1), NULL);
+    ek_array *g = ek_array_of(EK_FLOAT32, EK_SHAPE(5, 5, 2, 1), NULL),
+             *x3 = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 2, 1), NULL);
 
     (void)state;
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 1, 1, 1), ATTR_STRING("padding", "SAME")), INPUTS(x, f), 1,
               EK_INVALID_ARGUMENT, "input depth must be evenly divisible by filter depth: 2 vs 3");
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 1, 1, 1), ATTR_STRING("padding", "VALID")), INPUTS(x, g), 1,
-              EK_INVALID_ARGUMENT, "Computed output size would be negative: -1 [input_size: 3, effective_filter_size: 5, stride: 1]");
+              EK_INVALID_ARGUMENT,
+              "Computed output size would be negative: -1 [input_size: 3, effective_filter_size: 5, stride: 1]");
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 0, 1, 1), ATTR_STRING("padding", "SAME")), INPUTS(x, g), 1,
               EK_INVALID_ARGUMENT, "Stride must be > 0, but got 0");
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 2, 1, 1, 1), ATTR_STRING("padding", "SAME")), INPUTS(x, g), 1,
               EK_UNIMPLEMENTED, "does not yet support strides in the batch and depth dimensions.");
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 1), ATTR_STRING("padding", "SAME")), INPUTS(x, g), 1,
               EK_INVALID_ARGUMENT, "4 values");
-    refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 1, 1, 1), ATTR_STRING("padding", "EXPLICIT"), ATTR_INTS("explicit_paddings", 0, 0, -1, 0, 0, 0, 0, 0)),
+    refuse_op("Conv2D",
+              ATTRS(ATTR_INTS("strides", 1, 1, 1, 1), ATTR_STRING("padding", "EXPLICIT"),
+                    ATTR_INTS("explicit_paddings", 0, 0, -1, 0, 0, 0, 0, 0)),
               INPUTS(x, g), 1, EK_INVALID_ARGUMENT, "nonnegative");
     refuse_op("Conv2D", ATTRS(ATTR_INTS("strides", 1, 1, 1, 1), ATTR_STRING("padding", "SAME")), INPUTS(x3, g), 1,
               EK_INVALID_ARGUMENT, "input must be 4-dimensional[2,2,1]");

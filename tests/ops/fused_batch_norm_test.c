@@ -1,4 +1,4 @@
-/* Fused batch norm: values against float64 in both layouts, the accuracy that is promised, gradients, halves, messages. */
+/* Fused batch norm: values against float64 in both layouts, the accuracy promised, gradients, halves, messages. */
 #include "kernels/levels.h"
 #include "ops/one_op.h"
 
@@ -14,12 +14,14 @@ static ek_array *vector(int64_t n, uint64_t seed, double from, double to)
 {
     ek_array *a = ek_array_of(EK_FLOAT32, EK_SHAPE(n), NULL);
 
-    for (int64_t i = 0; i < n; i++) ek_array_f32(a)[i] = (float)(from + (to - from) * (0.5 + 0.5 * test_uniform(&seed)));
+    for (int64_t i = 0; i < n; i++)
+        ek_array_f32(a)[i] = (float)(from + (to - from) * (0.5 + 0.5 * test_uniform(&seed)));
     return a;
 }
 
 /* x holds what fill(row, channel, random) gives; NCHW where `first`. */
-static problem make(int64_t images, int64_t plane, int64_t channels, bool first, double (*fill)(int64_t row, uint64_t *seed))
+static problem make(int64_t images, int64_t plane, int64_t channels, bool first,
+                    double (*fill)(int64_t row, uint64_t *seed))
 {
     problem p = { .n = images * plane, .channels = channels, .first = first };
     const ek_shape shape = first ? EK_SHAPE(images, channels, plane, 1) : EK_SHAPE(images, plane, 1, channels);
@@ -80,7 +82,7 @@ static const char *format(const problem *p)
 {
     return p->first ? "NCHW" : "NHWC";
 }
-#define FORMAT_ATTR(p) ((ek_attr){ "data_format", { .kind = EK_ATTR_STRING, .u.s = { (char *)(uintptr_t)format(p), 4 } } })
+#define FORMAT_ATTR(p) ((ek_attr){"data_format", {.kind = EK_ATTR_STRING, .u.s = {(char *)(uintptr_t)format(p), 4}}})
 
 /* Largest error of y in training, relative to the largest |y|. */
 static double training_error(const problem *p, float epsilon)
@@ -93,7 +95,8 @@ static double training_error(const problem *p, float epsilon)
     for (int64_t c = 0; c < p->channels; c++) {
         double mean, variance;
         moments(p, c, &mean, &variance);
-        const double k = at(p->scale, c) / sqrt(variance + (double)epsilon), bessel = p->n > 1 ? (double)p->n / (double)(p->n - 1) : 1;
+        const double k = at(p->scale, c) / sqrt(variance + (double)epsilon),
+                     bessel = p->n > 1 ? (double)p->n / (double)(p->n - 1) : 1;
         for (int64_t r = 0; r < p->n; r++) {
             const double y = (at(p->x, place(p, r, c)) - mean) * k + at(p->offset, c);
             worst = fmax(worst, fabs(y - at(out[Y], place(p, r, c))));
@@ -170,8 +173,8 @@ static void a_constant_gives_the_offset(void **state)
 
 static void shapes_and_layouts(void **state)
 {
-    static const int64_t sizes[][3] = { { 1, 1, 1 }, { 1, 32, 1 }, { 60, 1, 100 }, { 7, 15, 11 }, { 3, 700, 3 }, { 2, 1040, 16 },
-                                        { 5, 49, 70 }, { 2, 33, 1500 }, { 1, 70001, 1 }, { 1, 2, 3 } };
+    static const int64_t sizes[][3] = { { 1, 1, 1 },     { 1, 32, 1 },  { 60, 1, 100 },  { 7, 15, 11 },   { 3, 700, 3 },
+                                       { 2, 1040, 16 }, { 5, 49, 70 }, { 2, 33, 1500 }, { 1, 70001, 1 }, { 1, 2, 3 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -188,7 +191,8 @@ static void inference_uses_what_is_given(void **state)
     for (int first = 0; first < 2; first++) {
         problem p = make(7, 15, 11, first != 0, fill_normal);
         ek_array *out[5];
-        run_op("FusedBatchNormV2", ATTRS(FORMAT_ATTR(&p), ATTR_BOOL("is_training", false), ATTR_FLOAT("epsilon", 1e-3f)),
+        run_op("FusedBatchNormV2",
+               ATTRS(FORMAT_ATTR(&p), ATTR_BOOL("is_training", false), ATTR_FLOAT("epsilon", 1e-3f)),
                INPUTS(p.x, p.scale, p.offset, p.mean, p.variance), 5, out);
         for (int64_t c = 0; c < p.channels; c++) {
             const double k = at(p.scale, c) / sqrt(at(p.variance, c) + (double)1e-3f);
@@ -214,13 +218,15 @@ static void later_graphs_average_in_the_op(void **state)
            INPUTS(p.x, p.scale, p.offset, p.mean, p.variance), 6, out);
     for (int64_t c = 0; c < p.channels; c++) {
         assert_true(fabs(at(out[BATCH_MEAN], c) - (0.75 * at(p.mean, c) + 0.25 * at(plain[BATCH_MEAN], c))) < 1e-6);
-        assert_true(fabs(at(out[BATCH_VARIANCE], c) - (0.75 * at(p.variance, c) + 0.25 * at(plain[BATCH_VARIANCE], c))) < 1e-6);
+        assert_true(
+            fabs(at(out[BATCH_VARIANCE], c) - (0.75 * at(p.variance, c) + 0.25 * at(plain[BATCH_VARIANCE], c))) < 1e-6);
         assert_true(at(out[SAVED_MEAN], c) == at(plain[SAVED_MEAN], c));
     }
     assert_memory_equal(ek_array_data(out[Y]), ek_array_data(plain[Y]), ek_array_bytes(out[Y]));
     refuse_op("FusedBatchNormV3", ATTRS(ATTR_FLOAT("exponential_avg_factor", 0.25f)),
               INPUTS(p.x, p.scale, p.offset, none, none), 6, EK_INVALID_ARGUMENT,
-              "When exponential_avg_factor != 1, mean must have the same number of elements as the channels of x, got 0 and 11");
+              "When exponential_avg_factor != 1, mean must have the same number of elements as the channels of x, got "
+              "0 and 11");
     unref_all(plain, 6);
     unref_all(out, 6);
     ek_array_unref(none);
@@ -239,7 +245,8 @@ static void check_gradient(const problem *p, bool training)
         ek_array_f32(mean)[c] = (float)m;
         ek_array_f32(variance)[c] = (float)v;
     }
-    run_op("FusedBatchNormGrad", ATTRS(FORMAT_ATTR(p), ATTR_FLOAT("epsilon", epsilon), ATTR_BOOL("is_training", training)),
+    run_op("FusedBatchNormGrad",
+           ATTRS(FORMAT_ATTR(p), ATTR_FLOAT("epsilon", epsilon), ATTR_BOOL("is_training", training)),
            INPUTS(p->dy, p->x, p->scale, mean, variance), 5, out);
     for (int64_t c = 0; c < p->channels; c++) {
         const double m = at(mean, c), k = 1 / sqrt(at(variance, c) + (double)epsilon), n = (double)p->n;
@@ -254,7 +261,8 @@ static void check_gradient(const problem *p, bool training)
         assert_true(fabs(at(out[2], c) - s1) < 1e-6 * size);
         for (int64_t r = 0; r < p->n; r++) {
             const int64_t i = place(p, r, c);
-            const double dx = at(p->scale, c) * k * (training ? at(p->dy, i) - s1 / n - (at(p->x, i) - m) * k * k * s2 / n : at(p->dy, i));
+            const double dx = at(p->scale, c) * k *
+                              (training ? at(p->dy, i) - s1 / n - (at(p->x, i) - m) * k * k * s2 / n : at(p->dy, i));
             assert_true(fabs(at(out[0], i) - dx) < 2e-6 * (1 + fabs(at(p->scale, c) * k)));
         }
     }
@@ -266,7 +274,7 @@ static void check_gradient(const problem *p, bool training)
 
 static void gradients(void **state)
 {
-    static const int64_t sizes[][3] = { { 1, 4, 1 }, { 60, 1, 100 }, { 7, 15, 11 }, { 3, 700, 3 }, { 2, 33, 1500 }, { 4, 20000, 2 } };
+    static const int64_t sizes[][3] = {{1, 4, 1}, {60, 1, 100}, {7, 15, 11}, {3, 700, 3}, {2, 33, 1500}, {4, 20000, 2}};
 
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -328,7 +336,8 @@ static void an_empty_batch_has_no_statistics(void **state)
 
 static void wrong_calls(void **state)
 {
-    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 1, 2, 3), NULL), *x3 = ek_array_of(EK_FLOAT32, EK_SHAPE(3, 2, 4), NULL);
+    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 1, 2, 3), NULL),
+             *x3 = ek_array_of(EK_FLOAT32, EK_SHAPE(3, 2, 4), NULL);
     ek_array *v = vector(3, 1, 1, 2), *two = vector(2, 1, 1, 2), *none = ek_array_of(EK_FLOAT32, EK_SHAPE(0), NULL);
     ek_array *matrix = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 3), NULL);
 
@@ -340,9 +349,11 @@ static void wrong_calls(void **state)
               "scale must have the same number of elements as the channels of x, got 2 and 3");
     refuse_op("FusedBatchNorm", NO_ATTRS, INPUTS(x, v, v, v, none), 5, EK_INVALID_ARGUMENT,
               "estimated_mean must be empty for training[3]");
-    refuse_op("FusedBatchNorm", ATTRS(ATTR_BOOL("is_training", false)), INPUTS(x, v, v, two, two), 5, EK_INVALID_ARGUMENT,
+    refuse_op("FusedBatchNorm", ATTRS(ATTR_BOOL("is_training", false)), INPUTS(x, v, v, two, two), 5,
+              EK_INVALID_ARGUMENT,
               "When is_training=false, mean must have the same number of elements as the channels of x, got 2 and 3");
-    refuse_op("FusedBatchNormGrad", NO_ATTRS, INPUTS(x, x3, v, v, v), 5, EK_INVALID_ARGUMENT, "x must be 4 or 5-dimensional");
+    refuse_op("FusedBatchNormGrad", NO_ATTRS, INPUTS(x, x3, v, v, v), 5, EK_INVALID_ARGUMENT,
+              "x must be 4 or 5-dimensional");
     ek_array *all[] = { x, x3, v, two, none, matrix };
     unref_all(all, 6);
 }
@@ -350,9 +361,15 @@ static void wrong_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accuracy), cmocka_unit_test(a_constant_gives_the_offset), cmocka_unit_test(shapes_and_layouts),
-        cmocka_unit_test(inference_uses_what_is_given), cmocka_unit_test(gradients), cmocka_unit_test(halves), cmocka_unit_test(later_graphs_average_in_the_op),
-        cmocka_unit_test(an_empty_batch_has_no_statistics), cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(accuracy),
+        cmocka_unit_test(a_constant_gives_the_offset),
+        cmocka_unit_test(shapes_and_layouts),
+        cmocka_unit_test(inference_uses_what_is_given),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(halves),
+        cmocka_unit_test(later_graphs_average_in_the_op),
+        cmocka_unit_test(an_empty_batch_has_no_statistics),
+        cmocka_unit_test(wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@
 
 static ek_array *random_matrix(ek_dtype t, int64_t rows, int64_t columns, uint64_t seed)
 {
-    ek_array *f = ek_array_of(EK_FLOAT64, EK_SHAPE(rows, columns), NULL), *a = ek_array_of(t, EK_SHAPE(rows, columns), NULL);
+    ek_array *f = ek_array_of(EK_FLOAT64, EK_SHAPE(rows, columns), NULL),
+             *a = ek_array_of(t, EK_SHAPE(rows, columns), NULL);
     const bool whole = ek_dtype_is_integer(t);
 
     for (int64_t i = 0; i < rows * columns; i++)
@@ -69,9 +70,10 @@ static void check(ek_dtype t, int64_t m, int64_t n, int64_t k, bool ta, bool tb)
 
 static void every_dtype_and_size(void **state)
 {
-    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16, EK_BFLOAT16, EK_INT32, EK_INT64, EK_COMPLEX64, EK_COMPLEX128 };
-    static const int64_t sizes[][3] = { { 2, 3, 4 }, { 1, 100, 50 }, { 1, 1, 7 }, { 60, 10, 100 }, { 17, 33, 21 }, { 16, 16, 16 },
-                                        { 31, 40, 1 }, { 129, 5, 300 }, { 3, 2, 0 }, { 0, 4, 3 }, { 4, 0, 3 } };
+    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16,   EK_BFLOAT16,
+                                     EK_INT32,   EK_INT64,   EK_COMPLEX64, EK_COMPLEX128 };
+    static const int64_t sizes[][3] = {{2, 3, 4},   {1, 100, 50},  {1, 1, 7}, {60, 10, 100}, {17, 33, 21}, {16, 16, 16},
+                                       { 31, 40, 1 }, { 129, 5, 300 }, { 3, 2, 0 }, { 0, 4, 3 },     { 4, 0, 3 } };
 
     (void)state;
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
@@ -124,8 +126,10 @@ static void halves_of_rows_give_the_same_bits(void **state)
     (void)state;
     for (int i = 0; i < M * K; i++) a[i] = (float)test_uniform(&seed);
     for (int i = 0; i < K * N; i++) b[i] = (float)test_uniform(&seed);
-    assert_int_equal(ek__dnn_matmul(&arena, &(ek_dnn_matmul){ .m = M, .n = N, .k = K, .stride_a = K }, &whole, NULL), EK_OK);
-    assert_int_equal(ek__dnn_matmul(&arena, &(ek_dnn_matmul){ .m = M / 2, .n = N, .k = K, .stride_a = K }, &half, NULL), EK_OK);
+    assert_int_equal(ek__dnn_matmul(&arena, &(ek_dnn_matmul){ .m = M, .n = N, .k = K, .stride_a = K }, &whole, NULL),
+                     EK_OK);
+    assert_int_equal(ek__dnn_matmul(&arena, &(ek_dnn_matmul){ .m = M / 2, .n = N, .k = K, .stride_a = K }, &half, NULL),
+                     EK_OK);
     scratch = ek__alloc(ek__dnn_scratch(whole) + ek__dnn_scratch(half));
     assert_int_equal(ek__dnn_run(whole, a, b, c, scratch, NULL), EK_OK);
     assert_int_equal(ek__dnn_run(half, a, b, d, scratch, NULL), EK_OK);
@@ -148,7 +152,8 @@ static void batches_broadcast(void **state)
     for (int64_t i = 0; i < ek_array_count(c); i++) {
         const int64_t col = i % 5, row = i / 5 % 3, q = i / 15 % 3, p = i / 45;
         double sum = 0;
-        for (int64_t s = 0; s < 4; s++) sum += ek_array_get(a, (p * 3 + row) * 4 + s) * ek_array_get(b, (q * 4 + s) * 5 + col);
+        for (int64_t s = 0; s < 4; s++)
+            sum += ek_array_get(a, (p * 3 + row) * 4 + s) * ek_array_get(b, (q * 4 + s) * 5 + col);
         assert_true(fabs(sum - ek_array_get(c, i)) < 1e-6);
     }
     ek_array *all[] = { a, b, c, x, y };
@@ -175,8 +180,10 @@ static void wrong_calls(void **state)
     ek_array *v = ek_array_of(EK_FLOAT32, EK_SHAPE(3), NULL);
 
     (void)state;
-    refuse_op("MatMul", NO_ATTRS, INPUTS(a, b), 1, EK_INVALID_ARGUMENT, "Matrix size-incompatible: In[0]: [2,3], In[1]: [4,5]");
-    refuse_op("MatMul", NO_ATTRS, INPUTS(v, b), 1, EK_INVALID_ARGUMENT, "In[0] and In[1] has different ndims: [3] vs. [4,5]");
+    refuse_op("MatMul", NO_ATTRS, INPUTS(a, b), 1, EK_INVALID_ARGUMENT,
+              "Matrix size-incompatible: In[0]: [2,3], In[1]: [4,5]");
+    refuse_op("MatMul", NO_ATTRS, INPUTS(v, b), 1, EK_INVALID_ARGUMENT,
+              "In[0] and In[1] has different ndims: [3] vs. [4,5]");
     refuse_op("BatchMatMulV2", NO_ATTRS, INPUTS(v, b), 1, EK_INVALID_ARGUMENT, "In[0] ndims must be >= 2: 1");
     ek_array_unref(a);
     ek_array_unref(b);

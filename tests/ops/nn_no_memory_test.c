@@ -46,7 +46,8 @@ static void starve(const call *c)
 static void nothing_leaks(void **state)
 {
     int64_t strides[] = { 1, 1, 1, 1 };
-    const ek_attr conv[] = { { "strides", { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = 4, .u.is = strides } }, ATTR_STRING("padding", "SAME") };
+    const ek_attr conv[] = { { "strides", { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = 4, .u.is = strides } },
+                            ATTR_STRING("padding", "SAME") };
     const call calls[] = {
         { "Mean", NULL, 0, 2, { EK_SHAPE(300000), EK_SHAPE(0) }, { EK_FLOAT32, EK_INT32 }, 1 },
         { "MatMul", NULL, 0, 2, { EK_SHAPE(40, 30), EK_SHAPE(30, 20) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
@@ -57,10 +58,20 @@ static void nothing_leaks(void **state)
         { "BiasAdd", NULL, 0, 2, { EK_SHAPE(2, 9), EK_SHAPE(9) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "Softmax", NULL, 0, 1, { EK_SHAPE(2, 9) }, { EK_FLOAT32 }, 1 },
         { "ArgMax", NULL, 0, 2, { EK_SHAPE(3, 9), EK_SCALAR }, { EK_FLOAT32, EK_INT32 }, 1 },
-        { "FusedBatchNormV3", NULL, 0, 5, { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(8), EK_SHAPE(8), EK_SHAPE(0), EK_SHAPE(0) },
-          { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 }, 6 },
-        { "FusedBatchNormGrad", NULL, 0, 5, { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(2, 9, 9, 8), EK_SHAPE(8), EK_SHAPE(8), EK_SHAPE(8) },
-          { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 }, 5 },
+        { "FusedBatchNormV3",
+         NULL,
+         0,
+         5,
+         { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(8), EK_SHAPE(8), EK_SHAPE(0), EK_SHAPE(0) },
+         { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 },
+         6 },
+        { "FusedBatchNormGrad",
+         NULL,
+         0,
+         5,
+         { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(2, 9, 9, 8), EK_SHAPE(8), EK_SHAPE(8), EK_SHAPE(8) },
+         { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 },
+         5 },
     };
 
     (void)state;

@@ -12,7 +12,7 @@
 #define ATTR_FLOAT(n, v) ((ek_attr){ (n), { .kind = EK_ATTR_FLOAT, .u.f = (v) } })
 #define ATTR_INT(n, v) ((ek_attr){ (n), { .kind = EK_ATTR_INT, .u.i = (v) } })
 #define ATTR_TYPE(n, v) ((ek_attr){ (n), { .kind = EK_ATTR_TYPE, .u.type = (v) } })
-#define ATTR_STRING(n, v) ((ek_attr){ (n), { .kind = EK_ATTR_STRING, .u.s = { (char *)(uintptr_t)(v), sizeof(v) - 1 } } })
+#define ATTR_STRING(n, v) ((ek_attr){(n), {.kind = EK_ATTR_STRING, .u.s = {(char *)(uintptr_t)(v), sizeof(v) - 1}}})
 #define ATTR_INTS(n, ...)                                                                                \
     ((ek_attr){ (n), { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = sizeof((int64_t[]){ __VA_ARGS__ }) / 8, \
                        .u.is = (int64_t[]){ __VA_ARGS__ } } })
@@ -22,8 +22,8 @@
 #define NO_ATTRS NULL, 0
 
 /* The op must succeed; its outputs are the test's to unref. */
-static inline void run_op(const char *type, const ek_attr *attrs, int n_attrs, int n_in, const ek_array *const *in, int n_out,
-                          ek_array **out)
+static inline void run_op(const char *type, const ek_attr *attrs, int n_attrs, int n_in, const ek_array *const *in,
+                          int n_out, ek_array **out)
 {
     ek_error err = { 0 };
 

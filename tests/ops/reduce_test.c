@@ -48,7 +48,8 @@ static void every_set_of_axes(void **state)
         for (uint32_t mask = 0; mask < 1u << shapes[i].rank; mask++) {
             ek_array *x = random_array(&shapes[i], i + 1), *axes = axes_of(shapes[i].rank, mask), *out;
             run_op("Sum", ATTRS(ATTR_BOOL("keep_dims", mask % 2 == 1)), INPUTS(x, axes), 1, &out);
-            assert_int_equal(ek_array_rank(out), mask % 2 == 1 ? shapes[i].rank : shapes[i].rank - __builtin_popcount(mask));
+            assert_int_equal(ek_array_rank(out),
+                             mask % 2 == 1 ? shapes[i].rank : shapes[i].rank - __builtin_popcount(mask));
             for (int64_t k = 0; k < ek_array_count(out); k++)
                 assert_true(ek_array_f32(out)[k] == (float)plain_sum(x, mask, k));
             ek_array_unref(out);
@@ -59,7 +60,7 @@ static void every_set_of_axes(void **state)
 
 static void long_folds_are_cut(void **state)
 {
-    static const ek_shape shapes[] = { { { 300001 }, 1 }, { { 100003, 3 }, 2 }, { { 2000, 300 }, 2 }, { { 64, 3, 1000 }, 3 } };
+    static const ek_shape shapes[] = {{{300001}, 1}, {{100003, 3}, 2}, {{2000, 300}, 2}, {{64, 3, 1000}, 3}};
     static const uint32_t mask[] = { 1, 1, 1, 5 };
 
     (void)state;
@@ -117,7 +118,8 @@ static void other_types(void **state)
 
 static void mean_of_nothing_is_nan(void **state)
 {
-    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 0), NULL), *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 1 });
+    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 0), NULL),
+             *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 1 });
     ek_array *out;
 
     (void)state;
@@ -132,7 +134,8 @@ static void mean_of_nothing_is_nan(void **state)
 static void wrong_calls(void **state)
 {
     ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(3), NULL), *c = ek_array_of(EK_COMPLEX64, EK_SHAPE(3), NULL);
-    ek_array *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 5 }), *zero = ek_array_of(EK_INT32, EK_SHAPE(1), NULL);
+    ek_array *axes = ek_array_of(EK_INT32, EK_SHAPE(1), (int32_t[]){ 5 }),
+             *zero = ek_array_of(EK_INT32, EK_SHAPE(1), NULL);
 
     (void)state;
     refuse_op("Sum", NO_ATTRS, INPUTS(x, axes), 1, EK_INVALID_ARGUMENT,
