@@ -274,6 +274,14 @@ static ek_status join_parts(const ek_run_args *a, int64_t unit)
 
 /* ---- preparing -------------------------------------------------------------------------- */
 
+/* Sizes of an empty array may be too large to multiply; what comes of it is then never used. */
+static int64_t times(int64_t a, int64_t b)
+{
+    int64_t product;
+
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 /* The shape as groups of axes, kept and reduced in turn; reduced[i] says which. Returns their number. */
 static int merge_axes(const ek_shape *x, uint32_t mask, int64_t *size, bool *reduced)
 {
@@ -283,7 +291,7 @@ static int merge_axes(const ek_shape *x, uint32_t mask, int64_t *size, bool *red
         const bool r = (mask >> i & 1) != 0;
         if (x->dim[i] == 1) continue;
         if (n > 0 && reduced[n - 1] == r) {
-            size[n - 1] *= x->dim[i];
+            size[n - 1] = times(size[n - 1], x->dim[i]);
         } else {
             size[n] = x->dim[i];
             reduced[n++] = r;
@@ -302,20 +310,20 @@ static void cut(fold_state *s, const ek_shape *x, uint32_t mask)
     if (groups > 0 && !reduced[groups - 1]) stride = s->w = size[--groups];
     if (groups > 0 && reduced[groups - 1]) {
         n = size[--groups];
-        stride *= n;
+        stride = times(stride, n);
     }
     for (int i = groups - 1; i >= 0; i--) {
         group *g = reduced[i] ? &s->reduced[s->nr++] : &s->kept[s->nk++];
         *g = (group){ size[i], stride };
-        stride *= size[i];
-        if (reduced[i]) s->ro *= size[i];
-        else s->ko *= size[i];
+        stride = times(stride, size[i]);
+        if (reduced[i]) s->ro = times(s->ro, size[i]);
+        else s->ko = times(s->ko, size[i]);
     }
 
     while (s->w < LANES && s->k * s->w % LANES != 0) s->k++;
     s->rows = n / s->k;
     s->tail = n % s->k * s->w;
-    s->count = n * s->ro;
+    s->count = times(n, s->ro);
 }
 
 ek_status ek__fold_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end end, ek_dtype dtype, const ek_shape *x,

@@ -131,6 +131,20 @@ static void mean_of_nothing_is_nan(void **state)
     ek_array_unref(axes);
 }
 
+static void huge_dimensions_of_nothing(void **state)
+{
+    const int64_t huge = (int64_t)1 << 40;
+    ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(huge, huge, 0), NULL), *axes = axes_of(3, 7), *out;
+
+    (void)state;
+    if (x == NULL) skip(); /* arrays need not allow it */
+    run_op("Sum", NO_ATTRS, INPUTS(x, axes), 1, &out);
+    assert_true(ek_array_f32(out)[0] == 0);
+    ek_array_unref(out);
+    ek_array_unref(axes);
+    ek_array_unref(x);
+}
+
 static void wrong_calls(void **state)
 {
     ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(3), NULL), *c = ek_array_of(EK_COMPLEX64, EK_SHAPE(3), NULL);
@@ -152,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_set_of_axes), cmocka_unit_test(long_folds_are_cut), cmocka_unit_test(other_types),
         cmocka_unit_test(mean_of_nothing_is_nan), cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(huge_dimensions_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
