@@ -54,9 +54,16 @@ ek_status ek__file_write(const char *path, const void *data, size_t size, ek_err
     struct stat s;
     ek_status st = EK_OK;
     const bool exists = lstat(path, &s) == 0;
-    char *beside;
+    char *beside, *real;
     int fd;
 
+    /* What a link leads to is replaced, not emptied: somebody may have it mapped. */
+    real = exists && S_ISLNK(s.st_mode) ? realpath(path, NULL) : NULL;
+    if (real != NULL) {
+        st = ek__file_write(real, data, size, err);
+        free(real);
+        return st;
+    }
     if (exists && !S_ISREG(s.st_mode)) return write_through(path, data, size, err);
     beside = ek__alloc(room);
     if (beside == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "cannot write '%s': no memory", path);
