@@ -2,9 +2,9 @@
  *
  *     tf_session LIBRARY GRAPH.pb INIT FETCH
  *
- * LIBRARY is libtensorflow_cc.so of a wheel (or libtensorflow.so), loaded at run time. The graph has a float placeholder
- * "x" of shape (?, 1) and a bool "is_training". bench/overhead starts this as a process of its own, so that nothing of
- * TensorFlow is in the one that times Evenkeel. Prints "c_api_us=...".
+ * LIBRARY is libtensorflow_cc.so of a wheel (or libtensorflow.so), loaded at run time. The graph has a float
+ * placeholder "x" of shape (?, 1) and a bool "is_training". bench/overhead starts this as a process of its own, so
+ * that nothing of TensorFlow is in the one that times Evenkeel. Prints "c_api_us=...".
  */
 #include <dlfcn.h>
 #include <stdint.h>

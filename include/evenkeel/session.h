@@ -5,9 +5,9 @@
  * run of a signature (which tensors are fed with which types and shapes, what is fetched, the values of fed booleans
  * that steer a cond) makes a plan; later ones use it and allocate nothing.
  *
- * In the environment: EK_LOG=plan (or prune, shape, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by node
- * (EK_FOLD=0, EK_INPLACE=0 and EK_REUSE=0 leave out other passes; no result changes by a bit),
- * EK_CHECK=nan is check_numerics for every session, EK_TRACE=file.json writes what ran when for chrome://tracing.
+ * In the environment: EK_LOG=plan (or prune, shape, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by
+ * node (EK_FOLD=0, EK_INPLACE=0 and EK_REUSE=0 leave out other passes; no result changes by a bit), EK_CHECK=nan
+ * is check_numerics for every session, EK_TRACE=file.json writes what ran when for chrome://tracing.
  */
 #ifndef EVENKEEL_SESSION_H
 #define EVENKEEL_SESSION_H
@@ -25,8 +25,8 @@ typedef struct ek_store ek_store; /* variables' values; shared by the sessions t
 typedef struct ek_session_options {
     size_t size;
     ek_graph *graph;     /* required; must outlive the session; may grow between runs */
-    int threads;         /* share of the process's pool for large work; 0: as many as there are processors. Never changes
-                          * a bit of any result */
+    int threads;         /* share of the process's pool for large work; 0: as many as there are processors. Changes no
+                          * bit of any result */
     ek_store *store;     /* NULL: one of its own */
     bool check_numerics; /* runs node by node and looks at every output; a NaN or infinity is INVALID_ARGUMENT and names
                           * the first bad node. Slower */
@@ -37,7 +37,8 @@ typedef struct ek_session_options {
 /* A session on a graph: ek_session_create(g, .threads = 1). NULL on failure (no graph, no memory), with the reason in
  * .error or ek_last_error(). Variables have no values until an initializer runs or ek_session_set gives them one. */
 #define ek_session_create(...) \
-    EK_CALL(ek_session *, ek_session_create_with, (), ek_session_options, .threads = 0, .fuse = EK_DEFAULT, .graph = __VA_ARGS__)
+    EK_CALL(ek_session *, ek_session_create_with, (), ek_session_options, .threads = 0, .fuse = EK_DEFAULT, \
+            .graph = __VA_ARGS__)
 EK_API ek_session *ek_session_create_with(const ek_session_options *o, ek_where where);
 EK_API void ek_session_destroy(ek_session *s); /* NULL is allowed; no run may be in flight */
 EK_API ek_store *ek_session_store(ek_session *s); /* borrowed */
@@ -57,9 +58,9 @@ typedef struct ek_feed {
 } ek_feed;
 
 /* A tensor to compute. A tensor that is fed as well gives back what is fed. A reference variable, or a read of one, is
- * copied as it is when its node's turn comes, before any later write. *value is refilled in place where it is unshared and of the same dtype and shape,
- * else released and replaced; start it as NULL, ek_array_unref it at the end. value may be NULL: computed,
- * not handed over. On failure no value is touched. */
+ * copied as it is when its node's turn comes, before any later write. *value is refilled in place where it is unshared
+ * and of the same dtype and shape, else released and replaced; start it as NULL, ek_array_unref it at the end. value
+ * may be NULL: computed, not handed over. On failure no value is touched. */
 typedef struct ek_fetch {
     ek_tensor tensor;
     ek_array **value;
@@ -85,8 +86,8 @@ typedef struct ek_run_options {
  *     ek_run(s, .feed = { { x, batch } }, .fetch = { { y, &out } }, .also = ek_get_collection(g, EK_UPDATE_OPS))
  *
  * Errors  as TensorFlow's, in its order and words: the graph's own first failure; an empty graph; every feed in turn
- *         (of another graph or dead, wrong dtype or shape, not feedable, fed twice); the fetches and targets (of another
- *         graph or dead, not fetchable: inside a cond); nothing to run. From running: INVALID_ARGUMENT where a
+ *         (of another graph or dead, wrong dtype or shape, not feedable, fed twice); the fetches and targets (of
+ *         another graph or dead, not fetchable: inside a cond); nothing to run. From running: INVALID_ARGUMENT where a
  *         placeholder is not fed, shapes do not fit or a fetched tensor is dead (the branch not taken),
  *         FAILED_PRECONDITION where a variable has no value, UNIMPLEMENTED where an op has no definition,
  *         RESOURCE_EXHAUSTED, and what ops refuse. The node at fault is in the record and ends the text. Updates made
@@ -109,8 +110,8 @@ EK_API void ek_callable_destroy(ek_callable *c); /* NULL is allowed */
 
 /* A variable's value as a new array. FAILED_PRECONDITION when it is not initialized. */
 EK_API EK_MUST_CHECK ek_status ek_session_get(ek_session *s, ek_variable v, ek_array **out);
-/* Gives it a value, copied, as its initializer would; INVALID_ARGUMENT unless dtype and shape fit the variable's. Both wait
- * for the run in progress. */
+/* Gives it a value, copied, as its initializer would; INVALID_ARGUMENT unless dtype and shape fit the variable's. Both
+ * wait for the run in progress. */
 EK_API EK_MUST_CHECK ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value);
 
 #ifdef __cplusplus

@@ -1,8 +1,9 @@
 /* plan/fuse.c - joins element-wise ops of one element count into chains, which run tile by tile in the first cache.
  *
- * An op joins a chain that came before it when everything it reads from outside was there before the chain began: then
- * no path leaves the chain and returns, and running the op earlier changes nothing. What reads a variable's memory joins
- * only if nobody wrote in between. The loops are the definitions' own, so the bits are those of the ops one by one.
+ * An op joins a chain that came before it when everything it reads from outside was there before the chain began:
+ * then no path leaves the chain and returns, and running the op earlier changes nothing. What reads a variable's
+ * memory joins only if nobody wrote in between. The loops are the definitions' own, so the bits are those of the ops
+ * one by one.
  */
 #include "plan/ir.h"
 

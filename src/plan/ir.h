@@ -12,7 +12,7 @@
 /* Why a node is part of a run. */
 enum {
     EK_LIVE_NOT,
-    EK_LIVE_ORDER, /* reached by control edges alone and pure: it orders effects and passes deadness on, and is not run */
+    EK_LIVE_ORDER, /* pure, reached by control edges alone: orders effects, passes deadness on, and is not run */
     EK_LIVE_RUN
 };
 
@@ -84,7 +84,7 @@ typedef struct ek_port {
 
 enum { EK_LINK_MAX_IN = 4 };
 
-/* An element-wise op in a chain. in[i]: link number of the chain that made it, or -1 - place among the chain's inputs. */
+/* An element-wise op in a chain. in[i]: the link of the chain that made it, or -1 - place among the chain's inputs. */
 typedef struct ek_link {
     ek_elementwise_fn fn;
     const void *state;

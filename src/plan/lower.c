@@ -1,7 +1,7 @@
 /* plan/lower.c - from nodes to values and lowered ops.
  *
- * What is dead, known, not needed or only passes something on leaves nothing behind. Element-wise ops of one shape become
- * chains of one link, which `fuse` may join.
+ * What is dead, known, not needed or only passes something on leaves nothing behind. Element-wise ops of one shape
+ * become chains of one link, which `fuse` may join.
  */
 #include "plan/ir.h"
 

@@ -49,7 +49,7 @@ ek_status ek__specialise_switch(ek_builder *b, const ek_node *n, bool *known)
     return EK_OK;
 }
 
-/* The first live input wins, as one thread that runs in creation order would have it. The caller has seen that one is. */
+/* The first live input wins, as with one thread that runs in creation order. The caller has seen that one is live. */
 ek_status ek__specialise_merge(ek_builder *b, const ek_node *n)
 {
     const int32_t out = b->program->first_out[n->id];

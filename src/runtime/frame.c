@@ -1,4 +1,4 @@
-/* runtime/frame.c - the memory of one run: one block with the values, the table of pointers, the arguments of all steps.
+/* runtime/frame.c - the memory of one run: one block with values, the table of pointers, the arguments of all steps.
  *
  * Frames rest in the plan. A run takes one by an atomic exchange and puts it back the same way.
  */

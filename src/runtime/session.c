@@ -199,7 +199,7 @@ static void lock_store(ek_store *store, bool exclusive)
         pthread_rwlock_rdlock(&store->lock);
 }
 
-/* Runs a request; *entry is where a callable keeps its plan, or NULL there at first. The entry comes back with a reference. */
+/* Runs a request. *entry is the plan to try, or NULL; the one that served comes back, with a reference. */
 static ek_status run_request(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **entry,
                              ek_error *err)
 {

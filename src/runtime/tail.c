@@ -141,7 +141,7 @@ static bool keep(ek_split *s, const ek_frame *f, ek_plan *plan)
     return true;
 }
 
-/* Too many conds that numbers decide have too many outcomes together: only what this run is on its way through stays. */
+/* Many conds that numbers decide have too many outcomes together: what this run is on its way through stays. */
 static void forget_others(ek_frame *f, const ek_plan *plan)
 {
     for (; f != NULL; plan = f->plan, f = f->outer) {
