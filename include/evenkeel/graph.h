@@ -170,7 +170,7 @@ EK_API ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *options, e
 typedef struct ek_scope {
     ek_graph *graph;
     int32_t depth; /* of the stack of scopes once this one is open */
-    bool once;     /* for the macro */
+    bool once;     /* false: it did not open, or is closed again */
 } ek_scope;
 EK_API void ek_scope_pop(ek_scope *scope); /* twice is harmless */
 
