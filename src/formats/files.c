@@ -5,11 +5,14 @@
 #include "codec/text.h"
 #include "formats/graph_io.h"
 
-/* Whether a file that is no message could be text: printable all through its first part. */
+/* Whether a file that is no message could be text: printable all through its first part. (A message of unknown fields alone
+ * may be printable too.) */
 static bool looks_like_text(ek_span s)
 {
     const size_t n = s.size < 1024 ? s.size : 1024;
+    ek_error quiet = { .code = EK_OK };
 
+    if (ek__wire_check(ek__proto(EK_PROTO_GRAPH_DEF), s, NULL, &quiet) == EK_OK) return false;
     for (size_t i = 0; i < n; i++)
         if (s.at[i] < ' ' && (s.at[i] < '\t' || s.at[i] > '\r')) return false;
     return true;

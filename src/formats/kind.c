@@ -74,7 +74,8 @@ static bool starts_with_word(ek_span s, const char *word)
 ek_file_kind ek__bytes_kind(ek_span s)
 {
     static const struct { const char *word; ek_file_kind kind; } text[] = {
-        { "node", EK_FILE_GRAPH_DEF_TEXT }, { "versions", EK_FILE_GRAPH_DEF_TEXT }, { "library", EK_FILE_GRAPH_DEF_TEXT },
+        { "node", EK_FILE_GRAPH_DEF_TEXT }, { "versions", EK_FILE_GRAPH_DEF_TEXT }, { "version", EK_FILE_GRAPH_DEF_TEXT },
+        { "library", EK_FILE_GRAPH_DEF_TEXT },
         { "meta_info_def", EK_FILE_META_GRAPH_TEXT }, { "graph_def", EK_FILE_META_GRAPH_TEXT },
     };
 

@@ -176,6 +176,23 @@ static void goldens_are_encoded_to_the_same_bytes(void **state)
     assert_true(each_case("tf115-graphs", "graph.pb", encoded_anew, false) >= 45);
 }
 
+static void unknown_fields_alone_may_look_like_text(void **state)
+{
+    static const char bytes[] = "J\x0bnode { ... ";
+    ek_graph *g;
+    void *saved;
+    size_t size;
+    ek_error err = { .code = EK_OK };
+
+    EK_UNUSED(state);
+    if (ek_graph_load_bytes(bytes, 13, &g, &err) != EK_OK) fail_msg("%s", err.text);
+    assert_int_equal(ek_graph_save_bytes(g, false, &saved, &size, &err), EK_OK);
+    assert_int_equal(size, 13);
+    assert_memory_equal(saved, bytes, size);
+    ek_free(saved);
+    ek_graph_destroy(g);
+}
+
 /* ---- what is refused -------------------------------------------------------------------------------- */
 
 #define F32 "attr { key: 'T' value { type: DT_FLOAT } }"
@@ -539,7 +556,8 @@ int main(void)
         cmocka_unit_test(goldens_keep_their_bytes), cmocka_unit_test(goldens_are_encoded_to_the_same_bytes),
         cmocka_unit_test(frozen_graphs_keep_their_bytes), cmocka_unit_test(text_is_kept),
         cmocka_unit_test(every_kind_of_attribute),
-        cmocka_unit_test(unknown_fields_survive_wherever_they_stand), cmocka_unit_test(refused_in_tensorflows_words),
+        cmocka_unit_test(unknown_fields_survive_wherever_they_stand),
+        cmocka_unit_test(unknown_fields_alone_may_look_like_text), cmocka_unit_test(refused_in_tensorflows_words),
         cmocka_unit_test(hostile_files_are_refused), cmocka_unit_test(other_files_are_named), cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(nodes_in_any_order), cmocka_unit_test(ops_without_a_definition_come_along),
         cmocka_unit_test(loops_are_no_cycles), cmocka_unit_test(attributes_that_a_definition_lacks_are_kept),
