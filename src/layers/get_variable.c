@@ -12,7 +12,7 @@ static const void *keep(ek_graph *g, const void *p, size_t size, bool given, ek_
     return copy;
 }
 
-static bool mode_ok(ek_graph *g, int reuse, ek_where where)
+bool ek__reuse_ok(ek_graph *g, int reuse, ek_where where)
 {
     if (reuse == EK_NEW || reuse == EK_REUSE || reuse == EK_AUTO_REUSE) return true;
     ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "The reuse parameter must be True or False or None.");
@@ -29,7 +29,7 @@ ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope_option
     if (a.again != NULL && o->scope.graph != g)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the variable scope \"%s\" belongs to another graph",
                        a.again->name);
-    if (g->error.code != EK_OK || !mode_ok(g, a.reuse, where)) return (ek_scope){ g, 0, true };
+    if (g->error.code != EK_OK || !ek__reuse_ok(g, a.reuse, where)) return (ek_scope){ g, 0, true };
     a.initializer = keep(g, &o->initializer, sizeof o->initializer, o->initializer.kind != EK_INIT_NONE, where);
     a.regularizer = keep(g, &o->regularizer, sizeof o->regularizer, o->regularizer.kind != 0, where);
     a.constraint = keep(g, &o->constraint, sizeof o->constraint, o->constraint.call != NULL, where);
@@ -178,6 +178,20 @@ static bool check_value_dtype(ek_graph *g, const ek_get_variable_args *a)
     return false;
 }
 
+/* "w/part_0" makes "w" a variable in parts, which only a scope with a partitioner may ask for. */
+static bool check_parts(ek_graph *g, const ek_get_variable_args *a)
+{
+    const char *part = ek__arena_printf(&g->arena, "%s/part_0", a->full);
+
+    if (part == NULL)
+        ek__graph_fail(g, a->where, EK_RESOURCE_EXHAUSTED, "no memory for variable %s", a->full);
+    else if (ek__vstore_find(g, part) >= 0)
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT,
+                       "No partitioner was provided, but a partitioned version of the variable was found: %s. Perhaps a "
+                       "variable of the same name was already created with partitioning?", part);
+    return g->error.code == EK_OK;
+}
+
 static ek_variable get(ek_graph *g, const ek_get_variable_args *a)
 {
     const ek_vscope *scope = ek__vscope_now(g);
@@ -186,7 +200,7 @@ static ek_variable get(ek_graph *g, const ek_get_variable_args *a)
     ek_initializer init;
     ek_variable v;
 
-    if (!check_value_dtype(g, a)) return ek__dead_variable(g);
+    if (!check_value_dtype(g, a) || !check_parts(g, a)) return ek__dead_variable(g);
     init = a->initializer != NULL ? *a->initializer : (ek_initializer){ .kind = EK_INIT_NONE };
     if (init.kind == EK_INIT_NONE && scope->initializer != NULL) init = *(const ek_initializer *)scope->initializer;
     if (a->has_shape && init.kind == EK_INIT_VALUE) {

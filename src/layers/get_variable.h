@@ -20,6 +20,8 @@ typedef struct ek_get_variable_args {
     const char *full;
     int reuse;
 } ek_get_variable_args;
+/* False, with a failure recorded, where `reuse` is none of the three modes. */
+bool ek__reuse_ok(ek_graph *g, int reuse, ek_where where);
 ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args);
 
 #endif

@@ -27,7 +27,7 @@ void ek__layer_init(ek_layer *l, ek_graph *g, const char *base_name, const char 
 
 bool ek__layer_ready(ek_layer *l, ek_where where)
 {
-    if (l->graph->error.code != EK_OK) return false;
+    if (l->graph->error.code != EK_OK || !ek__reuse_ok(l->graph, l->reuse, where)) return false;
     if (l->scope == NULL && l->reuse != EK_VSCOPE_NEW)
         take_scope(l, &(ek_vscope_args){ .name = l->base_name, .use_resource = EK_DEFAULT }, where);
     else if (l->scope == NULL)

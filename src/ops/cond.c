@@ -85,24 +85,59 @@ static ek_op node(ek_graph *g, const char *type, const char *name, const ek_tens
     return op;
 }
 
-/* cond/Switch, switch_t, switch_f, pred_id. A reference variable's Switch gets the variable itself, as TensorFlow's
- * does. */
+static ek_tensor value_of(ek_operand pred, ek_where where)
+{
+    return pred.kind == 'v' ? ek__variable_value(pred.u.variable, where) : pred.u.tensor;
+}
+
+/* Switch(pred, pred). A variable is asked for as a reference first: a reference variable gives itself; a resource
+ * gives a read, behind which an Identity stays that nobody uses. */
+static ek_op first_switch(ek_conditional *c, ek_operand pred)
+{
+    ek_graph *g = c->graph;
+    ek_op op = { g, -1 };
+
+    EK_SCOPE_(ek_name_scope_push(g, "Switch", c->where)) {
+        const char *own = ek_name_scope(g);
+        ek_tensor in[2] = { pred.u.tensor, pred.u.tensor };
+        if (pred.kind == 'v' && !g->variable[pred.u.variable.id]->is_resource) {
+            in[0] = (ek_tensor){ g, g->variable[pred.u.variable.id]->op, 0 };
+        } else if (pred.kind == 'v') {
+            EK_SCOPE_(ek_name_scope_push(g, "Read", c->where)) in[0] = value_of(pred, c->where);
+            node(g, "Identity", NULL, in, 1, c->where);
+        }
+        if (pred.kind == 'v') in[1] = value_of(pred, c->where);
+        op = node(g, "Switch", own, in, 2, c->where);
+    }
+    return op;
+}
+
+/* Identity(pred); a resource is read inside its name scope. */
+static ek_tensor pred_id(ek_conditional *c, ek_operand pred)
+{
+    ek_tensor out = ek__dead(c->graph);
+
+    EK_SCOPE_(ek_name_scope_push(c->graph, "pred_id", c->where)) {
+        const char *own = ek_name_scope(c->graph);
+        const ek_tensor value = value_of(pred, c->where);
+        out = ek_op_output(node(c->graph, "Identity", own, &value, 1, c->where), 0);
+    }
+    return out;
+}
+
+/* cond/Switch, switch_t, switch_f, pred_id. */
 static bool pivots(ek_conditional *c, ek_operand pred)
 {
     ek_graph *g = c->graph;
-    const ek_tensor value = pred.kind == 'v' ? ek__variable_value(pred.u.variable, c->where) : pred.u.tensor;
-    ek_tensor in[2] = { value, value }, out[2];
-    ek_op op;
+    const ek_op op = first_switch(c, pred);
+    ek_tensor out[2];
 
-    if (pred.kind == 'v' && ek_tensor_ok(value) && !g->variable[pred.u.variable.id]->is_resource)
-        in[0] = (ek_tensor){ g, g->variable[pred.u.variable.id]->op, 0 };
-    op = node(g, "Switch", "Switch", in, 2, c->where);
     out[0] = ek_op_output(op, 0);
     out[1] = ek_op_output(op, 1);
     if (!ek_op_ok(op)) return false;
     c->pivot[1] = ek_op_output(node(g, "Identity", "switch_t", &out[1], 1, c->where), 0);
     c->pivot[0] = ek_op_output(node(g, "Identity", "switch_f", &out[0], 1, c->where), 0);
-    c->pred = ek_op_output(node(g, "Identity", "pred_id", &value, 1, c->where), 0);
+    c->pred = pred_id(c, pred);
     return ek_tensor_ok(c->pivot[0]) && ek_tensor_ok(c->pivot[1]) && ek_tensor_ok(c->pred);
 }
 

@@ -93,8 +93,8 @@ static void open_chain(ek_builder *b, int32_t k)
     }
 }
 
-/* Checks of what joined a chain come before the chain. Only values of variables are checked, and those join only where
- * nothing was written in between, so the order among them matters to nobody; the list stays sorted. */
+/* Checks before an op that joined a chain come before the chain, unless something was written in between: then what is
+ * checked is no input of the op, which would not have joined, and the check stays behind the write. */
 static void move_checks(ek_builder *b, const int32_t *moved)
 {
     ek_plan *p = b->plan;
@@ -159,6 +159,7 @@ ek_status ek__pass_fuse(ek_builder *b)
             if (may_join(b, recent[c], k, last_effect)) moved[k] = recent[c];
         if (moved[k] != k) {
             EK_TRY(join(b, moved[k], k));
+            if (last_effect > moved[k]) moved[k] = k;
             continue;
         }
         open_chain(b, k);

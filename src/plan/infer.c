@@ -86,7 +86,11 @@ static ek_status store_outputs(ek_builder *b, const ek_node *n)
     for (int32_t k = 0; k < n->n_out; k++) {
         ek_fact *f = &b->facts->fact[out + k];
 
-        if (f->feed >= 0) continue;
+        if (f->feed >= 0) {
+            f->own = ek__arena_memdup(&b->facts->arena, &b->out_shape[k], sizeof *f->own);
+            if (f->own == NULL) return ek__plan_no_memory(b->err);
+            continue;
+        }
         if (d->kind == EK_KIND_ALIAS && k < n->n_in) ek__alias_fact(b, ek__out_at(b->program, n->in[k]), out + k);
         ek__shape_set(&b->facts->shape[out + k], &b->out_shape[k]);
         if (ek__bit(d->ref_output, k) || (d->snapshot && k == 0)) {
@@ -106,12 +110,8 @@ static ek_status store_outputs(ek_builder *b, const ek_node *n)
 
 static bool shapes_missing(const ek_builder *b, const ek_node *n)
 {
-    const int32_t out = b->program->first_out[n->id];
-
-    for (int32_t k = 0; k < n->n_out; k++) {
-        if (b->facts->fact[out + k].feed >= 0 || ek_shape_is_known(&b->out_shape[k])) continue;
-        if (!ek__bit(n->spec->def->ref_output, k)) return true;
-    }
+    for (int32_t k = 0; k < n->n_out; k++)
+        if (!ek_shape_is_known(&b->out_shape[k]) && !ek__bit(n->spec->def->ref_output, k)) return true;
     return false;
 }
 

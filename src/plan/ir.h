@@ -44,6 +44,7 @@ typedef struct ek_fact {
     int32_t variable;    /* the variable that it is, refers to or is a snapshot of, or -1 */
     int32_t value;       /* place among the region's values, or -1 */
     int32_t outer;       /* place in plan->outer_place, or -1 */
+    const ek_shape *own; /* what the node itself gives where this output is fed but it runs for others; or NULL */
     bool dead, snapshot;
     bool reshaped;       /* the variable's memory under a shape of its own (Reshape) */
 } ek_fact;

@@ -272,7 +272,7 @@ static ek_status lower_outputs(ek_builder *b, ek_lowered *op)
 
         port->dtype = ek_dtype_base(n->out_dtype[k]);
         port->shape = &b->facts->shape[out + k];
-        if (f->feed >= 0) port->shape = &n->out_shape[k];
+        if (f->feed >= 0) port->shape = f->own;
         if (refers) {
             EK_TRY(variable_value(b, f->variable, &port->value));
         } else if (port->dtype == EK_RESOURCE || port->dtype == EK_VARIANT) {

@@ -144,6 +144,13 @@ static void reuse_without_a_name_finds_nothing(void **state)
         "to set reuse=tf.AUTO_REUSE in VarScope?");
 }
 
+static void an_unknown_mode_of_reuse_is_refused(void **state)
+{
+    (void)state;
+    ek_batch_normalization(x, .name = "bn", .reuse = (ek_reuse)7);
+    expect_failure(graph, "The reuse parameter must be True or False or None.");
+}
+
 static void the_failure_has_the_callers_line(void **state)
 {
     ek_error err = { 0 };
@@ -271,6 +278,30 @@ static void a_variable_as_training_is_always_dynamic(void **state)
     ek_graph_destroy(graph);
 }
 
+/* A resource is read by Switch twice, once as if a reference were wanted, and again by pred_id. */
+static void a_resource_as_training_is_read_where_it_is_used(void **state)
+{
+    ek_variable flag = ek_variable_create(graph, ek_bool(true), .trainable = false, .use_resource = EK_YES);
+    int64_t from;
+    ek_op op;
+    ek_tensor y;
+
+    (void)state;
+    y = ek_batch_normalization(x, .training = EK_TRAINING(flag), .name = "bn");
+    expect_fine(graph);
+    assert_int_equal(ek_graph_op_by_name(graph, "bn/cond/Switch/Read/ReadVariableOp", &op), EK_OK);
+    from = op.id;
+    assert_string_equal(ek_op_name(ek_graph_op_at(graph, from + 1)), "bn/cond/Switch/Identity");
+    assert_string_equal(ek_op_name(ek_graph_op_at(graph, from + 2)), "bn/cond/Switch/ReadVariableOp");
+    assert_string_equal(ek_op_name(ek_graph_op_at(graph, from + 3)), "bn/cond/Switch");
+    assert_int_equal(ek_op_input(ek_graph_op_at(graph, from + 3), 0).op, from);
+    assert_int_equal(ek_op_input(ek_graph_op_at(graph, from + 3), 1).op, from + 2);
+    assert_string_equal(ek_op_name(ek_graph_op_at(graph, from + 6)), "bn/cond/pred_id/ReadVariableOp");
+    assert_string_equal(ek_op_name(ek_graph_op_at(graph, from + 7)), "bn/cond/pred_id");
+    assert_true(ek_tensor_ok(y));
+    ek_graph_destroy(graph);
+}
+
 static void a_constant_counts_by_truth(void **state)
 {
     (void)state;
@@ -350,6 +381,7 @@ int main(void)
         TEST(training_that_is_no_bool_fails_in_switch),
         TEST(a_name_taken_is_refused),
         TEST(reuse_without_a_name_finds_nothing),
+        TEST(an_unknown_mode_of_reuse_is_refused),
         TEST(the_failure_has_the_callers_line),
         TEST(later_inputs_must_fit_the_first),
         TEST(a_layer_shows_its_variables),
@@ -358,6 +390,7 @@ int main(void)
         TEST(update_ops_exist_empty_after_inference),
         TEST(regularizers_add_losses_for_new_variables_only),
         TEST(a_variable_as_training_is_always_dynamic),
+        TEST(a_resource_as_training_is_read_where_it_is_used),
         TEST(a_constant_counts_by_truth),
         TEST(the_learning_phase_is_one_placeholder),
         TEST(running_out_of_memory_is_reported_and_leaks_nothing),

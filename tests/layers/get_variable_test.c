@@ -139,6 +139,18 @@ static void a_dtype_without_default_initializer_is_refused(void **state)
     expect_failure(graph, "An initializer for variable w of <dtype: 'complex64'> is required");
 }
 
+static void a_variable_in_parts_is_not_taken_for_a_whole_one(void **state)
+{
+    (void)state;
+    ek_get_variable(graph, "w/part_0", .shape = EK_SHAPE(2));
+    ek_get_variable(graph, "w/part_0/part_1", .shape = EK_SHAPE(2));
+    expect_fine(graph);
+    ek_get_variable(graph, "w", .shape = EK_SHAPE(2));
+    expect_failure(graph,
+                   "No partitioner was provided, but a partitioned version of the variable was found: w/part_0. Perhaps "
+                   "a variable of the same name was already created with partitioning?");
+}
+
 static void scopes_without_a_name_are_refused(void **state)
 {
     (void)state;
@@ -376,6 +388,7 @@ int main(void)
         cmocka_unit_test_setup(a_shape_with_a_hole_is_refused, begin),
         cmocka_unit_test_setup(a_value_of_another_dtype_is_refused, begin),
         cmocka_unit_test_setup(a_dtype_without_default_initializer_is_refused, begin),
+        cmocka_unit_test_setup(a_variable_in_parts_is_not_taken_for_a_whole_one, begin),
         cmocka_unit_test_setup(scopes_without_a_name_are_refused, begin),
         cmocka_unit_test_setup(tf_variables_are_never_found_and_names_step_aside, begin),
         cmocka_unit_test_setup(names_of_operations_move_on_names_of_variables_stay, begin),

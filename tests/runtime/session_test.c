@@ -71,6 +71,70 @@ static void reference_variables_are_their_memory(void **state)
     ek_graph_destroy(g);
 }
 
+/* x moves forward in time when it joins the loop of `a`; the read of w, in between the write and x, must not. */
+static void loops_that_move_leave_reads_behind_the_write(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    const ek_tensor two = placeholder(g, "two", EK_FLOAT32, EK_SHAPE(2));
+    const ek_tensor w = variable(g, "VariableV2", "w", EK_SHAPE(2));
+    const ek_tensor a = unary(g, "Neg", "a", two);
+    const ek_op init = write_to(g, "Assign", "w/Assign", w, two, NULL, 0);
+    const ek_tensor read = unary(g, "Identity", "w/read", w);
+    const ek_tensor b = binary(g, "Mul", "b", two, two);
+    const ek_tensor c = binary(g, "Sub", "c", read, a);
+    ek_session *s = ek_session_create(g);
+    ek_array *in = f32(EK_SHAPE(2), (float[]){ 1, 2 }), *got[3] = { NULL, NULL, NULL };
+    ek_error err = { 0 };
+
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_run(s, .feed = { { two, in } }, .fetch = { { a, &got[0] }, { b, &got[1] }, { c, &got[2] } }, .target = { init },
+           .error = &err);
+    if (err.code != EK_OK) fail_msg("%s", err.text);
+    assert_floats(got[0], 2, (float[]){ -1, -2 });
+    assert_floats(got[1], 2, (float[]){ 1, 4 });
+    assert_floats(got[2], 2, (float[]){ 2, 4 });
+    for (int i = 0; i < COUNT(got); i++) ek_array_unref(got[i]);
+    ek_array_unref(in);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
+/* The op runs for its other output; the memory of the fed one follows from what it gives, not from its static shape. */
+static void one_output_of_several_is_fed(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1, 2));
+    const ek_tensor s0 = placeholder(g, "s0", EK_INT32, EK_SHAPE(2)), s1 = placeholder(g, "s1", EK_INT32, EK_SHAPE(2));
+    const ek_op args = node(g, "BroadcastGradientArgs", "args", (ek_tensor[]){ s0, s1 }, 2);
+    const ek_attribute two = { .name = "num_split", .kind = EK_A_INT, .u.i = 2 };
+    const int32_t one = 1;
+    const ek_tensor axis = constant(g, "split_dim", ek_array_of(EK_INT32, EK_SCALAR, &one));
+    const ek_op split =
+        ek_op_build(g, "Split", .inputs = (ek_tensor[]){ axis, x }, .n_inputs = 2, .attributes = &two, .n_attributes = 1);
+    const ek_tensor sum = binary(g, "AddV2", "sum", out(split, 0), out(split, 1));
+    ek_session *s = ek_session_create(g);
+    ek_array *value = f32(EK_SHAPE(2, 2), (float[]){ 1, 2, 3, 4 }), *fed = f32(EK_SHAPE(1, 1), (float[]){ 10 });
+    ek_array *a = vector_i32(2, (int32_t[]){ 3, 4 }), *b = vector_i32(2, (int32_t[]){ 1, 1 }), *got = NULL, *axes = NULL;
+
+    EK_DIE(ek_graph_status(g, NULL));
+    assert_int_equal(ek_run(s, .feed = { { x, value }, { out(split, 0), fed } }, .fetch = { { sum, &got } }), EK_OK);
+    assert_floats(got, 2, (float[]){ 12, 14 });
+    assert_int_equal(ek_run(s, .feed = { { s0, a }, { s1, b }, { out(args, 0), b } }, .fetch = { { out(args, 1), &axes } }),
+                     EK_OK);
+    assert_int_equal(ek_array_count(axes), 2);
+    assert_int_equal(ek_array_i32(axes)[1], 1);
+    ek_array_unref(got);
+    ek_array_unref(axes);
+    ek_array_unref(value);
+    ek_array_unref(fed);
+    ek_array_unref(a);
+    ek_array_unref(b);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 /* A reshaped variable is its memory too, under another shape. */
 static void reshaped_variables_broadcast(void **state)
 {
@@ -134,6 +198,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_of_ops_gives_its_numbers),
         cmocka_unit_test(reference_variables_are_their_memory),
+        cmocka_unit_test(loops_that_move_leave_reads_behind_the_write),
+        cmocka_unit_test(one_output_of_several_is_fed),
         cmocka_unit_test(reshaped_variables_broadcast),
         cmocka_unit_test(reads_of_resource_variables_are_snapshots),
     };
