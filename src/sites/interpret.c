@@ -135,22 +135,16 @@ static const ek_poly *do_bias_add(ek_env *e, const ek_node *n, int32_t t)
     return b != NULL ? ek__poly_add(&e->pool, a, b, 1) : NULL;
 }
 
-/* With opaque terms the whole is opaque, but what is known of it is kept. */
 static const ek_poly *do_add_n(ek_env *e, const ek_node *n, int32_t t)
 {
-    const ek_poly *sum = NULL;
-    bool foreign = false;
+    const ek_poly *sum = input(e, n, 0);
 
-    for (int i = 0; i < n->n_in; i++) {
+    EK_UNUSED(t);
+    for (int i = 1; i < n->n_in && sum != NULL; i++) {
         const ek_poly *a = input(e, n, i);
-
-        foreign |= a == NULL;
-        if (a == NULL) continue;
-        sum = sum == NULL ? a : ek__poly_add(&e->pool, sum, a, 1);
-        if (sum == NULL) return NULL;
+        sum = a != NULL ? ek__poly_add(&e->pool, sum, a, 1) : NULL;
     }
-    if (foreign && sum != NULL && e->n_partial < EK_MOST_FOREIGN) e->partial[e->n_partial++] = (ek_partial){ t, sum };
-    return foreign ? NULL : sum;
+    return sum;
 }
 
 /* ---- reductions ------------------------------------------------------------------------------------------ */
@@ -461,13 +455,6 @@ bool ek__env_is_leaf(const ek_env *e, int32_t t)
     return p != NULL && p->deps.n == 1 && !p->deps.more && p->deps.at[0] == t && !p->deps.sum_x && !p->deps.sum_d;
 }
 
-const ek_poly *ek__env_partial(const ek_env *e, int32_t t)
-{
-    for (int i = 0; i < e->n_partial; i++)
-        if (e->partial[i].tensor == t) return e->partial[i].ours;
-    return NULL;
-}
-
 /* ---- the environment ----------------------------------------------------------------------------------------- */
 
 bool ek__env_open(ek_env *e, const ek_scene *s)
@@ -512,7 +499,7 @@ void ek__env_restart(ek_env *e, int32_t x, int32_t d, uint32_t reduced)
     ek__arena_fini(&e->pool.arena);
     e->pool = (ek_pool){ .arena = { .block_size = 32768 }, .failed = failed };
     e->now++;
-    e->n_seen = e->n_partial = e->n_keep = e->depth = 0;
+    e->n_seen = e->n_keep = e->depth = 0;
     e->fuel = EK_FUEL;
     e->x = x;
     e->d = d;

@@ -9,13 +9,7 @@
 #include "sites/scene.h"
 #include "sites/value.h"
 
-enum { EK_FUEL = 20000, EK_MOST_DEEP = 400, EK_MOST_KEPT = 5, EK_MOST_FOREIGN = 64 };
-
-/* An AddN of which only some terms are known: what these come to. */
-typedef struct ek_partial {
-    int32_t tensor;
-    const ek_poly *ours;
-} ek_partial;
+enum { EK_FUEL = 20000, EK_MOST_DEEP = 400, EK_MOST_KEPT = 5 };
 
 typedef struct ek_env {
     const ek_scene *s;
@@ -34,8 +28,6 @@ typedef struct ek_env {
     int32_t *seen;           /* tensors in the order they were evaluated */
     int64_t n_seen;
     ek_coef sum[EK_DEGREE + 1][EK_DEGREE + 1]; /* on the axes of x */
-    ek_partial partial[EK_MOST_FOREIGN];
-    int n_partial;
 } ek_env;
 
 bool ek__env_open(ek_env *e, const ek_scene *s);
@@ -49,8 +41,6 @@ static inline const ek_poly *ek__env_known(const ek_env *e, int32_t root) /* wit
     return e->stamp[root] == e->now ? e->memo[root] : NULL;
 }
 bool ek__env_is_leaf(const ek_env *e, int32_t root);
-/* The known part of an AddN that has opaque terms, NULL if it is none. */
-const ek_poly *ek__env_partial(const ek_env *e, int32_t root);
 
 /* The sum over the reduced axes of x^x d^d; at NULL where the axes are not known. */
 ek_coef ek__env_sum(ek_env *e, int x, int d);

@@ -244,7 +244,7 @@ static void trajectories(void **state)
 static void own(void **state)
 {
     (void)state;
-    const tally t = check_group("sites/own", "sites/own/%s/graph.pb", "sites/own/%s/sites.json", "cf2_flag hand_backward");
+    const tally t = check_group("sites/own", "sites/own/%s/graph.pb", "sites/own/%s/sites.json", "cf2_flag");
     assert_complete(&t);
 }
 
