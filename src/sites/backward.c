@@ -1,7 +1,8 @@
-/* sites/backward.c - the ways back through the sites that were found: whoever wrote them, they come to the closed formulas.
+/* sites/backward.c - the ways back through the sites that were found: whoever wrote them, they come to the closed
+ * formulas.
  *
- * Tensors that may be the gradient that flows in are tried one after the other; the best hypotheses win, and no tensor is
- * the result of two.
+ * Tensors that may be the gradient that flows in are tried one after the other; the best hypotheses win, and no
+ * tensor is the result of two.
  */
 #include <stdlib.h>
 
@@ -37,13 +38,18 @@ static bool covered(const ek_found *f, int32_t node)
         const int at = (low + high) / 2;
 
         if (f->covers[at] == node) return true;
-        if (f->covers[at] < node) low = at + 1;
-        else high = at - 1;
+        if (f->covers[at] < node)
+            low = at + 1;
+        else
+            high = at - 1;
     }
     return false;
 }
 
-static uint32_t reduced_axes(const ek_scene *s, const ek_found *f) { return f->axes & ek__axes_above_one(&s->shape[f->x]); }
+static uint32_t reduced_axes(const ek_scene *s, const ek_found *f)
+{
+    return f->axes & ek__axes_above_one(&s->shape[f->x]);
+}
 
 /* ---- candidates for dy ----------------------------------------------------------------------------- */
 
@@ -58,8 +64,8 @@ static bool fits(const candidates *c, int32_t t)
 {
     for (int i = 0; i < c->n; i++)
         if (c->at[i] == t) return false;
-    return c->n < MOST_CANDIDATES && c->s->floats[t] && ek__scene_count(c->s, t) == ek__scene_count(c->s, c->f->x) && t != c->f->x &&
-           !c->s->dead[t] && !covered(c->f, c->s->node_of[t]);
+    return c->n < MOST_CANDIDATES && c->s->floats[t] && ek__scene_count(c->s, t) == ek__scene_count(c->s, c->f->x) &&
+           t != c->f->x && !c->s->dead[t] && !covered(c->f, c->s->node_of[t]);
 }
 
 /* Large partners of what comes from a root of the same value, in or out of the forward half. */
@@ -91,7 +97,7 @@ static void beside_anchors(ek_search *q, candidates *c)
 /* Large partners, in multiplications, of what is affine in x. */
 static void beside_affine(ek_search *q, candidates *c)
 {
-    int32_t list[MOST_AFFINE] = { c->f->x };
+    int32_t list[MOST_AFFINE] = {c->f->x};
     int n = 1;
 
     ek__env_restart(&q->env, c->f->x, -1, reduced_axes(c->s, c->f));
@@ -99,7 +105,8 @@ static void beside_affine(ek_search *q, candidates *c)
         for (int32_t u = c->s->user_first[list[i]]; u < c->s->user_first[list[i] + 1]; u++) {
             const ek_node *node = c->s->g->node[c->s->user[u]];
             const int32_t out = c->s->first[node->id];
-            bool known = node->n_out == 0 || !ek__followed(node) || ek__scene_count(c->s, out) != ek__scene_count(c->s, c->f->x);
+            bool known =
+                node->n_out == 0 || !ek__followed(node) || ek__scene_count(c->s, out) != ek__scene_count(c->s, c->f->x);
 
             for (int k = 0; k < n && !known; k++) known = list[k] == out;
             if (known) continue;
@@ -125,7 +132,7 @@ static void beside_affine(ek_search *q, candidates *c)
 static ek_poly *as_gradient_of(ek_env *e, int32_t parameter, ek_coef c)
 {
     const ek_shape *x = &e->s->shape[e->x];
-    ek_shape shape = { .rank = x->rank };
+    ek_shape shape = {.rank = x->rank};
     uint32_t along = c.axes;
 
     if (parameter >= 0) {
@@ -166,12 +173,14 @@ static bool write_formulas(ek_env *e, const ek_found *f, bool before_gamma, form
     p = f->gamma >= 0 && !before_gamma ? ek__env_lay(e, ek__env_value(e, f->gamma)) : ek__coef_scalar(m, 1);
     inverse = ek__coef_map(m, ek__coef_combine(m, variance, '+', ek__coef_scalar(m, f->epsilon)), ek__inverse_root, 0);
     p = ek__coef_combine(m, p, '*', inverse);
-    dot = ek__coef_combine(m, inverse, '*', ek__coef_combine(m, ek__env_sum(e, 1, 1), '-', ek__coef_combine(m, mean, '*', sum)));
+    dot = ek__coef_combine(m, inverse, '*',
+                           ek__coef_combine(m, ek__env_sum(e, 1, 1), '-', ek__coef_combine(m, mean, '*', sum)));
     if (dot.at == NULL || p.at == NULL) return false;
     slope = ek__coef_combine(m, ek__coef_combine(m, ek__coef_combine(m, p, '*', inverse), '*', dot), '/', n);
-    *out = (formulas){ on_x(e), on_x(e), as_gradient_of(e, f->gamma, dot), as_gradient_of(e, f->beta, sum) };
-    if (out->dx == NULL || out->through_no_statistics == NULL || out->dgamma == NULL || out->dbeta == NULL) return false;
-    out->through_no_statistics->t[0] = (ek_term){ 0, 1, p };
+    *out = (formulas){on_x(e), on_x(e), as_gradient_of(e, f->gamma, dot), as_gradient_of(e, f->beta, sum)};
+    if (out->dx == NULL || out->through_no_statistics == NULL || out->dgamma == NULL || out->dbeta == NULL)
+        return false;
+    out->through_no_statistics->t[0] = (ek_term){0, 1, p};
     out->through_no_statistics->n = 1;
     if (!f->train) {
         *out->dx = *out->through_no_statistics;
@@ -179,16 +188,19 @@ static bool write_formulas(ek_env *e, const ek_found *f, bool before_gamma, form
     }
     const ek_coef level = ek__coef_combine(m, ek__coef_combine(m, slope, '*', mean), '-',
                                            ek__coef_combine(m, ek__coef_combine(m, p, '*', sum), '/', n));
-    out->dx->t[0] = (ek_term){ 0, 0, level };
-    out->dx->t[1] = (ek_term){ 0, 1, p };
-    out->dx->t[2] = (ek_term){ 1, 0, ek__coef_combine(m, ek__coef_scalar(m, 0), '-', slope) };
+    out->dx->t[0] = (ek_term){0, 0, level};
+    out->dx->t[1] = (ek_term){0, 1, p};
+    out->dx->t[2] = (ek_term){1, 0, ek__coef_combine(m, ek__coef_scalar(m, 0), '-', slope)};
     out->dx->n = 3;
     return true;
 }
 
 /* ---- following dy ------------------------------------------------------------------------------------------ */
 
-static bool is_ours(const ek_poly *p) { return p != NULL && (p->n == 0 || ek__poly_has_d(p)); }
+static bool is_ours(const ek_poly *p)
+{
+    return p != NULL && (p->n == 0 || ek__poly_has_d(p));
+}
 
 /* Of a sum some of whose terms come from elsewhere: what ours come to; NULL: none do, or all. */
 static const ek_poly *own_part(ek_env *e, const ek_node *n)
@@ -244,8 +256,10 @@ static void compare(trail *t, const formulas *want, int32_t out, const ek_poly *
     const bool whole = ek__scene_count(e->s, out) == ek__scene_count(e->s, e->x);
 
     if (whole && !ek__poly_pure(p)) {
-        if (ek__poly_same(&e->pool, p, want->dx)) meet_dx(t, out);
-        else if (t->f->train && ek__poly_same(&e->pool, p, want->through_no_statistics)) t->other[t->n_other++ % 8] = out;
+        if (ek__poly_same(&e->pool, p, want->dx))
+            meet_dx(t, out);
+        else if (t->f->train && ek__poly_same(&e->pool, p, want->through_no_statistics))
+            t->other[t->n_other++ % 8] = out;
     }
     if (!whole || ek__poly_pure(p)) {
         if (t->f->gamma >= 0 && !t->g->before_gamma && ek__poly_same(&e->pool, p, want->dgamma)) t->g->dgamma = out;
@@ -308,9 +322,9 @@ static int score_of(const guess *g)
 static ek_status try_dy(ek_search *q, int64_t site, int32_t dy, bool before_gamma, guesses *out, bool *whole)
 {
     const ek_found *f = &q->found[site];
-    guess g = { .site = site, .dy = dy, .dx = -1, .dgamma = -1, .dbeta = -1, .before_gamma = before_gamma };
-    trail t = { .q = q, .f = f, .g = &g };
-    const int32_t roles[] = { f->gamma, f->beta, f->mean, f->variance };
+    guess g = {.site = site, .dy = dy, .dx = -1, .dgamma = -1, .dbeta = -1, .before_gamma = before_gamma};
+    trail t = {.q = q, .f = f, .g = &g};
+    const int32_t roles[] = {f->gamma, f->beta, f->mean, f->variance};
     formulas want;
     bool ok = true;
 
@@ -338,7 +352,7 @@ static ek_status try_dy(ek_search *q, int64_t site, int32_t dy, bool before_gamm
 static ek_status try_site(ek_search *q, int64_t site, guesses *out)
 {
     const ek_found *f = &q->found[site];
-    candidates c = { .s = q->s, .f = f };
+    candidates c = {.s = q->s, .f = f};
     const bool parameters = f->gamma >= 0 || f->beta >= 0;
 
     if (reduced_axes(q->s, f) == 0) return EK_OK;
@@ -372,12 +386,14 @@ static bool has(const guess *g, int32_t t)
 }
 
 /* Whether a better hypothesis speaks against it, or another site's forward half is what looked like a gradient. */
-static bool is_refuted(const ek_search *q, const guesses *all, int64_t at, const uint8_t *accepted, const uint8_t *taken)
+static bool is_refuted(const ek_search *q, const guesses *all, int64_t at, const uint8_t *accepted,
+                       const uint8_t *taken)
 {
     const guess *g = &all->at[at];
 
     if (!q->found[g->site].train && g->dgamma < 0 && g->dbeta < 0) return true;
-    if ((g->dx >= 0 && taken[g->dx]) || (g->dgamma >= 0 && taken[g->dgamma]) || (g->dbeta >= 0 && taken[g->dbeta])) return true;
+    if ((g->dx >= 0 && taken[g->dx]) || (g->dgamma >= 0 && taken[g->dgamma]) || (g->dbeta >= 0 && taken[g->dbeta]))
+        return true;
     for (int64_t i = 0; g->dx >= 0 && i < q->n_found; i++)
         if (q->found[i].x == g->dy && covered(&q->found[i], q->s->node_of[g->dx])) return true;
     for (int64_t i = 0; i < at; i++)
@@ -405,11 +421,15 @@ static ek_status accept(ek_search *q, const guess *g)
     const int most = g->partial ? ek__scene_node(q->s, g->dx)->n_in : 1;
     int32_t *from = ek__arena_calloc(q->arena, (size_t)most + 2, sizeof *from);
     ek_edge *own = ek__arena_calloc(q->arena, (size_t)most, sizeof *own);
-    const int32_t roles[] = { f->x, g->dy, f->gamma, f->beta, f->mean, f->variance };
+    const int32_t roles[] = {f->x, g->dy, f->gamma, f->beta, f->mean, f->variance};
     int32_t stop[EK_COUNT_OF(roles)], *covers;
     int n = 0, n_stops = 0, n_covers;
-    ek_site_gradient out = { .dy = ek__scene_edge(q->s, g->dy), .dx = ek__scene_edge(q->s, g->dx), .dgamma = ek__scene_edge(q->s, g->dgamma),
-                             .dbeta = ek__scene_edge(q->s, g->dbeta), .stopped = g->stopped, .before_gamma = g->before_gamma };
+    ek_site_gradient out = {.dy = ek__scene_edge(q->s, g->dy),
+                            .dx = ek__scene_edge(q->s, g->dx),
+                            .dgamma = ek__scene_edge(q->s, g->dgamma),
+                            .dbeta = ek__scene_edge(q->s, g->dbeta),
+                            .stopped = g->stopped,
+                            .before_gamma = g->before_gamma};
 
     if (from == NULL || own == NULL) return ek__search_no_memory(q);
     if (g->partial) EK_TRY(own_terms(q, g, from, &n));
@@ -455,7 +475,7 @@ static ek_status choose(ek_search *q, guesses *all)
 
 ek_status ek__find_gradients(ek_search *q)
 {
-    guesses all = { .n = 0 };
+    guesses all = {.n = 0};
     ek_status st = ek__find_fused_gradients(q);
 
     for (int64_t i = 0; st == EK_OK && i < q->n_found; i++)

@@ -33,7 +33,7 @@ static bool push(walk *w, int32_t t)
 /* The inputs whose values matter. */
 static bool push_inputs(walk *w, const ek_node *n)
 {
-    static const char *const shape_only[] = { "Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike" };
+    static const char *const shape_only[] = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"};
     const ek_scene *s = w->q->s;
 
     if (ek__is_one_of(n, shape_only, EK_COUNT_OF(shape_only))) return true;
@@ -47,7 +47,8 @@ static bool push_inputs(walk *w, const ek_node *n)
 
 static bool visit(walk *w, int32_t t, const int32_t *stop, int n_stops)
 {
-    static const char *const sources[] = { "VariableV2", "Variable", "VarHandleOp", "Placeholder", "PlaceholderWithDefault", "ReadVariableOp" };
+    static const char *const sources[] = {
+        "VariableV2", "Variable", "VarHandleOp", "Placeholder", "PlaceholderWithDefault", "ReadVariableOp"};
     const ek_node *n = ek__scene_node(w->q->s, t);
     const bool stops = is_stop(w->q->s, stop, n_stops, t);
 
@@ -62,7 +63,7 @@ static bool visit(walk *w, int32_t t, const int32_t *stop, int n_stops)
 ek_status ek__cover(ek_search *q, const int32_t *from, int n, const int32_t *stop, int n_stops, const ek_found *outside,
                     int32_t **out, int *n_out)
 {
-    walk w = { .q = q };
+    walk w = {.q = q};
     bool ok = true;
 
     *out = NULL;
@@ -73,7 +74,7 @@ ek_status ek__cover(ek_search *q, const int32_t *from, int n, const int32_t *sto
     for (int64_t i = 0; i < w.n; i++) q->mark[w.node[i]] = 0;
     for (int i = 0; outside != NULL && i < outside->n_covers; i++) q->mark[outside->covers[i]] = 0;
     if (ok && w.n > 0) qsort(w.node, (size_t)w.n, sizeof *w.node, ascending);
-    if (ok) *out = ek__arena_memdup(q->arena, w.n > 0 ? w.node : (int32_t[]){ 0 }, (size_t)w.n * sizeof *w.node);
+    if (ok) *out = ek__arena_memdup(q->arena, w.n > 0 ? w.node : (int32_t[]){0}, (size_t)w.n * sizeof *w.node);
     ok = ok && *out != NULL;
     if (ok) *n_out = (int)w.n;
     ek__free(w.stack);

@@ -1,5 +1,5 @@
-/* sites/forward.c - batch norm written out: from each root of a small value to an x that makes it an inverse deviation, and
- * to the tensors that are gamma * (x - mean) * inverse + beta.
+/* sites/forward.c - batch norm written out: from each root of a small value to an x that makes it an inverse
+ * deviation, and to the tensors that are gamma * (x - mean) * inverse + beta.
  */
 #include "sites/search.h"
 
@@ -32,7 +32,7 @@ typedef struct trial {
     int n_found;
 } trial;
 
-/* ---- where to look --------------------------------------------------------------------------------- */
+/* ---- where to look ------------------------------------------------------------------------------ */
 
 static bool had(const int32_t *list, int n, int32_t t)
 {
@@ -55,7 +55,7 @@ static int32_t larger_operand(const ek_scene *s, const ek_node *c, int32_t t, bo
 
 void ek__spread(ek_search *q, int32_t anchor)
 {
-    static const char *const repeats[] = { "Tile", "BroadcastTo", "Fill" };
+    static const char *const repeats[] = {"Tile", "BroadcastTo", "Fill"};
     const ek_scene *s = q->s;
     const bool stored = !s->data[s->node_of[anchor]];
 
@@ -73,19 +73,21 @@ void ek__spread(ek_search *q, int32_t anchor)
             if (!further) continue;
             const int32_t large = larger_operand(s, c, t, stored);
             if (large >= 0 && (ek__scene_count(s, out) > ek__scene_count(s, t) || stored)) {
-                if (q->n_entries < EK_MOST_ENTRIES) q->entry[q->n_entries++] = (ek_entry){ c->id, t, large };
-                further = s->shape[t].rank == 0 || (ek__scene_count(s, t) == 1 && ek__scene_count(s, out) <= 1) || s->value[large] != NULL;
+                if (q->n_entries < EK_MOST_ENTRIES) q->entry[q->n_entries++] = (ek_entry){c->id, t, large};
+                further = s->shape[t].rank == 0 || (ek__scene_count(s, t) == 1 && ek__scene_count(s, out) <= 1) ||
+                          s->value[large] != NULL;
             } else if (ek__is_one_of(c, repeats, EK_COUNT_OF(repeats))) {
                 further = false;
             }
-            if (further && q->n_channel < EK_MOST_CHANNEL && !had(q->channel, q->n_channel, out)) q->channel[q->n_channel++] = out;
+            if (further && q->n_channel < EK_MOST_CHANNEL && !had(q->channel, q->n_channel, out))
+                q->channel[q->n_channel++] = out;
         }
     }
 }
 
 int ek__affine_chain(const ek_scene *s, int32_t t, int most, int32_t *out)
 {
-    static const char *const steps[] = { "Sub", "Add", "AddV2", "Mul", "BiasAdd", "RealDiv", "Neg", "AddN" };
+    static const char *const steps[] = {"Sub", "Add", "AddV2", "Mul", "BiasAdd", "RealDiv", "Neg", "AddN"};
     int n = 0;
 
     out[n++] = t;
@@ -117,7 +119,7 @@ typedef struct step {
 /* Large tensors under the reductions that t is made of, nearest first. */
 static int ancestors(const ek_scene *s, int32_t t, int32_t *out)
 {
-    step list[EK_MOST_CHANNEL] = { { s->root[t], 0, false } };
+    step list[EK_MOST_CHANNEL] = {{s->root[t], 0, false}};
     const int64_t base = ek__scene_count(s, t);
     int n = 1, found = 0;
 
@@ -141,7 +143,7 @@ static int ancestors(const ek_scene *s, int32_t t, int32_t *out)
             bool again = !s->floats[r] || n == EK_MOST_CHANNEL;
 
             for (int j = 0; j < n && !again; j++) again = list[j].t == r && list[j].reduced == reduced;
-            if (!again) list[n++] = (step){ r, at.depth + 1, reduced };
+            if (!again) list[n++] = (step){r, at.depth + 1, reduced};
         }
     }
     return found;
@@ -153,7 +155,7 @@ static int hypotheses(ek_search *q, int32_t inner, hypothesis *out)
     int n = 0;
     const int found = ancestors(q->s, inner, list);
 
-    for (int i = 0; i < found; i++) out[n++] = (hypothesis){ true, list[i], -1 };
+    for (int i = 0; i < found; i++) out[n++] = (hypothesis){true, list[i], -1};
     for (int i = 0; i < q->n_entries; i++) {
         const int length = ek__affine_chain(q->s, q->entry[i].large, LENGTH_OF_CHAIN, list);
 
@@ -161,13 +163,13 @@ static int hypotheses(ek_search *q, int32_t inner, hypothesis *out)
             bool again = false;
 
             for (int j = found; j < n && !again; j++) again = out[j].x == list[k];
-            if (!again) out[n++] = (hypothesis){ false, list[k], q->entry[i].large };
+            if (!again) out[n++] = (hypothesis){false, list[k], q->entry[i].large};
         }
     }
     return n;
 }
 
-/* ---- what a root says of x ------------------------------------------------------------------------------ */
+/* ---- what a root says of x ---------------------------------------------------------------------- */
 
 /* Training: the argument is the variance of x and a constant. */
 static bool is_batch_variance(trial *t)
@@ -182,7 +184,9 @@ static bool is_batch_variance(trial *t)
     c = ek__coef_combine(&t->e->pool, ek__env_lay(t->e, p), '-', variance);
     if (c.at == NULL || !ek__coef_is_constant(c, 5e-7) || c.at[0] < -1e-12) return false;
     t->epsilon = c.at[0];
-    t->inverse = ek__coef_map(&t->e->pool, ek__coef_combine(&t->e->pool, variance, '+', ek__coef_scalar(&t->e->pool, t->epsilon)), ek__inverse_root, 0);
+    t->inverse = ek__coef_map(&t->e->pool,
+                              ek__coef_combine(&t->e->pool, variance, '+', ek__coef_scalar(&t->e->pool, t->epsilon)),
+                              ek__inverse_root, 0);
     return t->inverse.at != NULL;
 }
 
@@ -192,13 +196,14 @@ static bool is_stored_variance(trial *t)
     const ek_poly *p = ek__env_value(t->e, t->inner), *v;
     ek_coef a, b;
 
-    if (p == NULL || !ek__poly_pure(p) || p->deps.n != 1 || p->deps.more || p->deps.sum_x || p->deps.sum_d) return false;
+    if (p == NULL || !ek__poly_pure(p) || p->deps.n != 1 || p->deps.more || p->deps.sum_x || p->deps.sum_d)
+        return false;
     v = ek__env_known(t->e, p->deps.at[0]);
     if (v == NULL || v->n == 0 || p->n == 0) return false;
     a = p->t[0].c;
     b = v->t[0].c;
     if (ek__coef_size(a) != ek__coef_size(b)) return false;
-    a = ek__coef_combine(&t->e->pool, (ek_coef){ b.axes, a.at }, '-', b);
+    a = ek__coef_combine(&t->e->pool, (ek_coef){b.axes, a.at}, '-', b);
     if (a.at == NULL || !ek__coef_is_constant(a, 1e-9) || a.at[0] < -1e-12) return false;
     t->epsilon = a.at[0];
     t->variance = p->deps.at[0];
@@ -220,13 +225,16 @@ static bool fit_stored(trial *t, const ek_poly *p, ek_coef scale)
     t->e->kept_known = true;
     v = ek__env_lay(t->e, ek__env_known(t->e, t->variance));
     if (v.at == NULL) return false;
-    t->inverse = ek__coef_map(&t->e->pool, ek__coef_combine(&t->e->pool, v, '+', ek__coef_scalar(&t->e->pool, t->epsilon)), ek__inverse_root, 0);
+    t->inverse =
+        ek__coef_map(&t->e->pool, ek__coef_combine(&t->e->pool, v, '+', ek__coef_scalar(&t->e->pool, t->epsilon)),
+                     ek__inverse_root, 0);
     return t->inverse.at != NULL;
 }
 
-/* ---- what a tensor is ----------------------------------------------------------------------------------------- */
+/* ---- what a tensor is --------------------------------------------------------------------------- */
 
-/* The tensor with this channel-sized value: a leaf if there is one, else the first; -1. None that is made of `avoid`. */
+/* The tensor with this channel-sized value: a leaf if there is one, else the first; -1. None that is made of
+ * `avoid`. */
 static int32_t with_value(ek_env *e, ek_coef c, int32_t avoid)
 {
     const int64_t large = ek__scene_count(e->s, e->x);
@@ -240,7 +248,9 @@ static int32_t with_value(ek_env *e, ek_coef c, int32_t avoid)
         if (p == NULL || !ek__poly_pure(p) || (avoid >= 0 && ek__deps_have(&p->deps, avoid))) continue;
         if (ek__scene_count(e->s, t) >= large && large > 1 && e->s->data[e->s->node_of[t]]) continue;
         const bool is_leaf = ek__env_is_leaf(e, t);
-        if (best >= 0 && (best_leaf > is_leaf || (best_leaf == is_leaf && e->s->rank[e->s->node_of[best]] <= e->s->rank[e->s->node_of[t]]))) continue;
+        if (best >= 0 && (best_leaf > is_leaf ||
+                          (best_leaf == is_leaf && e->s->rank[e->s->node_of[best]] <= e->s->rank[e->s->node_of[t]])))
+            continue;
         if (!ek__coef_same(ek__env_lay(e, p), c)) continue;
         best = t;
         best_leaf = is_leaf;
@@ -309,18 +319,19 @@ static bool is_normalized(trial *t, const ek_poly *p, roles *r)
     scale = ek__coef_move(m, scale, to, p->shape.rank);
     shift = ek__coef_move(m, shift, to, p->shape.rank);
     if (!t->train && !fit_stored(t, p, scale)) return false;
-    *r = (roles){ -1, -1, -1 };
+    *r = (roles){-1, -1, -1};
     g = ek__coef_combine(m, scale, '/', t->inverse);
     if (!ek__coef_finite(g)) return false;
     if (!ek__coef_same(g, ek__coef_scalar(m, 1)) && (r->gamma = with_value(t->e, g, t->variance)) < 0) return false;
     if (!t->train) return stored_mean(t, p, scale, shift, r);
-    return ek__env_moments(t->e, &mean, &variance) && beta_of(t, scale, shift, mean, &r->beta) && (r->beta < 0 || r->beta != r->gamma);
+    return ek__env_moments(t->e, &mean, &variance) && beta_of(t, scale, shift, mean, &r->beta) &&
+           (r->beta < 0 || r->beta != r->gamma);
 }
 
 /* Parameters that come from reductions of something else: another norm's. */
 static bool is_foreign(const ek_env *e, int32_t t)
 {
-    static const char *const reductions[] = { "Sum", "Mean", "BiasAddGrad" };
+    static const char *const reductions[] = {"Sum", "Mean", "BiasAddGrad"};
     const ek_poly *p = t >= 0 ? ek__env_known(e, t) : NULL;
 
     for (int i = 0; p != NULL && i < p->deps.n; i++)
@@ -351,12 +362,12 @@ static void follow(trial *t)
         if (p == NULL || ek__poly_coef(p, 1, 0).at == NULL || ek__scene_count(q->s, out) != size) continue;
         alive++;
         if (is_normalized(t, p, &r) && !is_foreign(t->e, r.gamma) && !is_foreign(t->e, r.beta))
-            t->found[t->n_found++] = (result){ out, r, t->e->kept };
+            t->found[t->n_found++] = (result){out, r, t->e->kept};
         push_users(q, out);
     }
 }
 
-/* ---- the end of a site -------------------------------------------------------------------------------------------- */
+/* ---- the end of a site -------------------------------------------------------------------------- */
 
 static bool reads(const ek_scene *s, const ek_node *n, int32_t t)
 {
@@ -377,9 +388,11 @@ static result last_of(const trial *t)
         const bool none = at.r.beta < 0, none_then = next->r.beta < 0;
 
         if (!reads(s, n, at.y) || at.r.mean != next->r.mean) continue;
-        const bool scales = none && none_then && at.r.gamma < 0 && next->r.gamma >= 0 && ek__env_is_leaf(t->e, next->r.gamma) &&
+        const bool scales = none && none_then && at.r.gamma < 0 && next->r.gamma >= 0 &&
+                            ek__env_is_leaf(t->e, next->r.gamma) &&
                             (ek__is_type(n, "Mul") || ek__is_type(n, "RealDiv"));
-        const bool shifts = none && !none_then && at.r.gamma == next->r.gamma && ek__env_is_leaf(t->e, next->r.beta) && !ek__is_type(n, "Sub");
+        const bool shifts = none && !none_then && at.r.gamma == next->r.gamma && ek__env_is_leaf(t->e, next->r.beta) &&
+                            !ek__is_type(n, "Sub");
         const bool same = none && none_then && at.r.gamma == next->r.gamma;
         if (scales || shifts || same) at = *next;
     }
@@ -413,7 +426,7 @@ static void know_constants(trial *t, result *at)
 /* Whether a parameter lies along every axis that is kept. */
 static bool parameter_is_whole(ek_env *e, int32_t t)
 {
-    const ek_coef c = t >= 0 ? ek__env_lay(e, ek__env_value(e, t)) : (ek_coef){ 0, NULL };
+    const ek_coef c = t >= 0 ? ek__env_lay(e, ek__env_value(e, t)) : (ek_coef){0, NULL};
 
     return c.at != NULL && (c.axes & e->kept) == e->kept;
 }
@@ -427,11 +440,19 @@ static ek_status conclude(trial *t)
     int n = 0;
 
     know_constants(t, &at);
-    ek_found f = { .train = t->train, .x = t->e->x, .y = at.y, .gamma = at.r.gamma, .beta = at.r.beta, .mean = at.r.mean,
-                   .variance = t->variance, .kept = at.kept, .epsilon = t->epsilon, .anchor = t->anchor };
+    ek_found f = {.train = t->train,
+                  .x = t->e->x,
+                  .y = at.y,
+                  .gamma = at.r.gamma,
+                  .beta = at.r.beta,
+                  .mean = at.r.mean,
+                  .variance = t->variance,
+                  .kept = at.kept,
+                  .epsilon = t->epsilon,
+                  .anchor = t->anchor};
     f.axes = t->train ? t->e->reduced : ((1u << x->rank) - 1) & ~at.kept;
     f.look_alike = ek__is_look_alike(q, &f, parameter_is_whole(t->e, f.gamma) || parameter_is_whole(t->e, f.beta));
-    const int32_t all[] = { f.x, f.gamma, f.beta, f.mean, f.variance };
+    const int32_t all[] = {f.x, f.gamma, f.beta, f.mean, f.variance};
     for (int i = 0; i < EK_COUNT_OF(all); i++)
         if (all[i] >= 0) stops[n++] = all[i];
     EK_TRY(ek__cover(q, &f.y, 1, stops, n, NULL, &f.covers, &f.n_covers));
@@ -443,11 +464,11 @@ static ek_status note_anchor(const trial *t)
     ek_search *q = t->q;
 
     if (!EK_GROW(q->anchor, q->cap_anchors, q->n_anchors + 1)) return ek__search_no_memory(q);
-    q->anchor[q->n_anchors++] = (ek_anchor){ t->anchor, t->train, t->train ? t->e->x : -1, t->variance, t->epsilon };
+    q->anchor[q->n_anchors++] = (ek_anchor){t->anchor, t->train, t->train ? t->e->x : -1, t->variance, t->epsilon};
     return EK_OK;
 }
 
-/* ---- anchors --------------------------------------------------------------------------------------------------------- */
+/* ---- anchors ------------------------------------------------------------------------------------ */
 
 static bool is_anchor(const ek_scene *s, const ek_node *n)
 {
@@ -479,7 +500,12 @@ static ek_status try_anchor(ek_search *q, const ek_node *n)
     ek__spread(q, q->s->first[n->id]);
     const int count = q->n_entries > 0 ? hypotheses(q, ek__scene_root_in(q->s, n, 0), list) : 0;
     for (int i = 0; i < count; i++) {
-        trial t = { .q = q, .e = &q->env, .anchor = q->s->first[n->id], .inner = ek__scene_root_in(q->s, n, 0), .variance = -1, .train = list[i].train };
+        trial t = {.q = q,
+                   .e = &q->env,
+                   .anchor = q->s->first[n->id],
+                   .inner = ek__scene_root_in(q->s, n, 0),
+                   .variance = -1,
+                   .train = list[i].train};
 
         if (!list[i].train && (trained || had(done, n_done, list[i].entry))) continue;
         if (!worth_trying(q->s, t.anchor, &list[i])) continue;

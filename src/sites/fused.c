@@ -1,9 +1,9 @@
 /* sites/fused.c - batch norm that is one op: TensorFlow's fused ops of every version, and their gradients. */
 #include "sites/search.h"
 
-static const char *const forward[] = { "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "_FusedBatchNormEx" };
-static const char *const backward[] = { "FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3" };
-static const char *const oldest[] = { "BatchNormWithGlobalNormalization" };
+static const char *const forward[] = {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "_FusedBatchNormEx"};
+static const char *const backward[] = {"FusedBatchNormGrad", "FusedBatchNormGradV2", "FusedBatchNormGradV3"};
+static const char *const oldest[] = {"BatchNormWithGlobalNormalization"};
 
 /* A parameter that is a constant of nothing but `v` does nothing. */
 static int32_t unless_constant(const ek_scene *s, int32_t t, double v)
@@ -26,7 +26,7 @@ static bool read_fused(const ek_scene *s, const ek_node *n, ek_found *f)
 
     if (n->n_in < 5 || n->n_out < 1) return false;
     for (int i = 0; i < 5; i++) in[i] = ek__scene_root_in(s, n, i);
-    *f = (ek_found){ .fused = true, .x = in[0], .y = s->first[n->id], .anchor = -1 };
+    *f = (ek_found){.fused = true, .x = in[0], .y = s->first[n->id], .anchor = -1};
     f->train = !old && ek__attr_bool(n, "is_training", true);
     f->mean = f->train ? -1 : old ? in[1] : in[3];
     f->variance = f->train ? -1 : old ? in[2] : in[4];
@@ -80,7 +80,7 @@ static ek_status add_gradient(ek_search *q, ek_found *f, const ek_node *n, const
 {
     const ek_scene *s = q->s;
     int32_t dy = ek__scene_root_in(s, n, 0), dx = s->first[n->id], covers[4], count = 0;
-    ek_site_gradient g = { .stopped = false };
+    ek_site_gradient g = {.stopped = false};
 
     covers[count++] = n->id;
     if (turned != NULL) {
@@ -100,8 +100,8 @@ static ek_status add_gradient(ek_search *q, ek_found *f, const ek_node *n, const
     }
     g.dy = ek__scene_edge(s, dy);
     g.dx = ek__scene_edge(s, dx);
-    g.dgamma = f->gamma >= 0 ? (ek_edge){ n->id, 1 } : (ek_edge){ -1, 0 };
-    g.dbeta = f->beta >= 0 ? (ek_edge){ n->id, 2 } : (ek_edge){ -1, 0 };
+    g.dgamma = f->gamma >= 0 ? (ek_edge){n->id, 1} : (ek_edge){-1, 0};
+    g.dbeta = f->beta >= 0 ? (ek_edge){n->id, 2} : (ek_edge){-1, 0};
     for (int i = 1; i < count; i++)
         for (int k = i; k > 0 && covers[k] < covers[k - 1]; k--) {
             const int32_t c = covers[k];
@@ -110,7 +110,8 @@ static ek_status add_gradient(ek_search *q, ek_found *f, const ek_node *n, const
         }
     g.covers = ek__arena_memdup(q->arena, covers, (size_t)count * sizeof *covers);
     g.n_covers = count;
-    ek_site_gradient *more = ek__arena_alloc(q->arena, (size_t)(f->n_gradients + 1) * sizeof *more, _Alignof(ek_site_gradient));
+    ek_site_gradient *more =
+        ek__arena_alloc(q->arena, (size_t)(f->n_gradients + 1) * sizeof *more, _Alignof(ek_site_gradient));
     if (g.covers == NULL || more == NULL) return ek__search_no_memory(q);
     if (f->n_gradients > 0) memcpy(more, f->gradient, (size_t)f->n_gradients * sizeof *more);
     more[f->n_gradients++] = g;
@@ -134,11 +135,13 @@ ek_status ek__find_fused_gradients(ek_search *q)
     for (int64_t o = 0; o < s->n_nodes; o++) {
         const ek_node *n = s->g->node[s->order[o]], *turned;
 
-        if (s->dead_node[n->id] || n->n_in < 5 || n->n_out < 3 || !ek__is_one_of(n, backward, EK_COUNT_OF(backward))) continue;
+        if (s->dead_node[n->id] || n->n_in < 5 || n->n_out < 3 || !ek__is_one_of(n, backward, EK_COUNT_OF(backward)))
+            continue;
         for (int64_t i = 0; i < q->n_found; i++) {
             ek_found *f = &q->found[i];
 
-            if (!f->fused || f->look_alike || !is_x(s, f, ek__scene_root_in(s, n, 1), &turned) || !belongs(s, f, n)) continue;
+            if (!f->fused || f->look_alike || !is_x(s, f, ek__scene_root_in(s, n, 1), &turned) || !belongs(s, f, n))
+                continue;
             EK_TRY(add_gradient(q, f, n, turned));
         }
     }

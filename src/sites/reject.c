@@ -1,17 +1,17 @@
-/* sites/reject.c - what has batch norm's algebra and is another thing: normalization within each sample, kernels that are
- * standardised. */
+/* sites/reject.c - what has batch norm's algebra and is another thing: normalization within each sample, kernels
+ * that are standardised. */
 #include "sites/search.h"
 
 /* Reshape, Transpose and kin between x and the tensor whose axis 0 is the batch, nearest x first. */
 enum { MOST_TURNS = 16, PROBES = 8 };
 typedef struct turn {
-    int32_t from, to;   /* tensors */
+    int32_t from, to;     /* tensors */
     const ek_array *perm; /* of a Transpose; NULL */
 } turn;
 
 static int turns_of(const ek_scene *s, int32_t x, turn *out)
 {
-    static const char *const kin[] = { "Reshape", "Transpose", "Squeeze", "ExpandDims" };
+    static const char *const kin[] = {"Reshape", "Transpose", "Squeeze", "ExpandDims"};
     int n = 0;
 
     while (n < MOST_TURNS) {
@@ -22,7 +22,7 @@ static int turns_of(const ek_scene *s, int32_t x, turn *out)
         const bool transpose = ek__is_type(node, "Transpose");
         const ek_array *perm = transpose && node->n_in > 1 ? s->value[ek__scene_in(s, node, 1)] : NULL;
         if (!ek__scene_sized(s, from) || (transpose && (perm == NULL || perm->count != s->shape[from].rank))) break;
-        out[n++] = (turn){ from, x, perm };
+        out[n++] = (turn){from, x, perm};
         x = from;
     }
     return n;
@@ -89,8 +89,9 @@ static bool over_the_batch(const ek_scene *s, int32_t x, uint32_t axes)
 /* Whether y becomes the kernel of a product or convolution. */
 static bool feeds_kernel(const ek_scene *s, int32_t y)
 {
-    static const char *const products[] = { "Conv2D", "DepthwiseConv2dNative", "MatMul", "Conv3D", "Conv2DBackpropInput" };
-    static const char *const through[] = { "Mul", "AddV2", "Add", "Reshape", "Transpose" };
+    static const char *const products[] = {"Conv2D", "DepthwiseConv2dNative", "MatMul", "Conv3D",
+                                           "Conv2DBackpropInput"};
+    static const char *const through[] = {"Mul", "AddV2", "Add", "Reshape", "Transpose"};
     int32_t seen[32];
     int n = 0;
 
@@ -99,7 +100,9 @@ static bool feeds_kernel(const ek_scene *s, int32_t y)
         for (int32_t u = s->user_first[seen[i]]; u < s->user_first[seen[i] + 1]; u++) {
             const ek_node *c = s->g->node[s->user[u]];
 
-            if (c->n_in > 1 && ek__is_one_of(c, products, EK_COUNT_OF(products)) && ek__scene_root_in(s, c, 1) == seen[i]) return true;
+            if (c->n_in > 1 && ek__is_one_of(c, products, EK_COUNT_OF(products)) &&
+                ek__scene_root_in(s, c, 1) == seen[i])
+                return true;
             if (n < EK_COUNT_OF(seen) && ek__is_one_of(c, through, EK_COUNT_OF(through))) seen[n++] = s->first[c->id];
         }
     }

@@ -12,8 +12,14 @@ bool ek__is_one_of(const ek_node *n, const char *const *types, int count)
     return false;
 }
 
-static bool is_merge(const ek_node *n) { return ek__is_type(n, "Merge") || ek__is_type(n, "RefMerge"); }
-static bool is_switch(const ek_node *n) { return ek__is_type(n, "Switch") || ek__is_type(n, "RefSwitch"); }
+static bool is_merge(const ek_node *n)
+{
+    return ek__is_type(n, "Merge") || ek__is_type(n, "RefMerge");
+}
+static bool is_switch(const ek_node *n)
+{
+    return ek__is_type(n, "Switch") || ek__is_type(n, "RefSwitch");
+}
 
 static bool is_real(ek_dtype t)
 {
@@ -23,12 +29,16 @@ static bool is_real(ek_dtype t)
 
 static ek_status no_memory(const ek_scene *s, ek_error *err)
 {
-    return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld nodes", (long long)s->n_nodes);
+    return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld nodes",
+                   (long long)s->n_nodes);
 }
 
 /* ---- order --------------------------------------------------------------------------------------- */
 
-static bool back_edge(const ek_scene *s, int32_t from) { return ek__is_type(s->g->node[from], "NextIteration"); }
+static bool back_edge(const ek_scene *s, int32_t from)
+{
+    return ek__is_type(s->g->node[from], "NextIteration");
+}
 
 /* Input k of a node, control inputs behind the data inputs; -1: nothing to wait for. */
 static int32_t waits_for(const ek_scene *s, const ek_node *n, int32_t k)
@@ -40,7 +50,8 @@ static int32_t waits_for(const ek_scene *s, const ek_node *n, int32_t k)
 
 static ek_status sort(ek_scene *s, ek_error *err)
 {
-    int32_t *stack = EK_ARENA_NEW(&s->arena, int32_t, s->n_nodes + 1), *next = EK_ARENA_NEW(&s->arena, int32_t, s->n_nodes + 1);
+    int32_t *stack = EK_ARENA_NEW(&s->arena, int32_t, s->n_nodes + 1),
+            *next = EK_ARENA_NEW(&s->arena, int32_t, s->n_nodes + 1);
     int64_t sorted = 0;
 
     if (stack == NULL || next == NULL) return no_memory(s, err);
@@ -84,14 +95,17 @@ static bool is_number(const ek_array *a)
     return a->dtype != EK_STRING && (real ? a->shape.rank == 0 : a->count <= MOST_VALUES);
 }
 
-static ek_status index_value(ek_scene *s, int32_t t, ek_dtype type, const ek_shape *shape, const int64_t *value, ek_error *err)
+static ek_status index_value(ek_scene *s, int32_t t, ek_dtype type, const ek_shape *shape, const int64_t *value,
+                             ek_error *err)
 {
     ek_array *a;
 
     EK_TRY(ek__array_new(type, shape, NULL, &a, err));
     for (int64_t i = 0; i < a->count; i++) {
-        if (type == EK_INT64) ((int64_t *)a->data)[i] = value[i];
-        else ((int32_t *)a->data)[i] = (int32_t)value[i];
+        if (type == EK_INT64)
+            ((int64_t *)a->data)[i] = value[i];
+        else
+            ((int32_t *)a->data)[i] = (int32_t)value[i];
     }
     keep_value(s, t, a);
     return EK_OK;
@@ -119,7 +133,7 @@ static bool shape_value(ek_scene *s, const ek_node *n, ek_status *st, ek_error *
 static ek_status compute(ek_scene *s, const ek_node *n, const ek_array **in, ek_array **out, ek_error *err)
 {
     const ek_op_def *def = n->spec != NULL ? n->spec->def : NULL;
-    ek_error failure = { .code = EK_OK };
+    ek_error failure = {.code = EK_OK};
     ek_status st;
 
     if (def == NULL || def->stateful || def->kind != EK_KIND_PURE || n->n_in == 0) return EK_OK;
@@ -141,14 +155,14 @@ static ek_status compute(ek_scene *s, const ek_node *n, const ek_array **in, ek_
 
 static bool is_source(const ek_node *n)
 {
-    return n->n_in == 0 && !ek__is_type(n, "Const") && !ek__is_type(n, "VarHandleOp") && !ek__is_type(n, "VariableV2") &&
-           !ek__is_type(n, "Variable");
+    return n->n_in == 0 && !ek__is_type(n, "Const") && !ek__is_type(n, "VarHandleOp") &&
+           !ek__is_type(n, "VariableV2") && !ek__is_type(n, "Variable");
 }
 
 static bool is_placeholder(const ek_node *n)
 {
-    return ek__is_type(n, "Placeholder") || ek__is_type(n, "PlaceholderWithDefault") || ek__is_type(n, "PlaceholderV2") ||
-           is_source(n);
+    return ek__is_type(n, "Placeholder") || ek__is_type(n, "PlaceholderWithDefault") ||
+           ek__is_type(n, "PlaceholderV2") || is_source(n);
 }
 
 static ek_shape made_up(ek_shape shape)
@@ -159,16 +173,23 @@ static ek_shape made_up(ek_shape shape)
 }
 
 /* Ops that may come without a definition: their result is shaped like an input, or as an input's value says. */
-static const struct { const char *type; int like, value; } shaped_like[] = {
-    { "SparseSoftmaxCrossEntropyWithLogits", -1, -1 }, { "MaxPoolGrad", 0, -1 }, { "AvgPoolGrad", -1, 0 },
-    { "Conv2DBackpropInput", -1, 0 }, { "Conv2DBackpropFilter", -1, 1 },
+static const struct {
+    const char *type;
+    int like, value;
+} shaped_like[] = {
+    {"SparseSoftmaxCrossEntropyWithLogits", -1, -1},
+    {"MaxPoolGrad", 0, -1},
+    {"AvgPoolGrad", -1, 0},
+    {"Conv2DBackpropInput", -1, 0},
+    {"Conv2DBackpropFilter", -1, 1},
 };
 
 static void shape_without_definition(ek_scene *s, const ek_node *n)
 {
     for (int i = 0; i < EK_COUNT_OF(shaped_like); i++) {
         if (!ek__is_type(n, shaped_like[i].type) || n->n_out < 1) continue;
-        if (shaped_like[i].like >= 0 && shaped_like[i].like < n->n_in) s->shape[s->first[n->id]] = s->shape[ek__scene_in(s, n, shaped_like[i].like)];
+        if (shaped_like[i].like >= 0 && shaped_like[i].like < n->n_in)
+            s->shape[s->first[n->id]] = s->shape[ek__scene_in(s, n, shaped_like[i].like)];
         if (shaped_like[i].value < 0 || shaped_like[i].value >= n->n_in) continue;
         const ek_array *dims = s->value[ek__scene_in(s, n, shaped_like[i].value)];
         if (dims == NULL || dims->count > EK_MAX_RANK || is_real(dims->dtype)) continue;
@@ -182,7 +203,7 @@ static ek_status shape_by_rule(ek_scene *s, const ek_node *n, const ek_array **i
 {
     const int rows = n->n_in + n->n_out;
     ek_shape *room = ek__calloc((size_t)(2 * n->n_in + n->n_in + 2 * n->n_out) + 1, sizeof *room);
-    ek_error failure = { .code = EK_OK };
+    ek_error failure = {.code = EK_OK};
     ek_status st;
 
     if (room == NULL) return no_memory(s, err);
@@ -194,10 +215,19 @@ static ek_status shape_by_rule(ek_scene *s, const ek_node *n, const ek_array **i
         room[rows + n->n_in + i] = from->out_handle != NULL ? from->out_handle[n->in[i].index] : EK_UNKNOWN_SHAPE;
     }
     for (int k = 0; k < n->n_out; k++) room[n->n_in + k] = room[rows + 2 * n->n_in + k] = EK_UNKNOWN_SHAPE;
-    st = n->spec->def->shape(&(ek_shape_ctx){ .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out,
-                                              .in = room, .in_dtype = n->in_dtype, .in_value = in, .in_as_shape = room + rows,
-                                              .in_handle = room + rows + n->n_in, .out_dtype = n->out_dtype,
-                                              .out = room + n->n_in, .out_handle = room + rows + 2 * n->n_in, .err = &failure });
+    st = n->spec->def->shape(&(ek_shape_ctx){.def = n->spec->def,
+                                             .attrs = n->attrs,
+                                             .n_in = n->n_in,
+                                             .n_out = n->n_out,
+                                             .in = room,
+                                             .in_dtype = n->in_dtype,
+                                             .in_value = in,
+                                             .in_as_shape = room + rows,
+                                             .in_handle = room + rows + n->n_in,
+                                             .out_dtype = n->out_dtype,
+                                             .out = room + n->n_in,
+                                             .out_handle = room + rows + 2 * n->n_in,
+                                             .err = &failure});
     for (int k = 0; st == EK_OK && k < n->n_out; k++)
         if (ek_shape_is_known(&room[n->n_in + k])) s->shape[s->first[n->id] + k] = room[n->n_in + k];
     ek__free(room);
@@ -210,12 +240,14 @@ static bool static_shapes(ek_scene *s, const ek_node *n)
     bool all = true;
 
     for (int k = 0; k < n->n_out; k++) {
-        const ek_edge e = { n->id, k };
+        const ek_edge e = {n->id, k};
         const ek_shape *shape = ek__view_shape(s->view, e);
         ek_shape *to = &s->shape[s->first[n->id] + k];
 
         if (ek_dtype_base(n->out_dtype[k]) == EK_RESOURCE && n->out_handle != NULL) shape = &n->out_handle[k];
-        *to = ek_shape_is_known(shape) ? *shape : is_placeholder(n) && shape->rank >= 0 ? made_up(*shape) : EK_UNKNOWN_SHAPE;
+        *to = ek_shape_is_known(shape)                ? *shape
+              : is_placeholder(n) && shape->rank >= 0 ? made_up(*shape)
+                                                      : EK_UNKNOWN_SHAPE;
         all &= to->rank >= 0;
     }
     return all;
@@ -241,7 +273,9 @@ static bool ordered_after_write(const ek_scene *s, const ek_node *n)
     for (int i = 0; i < n->n_control; i++) {
         const ek_node *c = s->g->node[n->control[i]];
 
-        if (c->spec != NULL ? c->spec->def->writes != 0 : strncmp(c->type, "Assign", 6) == 0 || strncmp(c->type, "Apply", 5) == 0) return true;
+        if (c->spec != NULL ? c->spec->def->writes != 0
+                            : strncmp(c->type, "Assign", 6) == 0 || strncmp(c->type, "Apply", 5) == 0)
+            return true;
     }
     return false;
 }
@@ -254,8 +288,10 @@ static bool is_variable(const ek_node *n)
 /* The input whose value output 0 has, or that each output has (*each); -1: none. */
 static int alias_of(ek_scene *s, const ek_node *n, bool *each)
 {
-    static const char *const kin[] = { "Identity", "StopGradient", "PreventGradient", "CheckNumerics", "Snapshot", "Enter", "Exit",
-                                       "RefEnter", "RefExit", "RefIdentity", "ReadVariableOp", "EnsureShape", "DebugIdentity", "NextIteration" };
+    static const char *const kin[] = {
+        "Identity",       "StopGradient", "PreventGradient", "CheckNumerics", "Snapshot",
+        "Enter",          "Exit",         "RefEnter",        "RefExit",       "RefIdentity",
+        "ReadVariableOp", "EnsureShape",  "DebugIdentity",   "NextIteration"};
 
     *each = ek__is_type(n, "IdentityN");
     if (n->n_in == 0 || *each) return *each && n->n_in > 0 ? 0 : -1;
@@ -270,9 +306,10 @@ static int alias_of(ek_scene *s, const ek_node *n, bool *each)
 static void alias(ek_scene *s, int32_t t, int32_t of)
 {
     s->root[t] = s->root[of];
-    s->shape[t] = s->shape[of];
+    if (s->shape[t].rank < 0) s->shape[t] = s->shape[of];
     s->floats[t] = s->floats[of];
-    if (s->value[t] == NULL) s->value[t] = ek_array_ref(s->value[of]);
+    if (s->value[t] == NULL && ek__scene_count(s, t) == ek__scene_count(s, of))
+        s->value[t] = ek_array_ref(s->value[of]);
 }
 
 /* The first input of a Merge that is alive. */
@@ -303,13 +340,16 @@ static void mark_dead(ek_scene *s, const ek_node *n)
 
 static void mark_data(ek_scene *s, const ek_node *n)
 {
-    static const char *const shape_only[] = { "Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike" };
+    static const char *const shape_only[] = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"};
     bool data = is_placeholder(n) && (n->n_out == 0 || n->out_dtype[0] != EK_BOOL);
 
     if (ek__is_one_of(n, shape_only, EK_COUNT_OF(shape_only))) return;
-    if (is_merge(n)) data = s->data[n->in[taken_input(s, n)].node] != 0;
-    else if (is_switch(n)) data = s->data[n->in[0].node] != 0;
-    else for (int i = 0; i < n->n_in && !data; i++) data = s->data[n->in[i].node] != 0;
+    if (is_merge(n))
+        data = s->data[n->in[taken_input(s, n)].node] != 0;
+    else if (is_switch(n))
+        data = s->data[n->in[0].node] != 0;
+    else
+        for (int i = 0; i < n->n_in && !data; i++) data = s->data[n->in[i].node] != 0;
     s->data[n->id] = data;
 }
 
@@ -343,13 +383,14 @@ static void resolve(ek_scene *s, const ek_node *n)
 static ek_status visit(ek_scene *s, const ek_node *n, ek_error *err)
 {
     const ek_array *few[8], **in = few;
-    ek_array *few_out[8] = { NULL }, **out = few_out;
+    ek_array *few_out[8] = {NULL}, **out = few_out;
     ek_status st = EK_OK;
 
     mark_dead(s, n);
     for (int k = 0; k < n->n_out; k++) {
         const int32_t t = s->first[n->id] + k;
-        const ek_array *constant = n->constant != NULL || s->view->constant != NULL ? ek__view_constant(s->view, (ek_edge){ n->id, k }) : NULL;
+        const ek_array *constant =
+            n->constant != NULL || s->view->constant != NULL ? ek__view_constant(s->view, (ek_edge){n->id, k}) : NULL;
 
         s->root[t] = t;
         s->floats[t] = is_real(n->out_dtype[k]);
@@ -366,8 +407,10 @@ static ek_status visit(ek_scene *s, const ek_node *n, ek_error *err)
     if (n->n_out > 8) out = EK_ARENA_NEW(&s->arena, ek_array *, n->n_out);
     if (in == NULL || out == NULL) return no_memory(s, err);
     for (int i = 0; i < n->n_in; i++) in[i] = s->value[ek__scene_in(s, n, i)];
-    if (!sized && n->spec != NULL && n->spec->def->shape != NULL) st = shape_by_rule(s, n, in, err);
-    else if (!sized) shape_without_definition(s, n);
+    if (!sized && n->spec != NULL && n->spec->def->shape != NULL)
+        st = shape_by_rule(s, n, in, err);
+    else if (!sized)
+        shape_without_definition(s, n);
     resolve(s, n);
     mark_data(s, n);
     if (st != EK_OK || n->n_out == 0 || s->value[s->first[n->id]] != NULL || shape_value(s, n, &st, err)) return st;
@@ -396,8 +439,10 @@ static ek_status find_users(ek_scene *s, ek_error *err)
 
                 for (int k = 0; k < i && !again; k++) again = ek__scene_root_in(s, n, k) == r;
                 if (again) continue;
-                if (pass == 0) s->user_first[r + 1]++;
-                else s->user[fill[r]++] = n->id;
+                if (pass == 0)
+                    s->user_first[r + 1]++;
+                else
+                    s->user[fill[r]++] = n->id;
             }
         }
     }
@@ -408,7 +453,7 @@ ek_status ek__scene_open(ek_scene *s, const ek_view *view, bool assume, ek_error
 {
     int64_t outputs = 0;
 
-    *s = (ek_scene){ .view = view, .g = view->graph, .assume = assume, .n_nodes = view->n_nodes };
+    *s = (ek_scene){.view = view, .g = view->graph, .assume = assume, .n_nodes = view->n_nodes};
     s->first = EK_ARENA_NEW(&s->arena, int32_t, s->n_nodes + 1);
     if (s->first == NULL) return no_memory(s, err);
     for (int64_t i = 0; i < s->n_nodes; i++) {
@@ -428,8 +473,9 @@ ek_status ek__scene_open(ek_scene *s, const ek_view *view, bool assume, ek_error
     s->data = EK_ARENA_NEW(&s->arena, uint8_t, s->n_nodes + 1);
     s->guess = EK_ARENA_NEW(&s->arena, uint8_t, s->n_nodes + 1);
     s->user_first = EK_ARENA_NEW(&s->arena, int32_t, outputs + 2);
-    if (s->node_of == NULL || s->order == NULL || s->rank == NULL || s->shape == NULL || s->value == NULL || s->root == NULL ||
-        s->dead == NULL || s->floats == NULL || s->dead_node == NULL || s->data == NULL || s->guess == NULL || s->user_first == NULL)
+    if (s->node_of == NULL || s->order == NULL || s->rank == NULL || s->shape == NULL || s->value == NULL ||
+        s->root == NULL || s->dead == NULL || s->floats == NULL || s->dead_node == NULL || s->data == NULL ||
+        s->guess == NULL || s->user_first == NULL)
         return no_memory(s, err);
     s->n_tensors = outputs;
     for (int64_t i = 0; i < s->n_nodes; i++)
@@ -460,7 +506,9 @@ int32_t ek__scene_canon(const ek_scene *s, int32_t t)
         n = ek__scene_node(s, t);
         const bool same_shape = ek__is_type(n, "Reshape") || ek__is_type(n, "Sum");
         if (!(same_shape && n->n_in == 2 && ek__scene_sized(s, t) &&
-              ek_shape_equal(&s->shape[ek__scene_in(s, n, 0)], &s->shape[t])) && !(ek__is_type(n, "AddN") && n->n_in == 1)) return t;
+              ek_shape_equal(&s->shape[ek__scene_in(s, n, 0)], &s->shape[t])) &&
+            !(ek__is_type(n, "AddN") && n->n_in == 1))
+            return t;
         t = ek__scene_in(s, n, 0);
     }
 }
@@ -490,7 +538,7 @@ bool ek__attr_channels_first(const ek_node *n)
 
 bool ek__queue_open(ek_queue *q, const ek_scene *s)
 {
-    *q = (ek_queue){ .s = s, .now = 1 };
+    *q = (ek_queue){.s = s, .now = 1};
     q->stamp = ek__calloc((size_t)s->n_nodes + 1, sizeof *q->stamp);
     return q->stamp != NULL;
 }

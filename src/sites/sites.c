@@ -1,4 +1,5 @@
-/* sites/sites.c - the search as a whole: each setting of the flags that nobody knows, joined, in a form that outlives it. */
+/* sites/sites.c - the search as a whole: each setting of the flags that nobody knows, joined, in a form that
+ * outlives it. */
 #include "sites/sites.h"
 
 #include <math.h>
@@ -8,13 +9,14 @@
 
 const char *ek__site_mode_name(ek_site_mode mode)
 {
-    static const char *const name[] = { "train", "inference", "switched" };
+    static const char *const name[] = {"train", "inference", "switched"};
     return name[mode];
 }
 
 ek_status ek__search_no_memory(const ek_search *q)
 {
-    return EK_FAIL(q->err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld nodes", (long long)q->s->n_nodes);
+    return EK_FAIL(q->err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld nodes",
+                   (long long)q->s->n_nodes);
 }
 
 /* One site per output; the first that is found stays. */
@@ -53,12 +55,14 @@ static void close_search(ek_search *q)
 /* The product or convolution before x or, if there is none, that reads y. */
 static int32_t linear_beside(const ek_scene *s, const ek_found *f)
 {
-    static const char *const linear[] = { "MatMul", "Conv2D", "DepthwiseConv2dNative", "Conv3D", "Conv2DBackpropInput", "BatchMatMul", "BatchMatMulV2" };
-    static const char *const bias[] = { "BiasAdd", "Add", "AddV2", "Reshape", "Transpose" };
+    static const char *const linear[] = {
+        "MatMul", "Conv2D", "DepthwiseConv2dNative", "Conv3D", "Conv2DBackpropInput", "BatchMatMul", "BatchMatMulV2"};
+    static const char *const bias[] = {"BiasAdd", "Add", "AddV2", "Reshape", "Transpose"};
     const ek_node *n = ek__scene_node(s, f->x);
 
     for (int i = 0; i < 4 && n->n_in > 0 && ek__is_one_of(n, bias, EK_COUNT_OF(bias)); i++) {
-        if ((ek__is_type(n, "Add") || ek__is_type(n, "AddV2")) && s->data[n->in[1].node]) break; /* a sum of two branches */
+        if ((ek__is_type(n, "Add") || ek__is_type(n, "AddV2")) && s->data[n->in[1].node])
+            break; /* a sum of two branches */
         n = ek__scene_node(s, ek__scene_root_in(s, n, 0));
     }
     if (ek__is_one_of(n, linear, EK_COUNT_OF(linear))) return n->id;
@@ -109,12 +113,25 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
 {
     const ek_scene *s = q->s;
 
-    *out = (ek_site){ .fused = f->fused, .mode = f->train ? EK_SITE_TRAIN : EK_SITE_INFERENCE, .x = ek__scene_edge(s, f->x), .y = ek__scene_edge(s, f->y),
-                      .gamma = ek__scene_edge(s, f->gamma), .beta = ek__scene_edge(s, f->beta), .mean = ek__scene_edge(s, f->mean), .variance = ek__scene_edge(s, f->variance),
-                      .predicate = ek__scene_edge(s, assumed_predicate(s, f)), .axes = f->axes, .rank = s->shape[f->x].rank, .epsilon = f->epsilon,
-                      .momentum = NAN, .linear = linear_beside(s, f), .covers = f->covers, .n_covers = f->n_covers,
-                      .gradient = f->gradient, .n_gradients = f->n_gradients };
-    const ek_edge role[] = { out->gamma, out->beta, out->mean, out->variance };
+    *out = (ek_site){.fused = f->fused,
+                     .mode = f->train ? EK_SITE_TRAIN : EK_SITE_INFERENCE,
+                     .x = ek__scene_edge(s, f->x),
+                     .y = ek__scene_edge(s, f->y),
+                     .gamma = ek__scene_edge(s, f->gamma),
+                     .beta = ek__scene_edge(s, f->beta),
+                     .mean = ek__scene_edge(s, f->mean),
+                     .variance = ek__scene_edge(s, f->variance),
+                     .predicate = ek__scene_edge(s, assumed_predicate(s, f)),
+                     .axes = f->axes,
+                     .rank = s->shape[f->x].rank,
+                     .epsilon = f->epsilon,
+                     .momentum = NAN,
+                     .linear = linear_beside(s, f),
+                     .covers = f->covers,
+                     .n_covers = f->n_covers,
+                     .gradient = f->gradient,
+                     .n_gradients = f->n_gradients};
+    const ek_edge role[] = {out->gamma, out->beta, out->mean, out->variance};
     out->set = common_scope(q->arena, s->g, role, EK_COUNT_OF(role));
     return out->set != NULL ? EK_OK : ek__search_no_memory(q);
 }
@@ -124,7 +141,7 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
 typedef struct setting {
     ek_site *at; /* ek__alloc */
     int64_t n, cap;
-    int32_t *end;  /* per site: the last Merge that hands its output on, as a node; -1: none. ek__alloc */
+    int32_t *end; /* per site: the last Merge that hands its output on, as a node; -1: none. ek__alloc */
     int64_t cap_end;
     bool assumed;
 } setting;
@@ -134,7 +151,8 @@ static void mark_gradients(ek_search *q, uint8_t mark)
 {
     for (int64_t i = 0; i < q->n_found; i++)
         for (int k = 0; k < q->found[i].n_gradients; k++)
-            for (int c = 0; c < q->found[i].gradient[k].n_covers; c++) q->mark[q->found[i].gradient[k].covers[c]] = mark;
+            for (int c = 0; c < q->found[i].gradient[k].n_covers; c++)
+                q->mark[q->found[i].gradient[k].covers[c]] = mark;
 }
 
 static ek_status collect(ek_search *q, setting *out)
@@ -146,7 +164,8 @@ static ek_status collect(ek_search *q, setting *out)
     for (int64_t o = 0; st == EK_OK && o < q->s->n_nodes; o++) {
         const ek_node *n = q->s->g->node[q->s->order[o]];
 
-        if (ek__is_type(n, "Merge") && n->n_out > 0 && !q->s->dead_node[n->id]) merge[q->s->root[q->s->first[n->id]]] = n->id;
+        if (ek__is_type(n, "Merge") && n->n_out > 0 && !q->s->dead_node[n->id])
+            merge[q->s->root[q->s->first[n->id]]] = n->id;
     }
     mark_gradients(q, 1);
     for (int64_t i = 0; st == EK_OK && i < q->n_found; i++) {
@@ -173,7 +192,7 @@ static ek_status look(const ek_view *view, bool assume, ek_arena *arena, setting
 
     if (q == NULL && st == EK_OK) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
     if (st == EK_OK) {
-        *q = (ek_search){ .s = &scene, .arena = arena, .err = err };
+        *q = (ek_search){.s = &scene, .arena = arena, .err = err};
         st = search(q);
         if (st == EK_OK) st = collect(q, out);
         out->assumed = scene.assumed;
@@ -186,7 +205,10 @@ static ek_status look(const ek_view *view, bool assume, ek_arena *arena, setting
 
 /* ---- both ways --------------------------------------------------------------------------------------------- */
 
-static bool same_edge(ek_edge a, ek_edge b) { return a.node == b.node && (a.node < 0 || a.index == b.index); }
+static bool same_edge(ek_edge a, ek_edge b)
+{
+    return a.node == b.node && (a.node < 0 || a.index == b.index);
+}
 
 /* Whether both describe one place, looked at with the flag on and off. */
 static bool is_same_place(const setting *a, int64_t i, const setting *b, int64_t k)
@@ -198,11 +220,11 @@ static bool is_same_place(const setting *a, int64_t i, const setting *b, int64_t
 static void join(ek_site *a, int32_t end, const ek_site *b)
 {
     if (a->mode == b->mode) {
-        if (!same_edge(a->y, b->y)) a->y = (ek_edge){ end, 0 };
-        if (same_edge(a->mean, b->mean)) a->predicate = (ek_edge){ -1, 0 };
+        if (!same_edge(a->y, b->y)) a->y = (ek_edge){end, 0};
+        if (same_edge(a->mean, b->mean)) a->predicate = (ek_edge){-1, 0};
         return;
     }
-    if (!same_edge(a->y, b->y)) a->y = (ek_edge){ end, 0 };
+    if (!same_edge(a->y, b->y)) a->y = (ek_edge){end, 0};
     if (a->mode == EK_SITE_INFERENCE) {
         const ek_edge mean = a->mean, variance = a->variance;
 
@@ -229,7 +251,7 @@ static ek_status join_all(setting *a, const setting *b, ek_arena *arena, const e
         while (i < n && !is_same_place(a, i, b, k)) i++;
         if (i < n) {
             join(&a->at[i], a->end[i], &b->at[k]);
-            const ek_edge role[] = { a->at[i].gamma, a->at[i].beta, a->at[i].mean, a->at[i].variance };
+            const ek_edge role[] = {a->at[i].gamma, a->at[i].beta, a->at[i].mean, a->at[i].variance};
             a->at[i].set = common_scope(arena, g, role, EK_COUNT_OF(role));
             if (a->at[i].set == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
             continue;
@@ -251,10 +273,10 @@ static int by_output(const void *a, const void *b)
 
 ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, ek_error *err)
 {
-    setting on = { .n = 0 }, off = { .n = 0 };
+    setting on = {.n = 0}, off = {.n = 0};
     ek_status st;
 
-    *out = (ek_sites){ .n = 0 };
+    *out = (ek_sites){.n = 0};
     st = look(view, assume != EK_BRANCH_FALSE, &out->arena, &on, err);
     if (st == EK_OK && assume == EK_BRANCH_UNKNOWN && on.assumed) {
         st = look(view, false, &out->arena, &off, err);
@@ -278,22 +300,22 @@ ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, e
 void ek__sites_free(ek_sites *sites)
 {
     ek__arena_fini(&sites->arena);
-    *sites = (ek_sites){ .n = 0 };
+    *sites = (ek_sites){.n = 0};
 }
 
 /* ---- with feeds --------------------------------------------------------------------------------------------- */
 
-ek_status ek__sites_find_fed(const ek_graph *g, int n, const ek_tensor *fed, ek_array *const *value, ek_branch assume, ek_sites *out,
-                             ek_error *err)
+ek_status ek__sites_find_fed(const ek_graph *g, int n, const ek_tensor *fed, ek_array *const *value, ek_branch assume,
+                             ek_sites *out, ek_error *err)
 {
-    ek_arena arena = { .block_size = 0 };
+    ek_arena arena = {.block_size = 0};
     int32_t *first = EK_ARENA_NEW(&arena, int32_t, g->n_nodes + 1);
     ek_array **constant = EK_ARENA_NEW(&arena, ek_array *, g->n_outputs + 1);
-    const ek_view view = { .graph = g, .n_nodes = g->n_nodes, .first_out = first, .constant = constant };
+    const ek_view view = {.graph = g, .n_nodes = g->n_nodes, .first_out = first, .constant = constant};
     ek_status st = EK_OK;
     int32_t outputs = 0;
 
-    *out = (ek_sites){ .n = 0 };
+    *out = (ek_sites){.n = 0};
     if (first == NULL || constant == NULL) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
     for (int64_t i = 0; st == EK_OK && i < g->n_nodes; i++) {
         first[i] = outputs;

@@ -9,7 +9,7 @@ ek_coef ek__coef_new(ek_pool *m, uint32_t axes)
     double *at = varying <= EK_MOST_VARYING ? EK_ARENA_NEW(&m->arena, double, EK_WORLDS << varying) : NULL;
 
     if (varying <= EK_MOST_VARYING && at == NULL) m->failed = true;
-    return (ek_coef){ axes, at };
+    return (ek_coef){axes, at};
 }
 
 ek_coef ek__coef_scalar(ek_pool *m, double v)
@@ -64,7 +64,7 @@ static double apply(double a, char op, double b)
 
 ek_coef ek__coef_combine(ek_pool *m, ek_coef a, char op, ek_coef b)
 {
-    ek_coef c = { a.axes | b.axes, NULL };
+    ek_coef c = {a.axes | b.axes, NULL};
 
     if (a.at == NULL || b.at == NULL) return c;
     c = ek__coef_new(m, c.axes);
@@ -84,7 +84,8 @@ ek_coef ek__coef_sum(ek_pool *m, ek_coef c, int axis, int64_t size)
 
     for (int i = 0; c.at != NULL && out.at != NULL && i < ek__coef_size(out) / EK_WORLDS; i++) {
         const uint32_t bits = spread(i, out.axes);
-        const double *even = c.at + EK_WORLDS * gather(bits, c.axes), *odd = c.at + EK_WORLDS * gather(bits | bit, c.axes);
+        const double *even = c.at + EK_WORLDS * gather(bits, c.axes),
+                     *odd = c.at + EK_WORLDS * gather(bits | bit, c.axes);
 
         for (int w = 0; w < EK_WORLDS; w++)
             out.at[EK_WORLDS * i + w] = even[w] * (double)((size + 1) / 2) + odd[w] * (double)(size / 2);
@@ -122,8 +123,14 @@ ek_coef ek__coef_map(ek_pool *m, ek_coef c, double (*f)(double v, double arg), d
     return out;
 }
 
-static bool finite(double v) { return v - v == 0; }
-static double size_of(double v) { return v < 0 ? -v : v; }
+static bool finite(double v)
+{
+    return v - v == 0;
+}
+static double size_of(double v)
+{
+    return v < 0 ? -v : v;
+}
 
 bool ek__coef_finite(ek_coef c)
 {
@@ -153,7 +160,10 @@ static bool close(ek_coef a, ek_coef b, double floor)
     return true;
 }
 
-bool ek__coef_same(ek_coef a, ek_coef b) { return a.at != NULL && b.at != NULL && close(a, b, 1.0); }
+bool ek__coef_same(ek_coef a, ek_coef b)
+{
+    return a.at != NULL && b.at != NULL && close(a, b, 1.0);
+}
 
 bool ek__coef_is_constant(ek_coef c, double tolerance)
 {
@@ -219,7 +229,7 @@ ek_poly *ek__poly_of(ek_pool *m, const ek_shape *shape, ek_coef c)
 {
     ek_poly *p = c.at != NULL ? ek__poly_new(m, shape) : NULL;
 
-    if (p != NULL) p->t[p->n++] = (ek_term){ .c = c };
+    if (p != NULL) p->t[p->n++] = (ek_term){.c = c};
     return p;
 }
 
@@ -232,7 +242,7 @@ ek_coef ek__poly_coef(const ek_poly *p, int x, int d)
 {
     for (int i = 0; i < p->n; i++)
         if (p->t[i].x == x && p->t[i].d == d) return p->t[i].c;
-    return (ek_coef){ 0, NULL };
+    return (ek_coef){0, NULL};
 }
 
 ek_coef ek__poly_value(ek_pool *m, const ek_poly *p)
@@ -259,7 +269,7 @@ static bool add_term(ek_pool *m, ek_poly *p, int x, int d, ek_coef c)
         return p->t[at].c.at != NULL;
     }
     memmove(p->t + at + 1, p->t + at, (size_t)(p->n - at) * sizeof *p->t);
-    p->t[at] = (ek_term){ (uint8_t)x, (uint8_t)d, c };
+    p->t[at] = (ek_term){(uint8_t)x, (uint8_t)d, c};
     p->n++;
     return true;
 }
@@ -273,7 +283,9 @@ static void compress(ek_coef *c)
         bool varies = false;
 
         for (int i = 0; i < n && !varies; i++)
-            if (!(i >> k & 1)) varies = memcmp(c->at + EK_WORLDS * i, c->at + EK_WORLDS * (i | 1 << k), sizeof(double) * EK_WORLDS) != 0;
+            if (!(i >> k & 1))
+                varies =
+                    memcmp(c->at + EK_WORLDS * i, c->at + EK_WORLDS * (i | 1 << k), sizeof(double) * EK_WORLDS) != 0;
         if (varies) continue;
         for (int i = 0, o = 0; i < n; i++)
             if (!(i >> k & 1)) memmove(c->at + EK_WORLDS * o++, c->at + EK_WORLDS * i, sizeof(double) * EK_WORLDS);
@@ -281,11 +293,10 @@ static void compress(ek_coef *c)
     }
 }
 
-const ek_poly *ek__poly_tidy(ek_pool *m, ek_poly *p)
+const ek_poly *ek__poly_tidy(ek_poly *p)
 {
     int n = 0;
 
-    EK_UNUSED(m);
     for (int i = 0; p != NULL && i < p->n; i++) {
         bool zero = true;
 
@@ -303,7 +314,7 @@ static bool broadcast(const ek_shape *a, const ek_shape *b, ek_shape *out)
 {
     const int rank = a->rank > b->rank ? a->rank : b->rank;
 
-    *out = (ek_shape){ .rank = rank };
+    *out = (ek_shape){.rank = rank};
     for (int i = 0; i < rank; i++) {
         const int64_t da = i < rank - a->rank ? 1 : a->dim[i - rank + a->rank];
         const int64_t db = i < rank - b->rank ? 1 : b->dim[i - rank + b->rank];
@@ -342,7 +353,10 @@ static ek_poly *open_result(ek_pool *m, const ek_poly *a, const ek_poly *b)
     return out;
 }
 
-static ek_coef shifted(ek_coef c, int by) { return (ek_coef){ c.axes << by, c.at }; }
+static ek_coef shifted(ek_coef c, int by)
+{
+    return (ek_coef){c.axes << by, c.at};
+}
 
 /* A coefficient of the pool that only this value will write to. */
 static ek_coef scaled(ek_pool *m, ek_coef c, double by)
@@ -359,10 +373,13 @@ const ek_poly *ek__poly_add(ek_pool *m, const ek_poly *a, const ek_poly *b, doub
 
     if (out == NULL) return NULL;
     for (int i = 0; i < a->n; i++)
-        if (!add_term(m, out, a->t[i].x, a->t[i].d, shifted(scaled(m, a->t[i].c, 1), out->shape.rank - a->shape.rank))) return NULL;
+        if (!add_term(m, out, a->t[i].x, a->t[i].d, shifted(scaled(m, a->t[i].c, 1), out->shape.rank - a->shape.rank)))
+            return NULL;
     for (int i = 0; i < b->n; i++)
-        if (!add_term(m, out, b->t[i].x, b->t[i].d, shifted(scaled(m, b->t[i].c, sign), out->shape.rank - b->shape.rank))) return NULL;
-    return ek__poly_tidy(m, out);
+        if (!add_term(m, out, b->t[i].x, b->t[i].d,
+                      shifted(scaled(m, b->t[i].c, sign), out->shape.rank - b->shape.rank)))
+            return NULL;
+    return ek__poly_tidy(out);
 }
 
 const ek_poly *ek__poly_mul(ek_pool *m, const ek_poly *a, const ek_poly *b)
@@ -375,12 +392,13 @@ const ek_poly *ek__poly_mul(ek_pool *m, const ek_poly *a, const ek_poly *b)
             const int x = a->t[i].x + b->t[k].x, d = a->t[i].d + b->t[k].d;
 
             if (x + d > EK_DEGREE) return NULL;
-            if (!add_term(m, out, x, d, ek__coef_combine(m, shifted(a->t[i].c, out->shape.rank - a->shape.rank), '*',
-                                                         shifted(b->t[k].c, out->shape.rank - b->shape.rank))))
+            if (!add_term(m, out, x, d,
+                          ek__coef_combine(m, shifted(a->t[i].c, out->shape.rank - a->shape.rank), '*',
+                                           shifted(b->t[k].c, out->shape.rank - b->shape.rank))))
                 return NULL;
         }
     }
-    return ek__poly_tidy(m, out);
+    return ek__poly_tidy(out);
 }
 
 const ek_poly *ek__poly_map(ek_pool *m, const ek_poly *p, double (*f)(double v, double arg), double arg)
@@ -390,7 +408,7 @@ const ek_poly *ek__poly_map(ek_pool *m, const ek_poly *p, double (*f)(double v, 
     if (!ek__poly_pure(p)) return NULL;
     out = ek__poly_of(m, &p->shape, ek__coef_map(m, ek__poly_value(m, p), f, arg));
     if (out != NULL) out->deps = p->deps;
-    return ek__poly_tidy(m, out);
+    return ek__poly_tidy(out);
 }
 
 bool ek__axes_match(const ek_shape *from, const ek_shape *to, int *map)
@@ -429,7 +447,7 @@ const ek_poly *ek__poly_reshape(ek_pool *m, const ek_poly *p, const ek_shape *sh
 
 const ek_poly *ek__poly_transpose(ek_pool *m, const ek_poly *p, const int *perm)
 {
-    int to[EK_MAX_RANK] = { 0 };
+    int to[EK_MAX_RANK] = {0};
     ek_poly *out = ek__poly_new(m, &p->shape);
 
     if (out == NULL) return NULL;
@@ -456,9 +474,11 @@ bool ek__poly_same(ek_pool *m, const ek_poly *p, const ek_poly *q)
         for (int k = 0; k < ek__coef_size(q->t[i].c); k++)
             if (size_of(q->t[i].c.at[k]) > scale) scale = size_of(q->t[i].c.at[k]);
     for (int i = 0; i < p->n; i++)
-        if (!close(p->t[i].c, ek__coef_move(m, ek__poly_coef(q, p->t[i].x, p->t[i].d), map, q->shape.rank), 1e-3 * scale)) return false;
+        if (!close(p->t[i].c, ek__coef_move(m, ek__poly_coef(q, p->t[i].x, p->t[i].d), map, q->shape.rank),
+                   1e-3 * scale))
+            return false;
     for (int i = 0; i < q->n; i++)
-        if (ek__poly_coef(p, q->t[i].x, q->t[i].d).at == NULL &&
-            !close((ek_coef){ 0, NULL }, q->t[i].c, 1e-3 * scale)) return false;
+        if (ek__poly_coef(p, q->t[i].x, q->t[i].d).at == NULL && !close((ek_coef){0, NULL}, q->t[i].c, 1e-3 * scale))
+            return false;
     return !m->failed;
 }

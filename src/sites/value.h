@@ -51,7 +51,10 @@ typedef struct ek_poly {
 
 /* ---- coefficients ------------------------------------------------------------------------------ */
 
-static inline int ek__coef_size(ek_coef c) { return EK_WORLDS << __builtin_popcount(c.axes); }
+static inline int ek__coef_size(ek_coef c)
+{
+    return EK_WORLDS << __builtin_popcount(c.axes);
+}
 ek_coef ek__coef_new(ek_pool *m, uint32_t axes); /* zeros */
 ek_coef ek__coef_scalar(ek_pool *m, double v);
 /* Numbers of (low, high) that follow from the key alone. */
@@ -76,7 +79,10 @@ ek_poly *ek__poly_of(ek_pool *m, const ek_shape *shape, ek_coef c); /* without e
 ek_poly *ek__poly_scalar(ek_pool *m, const ek_shape *shape, double v);
 
 /* Without elements of x or d: a number per place. */
-static inline bool ek__poly_pure(const ek_poly *p) { return p->n == 0 || (p->n == 1 && p->t[0].x + p->t[0].d == 0); }
+static inline bool ek__poly_pure(const ek_poly *p)
+{
+    return p->n == 0 || (p->n == 1 && p->t[0].x + p->t[0].d == 0);
+}
 /* The coefficient of x^x d^d; at NULL where it is zero. */
 ek_coef ek__poly_coef(const ek_poly *p, int x, int d);
 /* The value of a pure one. */
@@ -89,7 +95,7 @@ const ek_poly *ek__poly_map(ek_pool *m, const ek_poly *p, double (*f)(double v, 
 const ek_poly *ek__poly_reshape(ek_pool *m, const ek_poly *p, const ek_shape *shape);
 const ek_poly *ek__poly_transpose(ek_pool *m, const ek_poly *p, const int *perm);
 /* Drops zero terms and axes along which nothing varies; NULL where something is not finite. */
-const ek_poly *ek__poly_tidy(ek_pool *m, ek_poly *p);
+const ek_poly *ek__poly_tidy(ek_poly *p);
 /* Coefficients compared on the axes of x, shapes up to axes of size 1. */
 bool ek__poly_same(ek_pool *m, const ek_poly *p, const ek_poly *q);
 

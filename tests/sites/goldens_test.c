@@ -45,12 +45,16 @@ static int32_t meant(const look *l, const char *name)
     ek_op op;
 
     if (name == NULL) return -1;
-    if (strchr(name, ':') != NULL && ek_graph_tensor_by_name(l->g, name, &t) == EK_OK) return ek__scene_canon(&l->scene, l->scene.first[t.op] + t.index);
+    if (strchr(name, ':') != NULL && ek_graph_tensor_by_name(l->g, name, &t) == EK_OK)
+        return ek__scene_canon(&l->scene, l->scene.first[t.op] + t.index);
     if (ek_graph_op_by_name(l->g, name, &op) == EK_OK) return ek__scene_canon(&l->scene, l->scene.first[op.id]);
     return -2;
 }
 
-static int32_t found_tensor(const look *l, ek_edge e) { return e.node < 0 ? -1 : ek__scene_canon(&l->scene, l->scene.first[e.node] + e.index); }
+static int32_t found_tensor(const look *l, ek_edge e)
+{
+    return e.node < 0 ? -1 : ek__scene_canon(&l->scene, l->scene.first[e.node] + e.index);
+}
 
 static bool agree(const look *l, const json *want, const char *key, ek_edge got, const char *site)
 {
@@ -58,8 +62,9 @@ static bool agree(const look *l, const json *want, const char *key, ek_edge got,
 
     if (w == g) return true;
     if (getenv("EK_TEST_VERBOSE") != NULL)
-        print_message("%s: %s: %s is %s:%d, expected %s\n", l->what, site, key, got.node < 0 ? "(none)" : l->g->node[got.node]->name,
-                      got.index, json_string(want, key) != NULL ? json_string(want, key) : "(none)");
+        print_message("%s: %s: %s is %s:%d, expected %s\n", l->what, site, key,
+                      got.node < 0 ? "(none)" : l->g->node[got.node]->name, got.index,
+                      json_string(want, key) != NULL ? json_string(want, key) : "(none)");
     return false;
 }
 
@@ -76,7 +81,8 @@ static bool same_site(const look *l, const json *want, const ek_site *got)
         fabs(got->epsilon - epsilon->number) > 1e-7) {
         same = false;
         if (getenv("EK_TEST_VERBOSE") != NULL)
-            print_message("%s: %s: mode %s, axes %x, epsilon %g, fused %d\n", l->what, name, ek__site_mode_name(got->mode), (unsigned)got->axes, got->epsilon, got->fused);
+            print_message("%s: %s: mode %s, axes %x, epsilon %g, fused %d\n", l->what, name,
+                          ek__site_mode_name(got->mode), (unsigned)got->axes, got->epsilon, got->fused);
     }
     same &= agree(l, want, "input", got->x, name);
     same &= agree(l, want, "mean", got->mean, name);
@@ -99,12 +105,16 @@ static void check_gradients(const look *l, const json *want, const ek_site *got,
             const ek_site_gradient *g = &got->gradient[k];
 
             if (meant(l, json_string(w, "dy")) != found_tensor(l, g->dy)) continue;
-            found = agree(l, w, "dx", g->dx, name) & agree(l, w, "dgamma", g->dgamma, name) & agree(l, w, "dbeta", g->dbeta, name);
+            found = agree(l, w, "dx", g->dx, name) & agree(l, w, "dgamma", g->dgamma, name) &
+                    agree(l, w, "dbeta", g->dbeta, name);
         }
         t->gradients_found += found;
-        if (!found && getenv("EK_TEST_VERBOSE") != NULL) print_message("%s: %s: no gradient from %s\n", l->what, name, json_string(w, "dy"));
+        if (!found && getenv("EK_TEST_VERBOSE") != NULL)
+            print_message("%s: %s: no gradient from %s\n", l->what, name, json_string(w, "dy"));
     }
-    t->gradients_more += got->n_gradients > (list != NULL ? json_count(list) : 0) ? got->n_gradients - (list != NULL ? json_count(list) : 0) : 0;
+    t->gradients_more += got->n_gradients > (list != NULL ? json_count(list) : 0)
+                             ? got->n_gradients - (list != NULL ? json_count(list) : 0)
+                             : 0;
 }
 
 static void compare(look *l, const json *list, tally *t)
@@ -123,12 +133,14 @@ static void compare(look *l, const json *list, tally *t)
             check_gradients(l, want, &l->sites.at[i], t);
         }
         t->sites_found += found;
-        if (!found && getenv("EK_TEST_VERBOSE") != NULL) print_message("%s: missing %s\n", l->what, json_string(want, "output"));
+        if (!found && getenv("EK_TEST_VERBOSE") != NULL)
+            print_message("%s: missing %s\n", l->what, json_string(want, "output"));
     }
     for (int i = 0; i < l->sites.n; i++) {
         if (used[i]) continue;
         t->more++;
-        if (getenv("EK_TEST_VERBOSE") != NULL) print_message("%s: not there: %s\n", l->what, l->g->node[l->sites.at[i].y.node]->name);
+        if (getenv("EK_TEST_VERBOSE") != NULL)
+            print_message("%s: not there: %s\n", l->what, l->g->node[l->sites.at[i].y.node]->name);
     }
     free(used);
 }
@@ -140,7 +152,7 @@ static void check_entry(ek_graph *g, const char *what, const json *flags, const 
     ek_array *value[8], **constant = calloc((size_t)g->n_outputs + 1, sizeof *constant);
     int32_t *first = calloc((size_t)g->n_nodes + 1, sizeof *first), outputs = 0;
     ek_branch assume = flags != NULL ? EK_BRANCH_TRUE : EK_BRANCH_UNKNOWN;
-    look l = { .g = g, .what = what };
+    look l = {.g = g, .what = what};
     int n = 0;
 
     for (int64_t i = 0; i < g->n_nodes; i++) {
@@ -159,7 +171,7 @@ static void check_entry(ek_graph *g, const char *what, const json *flags, const 
         n++;
     }
     assert_int_equal(EK_OK, ek__sites_find_fed(g, n, fed, value, assume, &l.sites, NULL));
-    const ek_view view = { .graph = g, .n_nodes = g->n_nodes, .first_out = first, .constant = constant };
+    const ek_view view = {.graph = g, .n_nodes = g->n_nodes, .first_out = first, .constant = constant};
     assert_int_equal(EK_OK, ek__scene_open(&l.scene, &view, assume != EK_BRANCH_FALSE, NULL));
     compare(&l, sites, t);
     ek__scene_close(&l.scene);
@@ -176,27 +188,36 @@ static void check_graph(const char *what, const char *graph, const char *list, t
 
     assert_non_null(g);
     assert_non_null(all);
-    if (all->kind == JSON_OBJECT) check_entry(g, what, NULL, json_get(all, "sites"), t);
-    else for (const json *e = all->child; e != NULL; e = e->next) check_entry(g, what, json_get(e, "flags"), json_get(e, "sites"), t);
+    if (all->kind == JSON_OBJECT)
+        check_entry(g, what, NULL, json_get(all, "sites"), t);
+    else
+        for (const json *e = all->child; e != NULL; e = e->next)
+            check_entry(g, what, json_get(e, "flags"), json_get(e, "sites"), t);
     json_free(all);
     ek_graph_destroy(g);
 }
 
 static void report(const char *group, const tally *t)
 {
-    print_message("%s: sites %d of %d, false %d; gradients %d of %d, false %d\n", group, t->sites_found, t->sites, t->more,
-                  t->gradients_found, t->gradients, t->gradients_more);
+    print_message("%s: sites %d of %d, false %d; gradients %d of %d, false %d\n", group, t->sites_found, t->sites,
+                  t->more, t->gradients_found, t->gradients, t->gradients_more);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
-static int visible(const struct dirent *e) { return e->d_name[0] != '.'; }
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+static int visible(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
 
 /* Every case of a group; `graph` and `list` are patterns for its files. */
 static tally check_group(const char *folder, const char *graph, const char *list, const char *left_out)
 {
     const char *path = ek_test_data(folder);
     struct dirent **entry;
-    tally t = { .sites = 0 };
+    tally t = {.sites = 0};
     char name[256], a[1200], b[1200];
     const int n = path != NULL ? scandir(path, &entry, visible, by_name) : -1;
 
@@ -224,6 +245,7 @@ static void assert_complete(const tally *t)
 {
     assert_int_equal(t->sites, t->sites_found);
     assert_int_equal(0, t->more);
+    assert_int_equal(t->gradients, t->gradients_found);
     assert_int_equal(0, t->gradients_more);
 }
 
@@ -251,12 +273,15 @@ static void own(void **state)
 static void recognise(void **state)
 {
     (void)state;
-    const tally t = check_group("tf-files/recognise", "tf-files/recognise/%s/graph.pb", "tf-files/recognise/%s/expected.json", "convnet_cond_v2 keras_tf2_convnet keras_tf2_mlp convnet_composed_inference");
+    const tally t =
+        check_group("tf-files/recognise", "tf-files/recognise/%s/graph.pb", "tf-files/recognise/%s/expected.json",
+                    "convnet_cond_v2 keras_tf2_convnet keras_tf2_mlp convnet_composed_inference");
     assert_complete(&t);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tf115), cmocka_unit_test(trajectories), cmocka_unit_test(own), cmocka_unit_test(recognise) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tf115), cmocka_unit_test(trajectories), cmocka_unit_test(own),
+                                       cmocka_unit_test(recognise)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
