@@ -62,6 +62,7 @@ EK_API ek_array *ek_array_ref(ek_array *a);   /* returns a; NULL is allowed */
 EK_API void ek_array_unref(ek_array *a);      /* NULL is allowed */
 EK_API EK_MUST_CHECK ek_status ek_array_copy(const ek_array *a, ek_array **out);
 
+/* Of a NULL array: no dtype, rank -1, no elements, no text. */
 EK_API ek_dtype ek_array_dtype(const ek_array *a);
 EK_API const ek_shape *ek_array_shape(const ek_array *a); /* borrowed */
 EK_API int ek_array_rank(const ek_array *a);
@@ -81,7 +82,7 @@ EK_API double ek_array_get(const ek_array *a, int64_t i);
 EK_API EK_MUST_CHECK ek_status ek_array_set_string(ek_array *a, int64_t i, const char *data, size_t size);
 
 /* As numpy 1.26's str() (or repr()) prints it by default. A new NUL-ended string,
- * free it with ek_free; NULL without memory. */
+ * free it with ek_free; NULL without memory or without an array. */
 EK_API char *ek_array_str(const ek_array *a);
 EK_API char *ek_array_repr(const ek_array *a);
 EK_API void ek_free(void *block);

@@ -107,7 +107,7 @@ static inline bool ek_op_ok(ek_op o) { return o.graph != NULL && o.id >= 0; }
 #define ek_set_shape(t, shape) ek_set_shape_at((t), (shape), EK_HERE)
 EK_API void ek_set_shape_at(ek_tensor t, ek_shape shape, ek_where where);
 
-/* Printed forms of TensorFlow (spec 3.11): "<tf.Operation 'x' type=Placeholder>", a NodeDef in text form,
+/* Printed forms of TensorFlow: "<tf.Operation 'x' type=Placeholder>", a NodeDef in text form,
  * "Tensor(\"x:0\", shape=(?, 1), dtype=float32)". New strings, ek_free them; NULL without memory. */
 EK_API char *ek_op_repr(ek_op op);
 EK_API char *ek_op_str(ek_op op);
@@ -275,7 +275,7 @@ EK_API const char *ek_item_name(ek_graph *g, ek_item item);
 
 /* ---- control dependencies ------------------------------------------------------------------ */
 
-/* Operations made inside get these as control inputs (spec 3.8): not those fed by an operation made inside. */
+/* Operations made inside get these as control inputs: not those fed by an operation made inside. */
 #define ek_with_control_dependencies(g, list) EK_SCOPE_(ek_control_dependencies_push((g), (list), EK_HERE))
 /* control_dependencies(None): leaves all of them, and the control-flow context, until it closes. */
 #define ek_with_no_control_dependencies(g) EK_SCOPE_(ek_control_dependencies_clear_push((g), EK_HERE))

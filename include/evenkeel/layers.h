@@ -99,8 +99,8 @@ typedef struct ek_batch_normalization_options {
  * Fused       rank 4 on axis 1 (NCHW) or 3 (NHWC): one FusedBatchNormV3, whose moving variance gets the unbiased
  *             n / (n - 1). Otherwise composed of small operations, biased.
  * Edge cases  n = 1: y = beta. An empty batch poisons the moving statistics with NaN if the updates run.
- * Collections EK_GLOBAL_VARIABLES, EK_TRAINABLE_VARIABLES, EK_UPDATE_OPS, EK_REGULARIZATION_LOSSES (spec 1.5).
- * Errors      INVALID_ARGUMENT, recorded in the graph, in the order and words of spec 1.2. */
+ * Collections EK_GLOBAL_VARIABLES, EK_TRAINABLE_VARIABLES, EK_UPDATE_OPS, EK_REGULARIZATION_LOSSES.
+ * Errors      INVALID_ARGUMENT, recorded in the graph, in TensorFlow's order and words. */
 #define ek_batch_normalization(...)                                                                          \
     EK_CALL(ek_tensor, ek_batch_normalization_with, (), ek_batch_normalization_options,                      \
             EK_BATCH_NORMALIZATION_DEFAULTS, .x = __VA_ARGS__)

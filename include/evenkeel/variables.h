@@ -38,7 +38,7 @@ typedef struct ek_initializer {
     union { double maxval, stddev; };
     ek_fan mode;
     ek_distribution distribution;
-    int64_t seed;          /* EK_NO_SEED: none (spec 9.2) */
+    int64_t seed;          /* EK_NO_SEED: none */
     ek_dtype dtype;        /* NONE: the variable's */
     const ek_array *array; /* constant: in place of `value`; a short one repeats its last element */
     ek_operand operand;    /* of EK_INIT_VALUE */
@@ -181,7 +181,7 @@ typedef struct ek_get_variable_options {
     bool validate_shape;        /* false: the shape may be unknown */
     ek_tristate use_resource;   /* EK_DEFAULT: the scope's, else ek_use_resource_variables() */
 } ek_get_variable_options;
-/* tf.get_variable: the variable of that name, made or shared as the scope's reuse says (spec 3.5).
+/* tf.get_variable: the variable of that name, made or shared as the scope's reuse says.
  *
  * Nodes        V/Initializer/..., V, V/Assign, V/read; name scopes do not matter.
  * Shared       shape (where given) and dtype must fit; initializer and regularizer are not looked at.

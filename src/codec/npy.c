@@ -445,8 +445,11 @@ ek_status ek_npy_load(const char *path, ek_array **out)
 {
     ek_error *err = ek__error_begin(NULL);
     ek_source *source = NULL;
-    ek_status st = ek__source_open(path, &source, err);
+    ek_status st;
 
+    if (path == NULL || out == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a path and a place for the array were expected, found NULL");
+    st = ek__source_open(path, &source, err);
     if (st == EK_OK) st = ek__npy_decode(source->data, source->size, out, err);
     ek__source_unref(source);
     return st;
@@ -456,8 +459,11 @@ ek_status ek_npy_save(const char *path, const ek_array *a)
 {
     ek_error *err = ek__error_begin(NULL);
     ek_buf b = { 0 };
-    ek_status st = ek__npy_encode(a, &b, err);
+    ek_status st;
 
+    if (path == NULL || a == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a path and an array were expected, found NULL");
+    st = ek__npy_encode(a, &b, err);
     if (st == EK_OK) st = ek__file_write(path, b.data, b.size, err);
     ek__buf_fini(&b);
     return st;

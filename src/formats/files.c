@@ -63,6 +63,7 @@ ek_status ek_graph_load(const char *path, ek_graph **out, ek_error *err)
     ek_source *source;
 
     err = ek__error_begin(err);
+    if (out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "there is no place for the graph");
     *out = NULL;
     if (path == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "the path is NULL");
     EK_TRY(ek__source_open(path, &source, err));
@@ -74,6 +75,7 @@ ek_status ek_graph_load_bytes(const void *data, size_t size, ek_graph **out, ek_
     ek_source *source;
 
     err = ek__error_begin(err);
+    if (out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "there is no place for the graph");
     *out = NULL;
     if (data == NULL && size > 0) return EK_FAIL(err, INVALID_ARGUMENT, "%zu bytes at NULL", size);
     EK_TRY(ek__source_copy(data, size, &source, err));
@@ -113,6 +115,8 @@ ek_status ek_graph_save_bytes(const ek_graph *g, bool text, void **data, size_t 
     ek_status st;
 
     err = ek__error_begin(err);
+    if (g == NULL || data == NULL || size == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a graph and places for its bytes and their number are needed");
     *data = NULL;
     *size = 0;
     st = graph_bytes(g, text, &out, err);

@@ -19,7 +19,7 @@ ek_file_kind ek__bytes_kind(ek_span bytes); /* of what stands in one file */
 const char *ek__file_kind_name(ek_file_kind kind); /* "a GraphDef", with its article */
 
 /* A new graph from a GraphDef that stands in `source`, which the graph then shares. Nodes of unknown types come along; their
- * outputs are as many as their consumers need. Checks and words are TensorFlow's (spec 8.1). */
+ * outputs are as many as their consumers need. Checks and words are TensorFlow's. */
 ek_status ek__graph_import(ek_source *source, ek_span graph_def, ek_graph **out, ek_error *err);
 
 /* The fields of a GraphDef. A graph as it was imported gives its own bytes. */

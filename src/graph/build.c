@@ -91,7 +91,7 @@ static bool reads(const ek_node *n, int32_t op)
     return false;
 }
 
-/* A controller counts as satisfied when an input was made inside it (spec 3.8). */
+/* A controller counts as satisfied when an input was made inside it. */
 static bool dominated(const ek_graph *g, const ek_node *n, const ek_controller *c)
 {
     for (int32_t i = 0; i < n->n_in; i++)
@@ -250,6 +250,11 @@ ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *o, ek_where where
     if (g == NULL) return dead;
     if (o->type == NULL || o->type[0] == '\0' || o->n_inputs < 0 || o->n_attributes < 0 || o->n_control < 0) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "an operation needs a type, and counts of zero or more");
+        return (ek_op){ g, -1 };
+    }
+    if ((o->inputs == NULL && o->n_inputs > 0) || (o->attributes == NULL && o->n_attributes > 0) ||
+        (o->control == NULL && o->n_control > 0)) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "a list of the Op '%s' has a count and is NULL", o->type);
         return (ek_op){ g, -1 };
     }
     attrs = EK_ARENA_NEW(&g->arena, ek_attr, o->n_attributes + 1);

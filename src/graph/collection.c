@@ -1,4 +1,4 @@
-/* graph/collection.c - collections: ordered lists of graph elements under a key (spec 3.7). */
+/* graph/collection.c - collections: ordered lists of graph elements under a key. */
 #include "graph/collection.h"
 
 #include <regex.h>
@@ -42,7 +42,7 @@ static ek_collection *touch(ek_graph *g, const char *key)
 
 void ek_touch_collection(ek_graph *g, const char *key)
 {
-    if (g != NULL && touch(g, key) == NULL)
+    if (g != NULL && key != NULL && touch(g, key) == NULL)
         ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for the collection '%s'", key);
 }
 
@@ -62,9 +62,9 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
     ek_collection *c;
 
     if (g == NULL || ek__graph_closed(g, where)) return;
-    if (!item_alive(g, &item)) {
+    if (key == NULL || !item_alive(g, &item)) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
-                       "what is added to the collection '%s' is dead or of another graph", key);
+                       "what is added to the collection '%s' is dead or of another graph", key != NULL ? key : "NULL");
         return;
     }
     if (item.kind == EK_ITEM_STRING) item.u.string = ek__arena_strdup(&g->arena, item.u.string);
@@ -80,7 +80,7 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
 /* A training loop asks every step: what was copied is given out again until the collection grows. */
 ek_list ek_get_collection(ek_graph *g, const char *key)
 {
-    const int64_t i = g != NULL ? ek__map_get(&g->collections->by_key, key, strlen(key), -1) : -1;
+    const int64_t i = g != NULL && key != NULL ? ek__map_get(&g->collections->by_key, key, strlen(key), -1) : -1;
     ek_collection *c = i >= 0 ? &g->collections->at[i] : NULL;
     ek_item *copy;
 

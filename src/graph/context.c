@@ -1,4 +1,4 @@
-/* graph/context.c - control-flow contexts: how a branch of a cond sees what was made outside (spec 5.2). */
+/* graph/context.c - control-flow contexts: how a branch of a cond sees what was made outside. */
 #include "graph/build.h"
 
 enum { TOO_DEEP = 64 }; /* conds inside conds */

@@ -1,4 +1,4 @@
-/* graph/name.c - unique names and what a valid name is (spec 3.1 to 3.3). */
+/* graph/name.c - unique names and what a valid name is. */
 #include <ctype.h>
 
 #include "graph/scope.h"

@@ -1,4 +1,4 @@
-/* graph/print.c - the printed forms of operations, tensors, variables and lists (spec 3.11), and the graph for
+/* graph/print.c - the printed forms of operations, tensors, variables and lists, and the graph for
  * Graphviz. */
 #include "codec/text.h"
 #include "graph/nodedef.h"

@@ -116,6 +116,7 @@ ek_scope ek_control_dependencies_push(ek_graph *g, ek_list list, ek_where where)
     int32_t *ops;
 
     if (g == NULL) return (ek_scope){ NULL, 0, true };
+    if (list.item == NULL) list.count = 0;
     next = *ek__scope_now(g);
     c = EK_ARENA_NEW(&g->arena, ek_controller, 1);
     ops = EK_ARENA_NEW(&g->arena, int32_t, list.count + 1);

@@ -86,7 +86,7 @@ void ek__scope_close_all(ek_graph *g);
 const char *ek__unique_name_in(ek_graph *g, const char *prefix, const char *name, bool mark);
 /* Marks a full name as used, as importing a node does. False without memory. */
 bool ek__name_mark(ek_graph *g, const char *full);
-/* The name scope that `name` opens under the current one (spec 3.3), without its trailing '/'; NULL after a failure,
+/* The name scope that `name` opens under the current one, without its trailing '/'; NULL after a failure,
  * which is recorded. For scopes that open a name scope beside something else. */
 const char *ek__name_scope_enter(ek_graph *g, const char *name, ek_where where);
 bool ek__name_valid(const char *name, bool inner); /* inner: of a scope inside a scope, which may start with '_' */

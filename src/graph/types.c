@@ -1,4 +1,4 @@
-/* graph/types.c - attributes and types of a new node from its inputs and what the caller gave (spec 3.10). */
+/* graph/types.c - attributes and types of a new node from its inputs and what the caller gave. */
 #include "graph/attr.h"
 #include "graph/build.h"
 
@@ -24,6 +24,24 @@ static int attr_place(const typing *t, const char *name)
 
 /* ---- what the caller gave -------------------------------------------------------------------- */
 
+/* What can only be a mistake of the caller's: files are read with checks of their own. */
+static ek_status check_given(typing *t, const ek_attr *given)
+{
+    const ek_attr_value *v = &given->value;
+
+    if (v->kind == EK_ATTR_TYPE && ek_dtype_name(v->u.type)[0] == '?')
+        return EK_FAIL(t->err, INVALID_ARGUMENT, "the attribute '%s' of Op '%s' is no type: %d", given->name,
+                       t->spec->def->name, (int)v->u.type);
+    if (v->kind != EK_ATTR_SHAPE) return EK_OK;
+    if (v->u.shape->rank > EK_MAX_RANK)
+        return EK_FAIL(t->err, INVALID_ARGUMENT, "the attribute '%s' of Op '%s' has %d dimensions; %d is the limit",
+                       given->name, t->spec->def->name, v->u.shape->rank, EK_MAX_RANK);
+    for (int i = 0; i < v->u.shape->rank; i++)
+        if (v->u.shape->dim[i] < -1)
+            return EK_FAIL(t->err, INVALID_ARGUMENT, "Dimension %lld must be >= 0", (long long)v->u.shape->dim[i]);
+    return EK_OK;
+}
+
 static ek_status take_given(typing *t)
 {
     ek_node *n = t->n;
@@ -38,6 +56,7 @@ static ek_status take_given(typing *t)
         if (to->value.kind != EK_ATTR_NONE)
             return EK_FAIL(t->err, INVALID_ARGUMENT, "the attribute '%s' of Op '%s' is given twice", given->name,
                            t->spec->def->name);
+        EK_TRY(check_given(t, given));
         if (!ek__attr_copy(&t->g->arena, &given->value, &to->value)) {
             to->value.kind = EK_ATTR_NONE;
             return no_memory(t);

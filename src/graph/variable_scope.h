@@ -34,7 +34,7 @@ typedef struct ek_vscope_args {
     bool no_name_scope;        /* leaves the name scope as it is */
 } ek_vscope_args;
 
-/* Opens a variable scope and, beside it, a name scope of the same name (spec 3.4). */
+/* Opens a variable scope and, beside it, a name scope of the same name. */
 ek_scope ek__vscope_push(ek_graph *g, const ek_vscope_args *a, ek_where where);
 /* The current one; the root's is there always. */
 const ek_vscope *ek__vscope_now(const ek_graph *g);

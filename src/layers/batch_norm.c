@@ -1,4 +1,4 @@
-/* layers/batch_norm.c - tf.layers.batch_normalization: arguments, validation, variables, the call (spec 1.1 to 1.5). */
+/* layers/batch_norm.c - tf.layers.batch_normalization: arguments, validation, variables, the call. */
 #include "layers/batch_norm.h"
 
 /* ---- making a layer -------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ static bool check_virtual_batches(const ek_bn_call *c)
     return bn->o.adjustment.call == NULL || fail(c, "When using virtual_batch_size, adjustment cannot be specified");
 }
 
-/* Where FusedBatchNormV3 does the same (spec 1.3). The type is not asked about: a float64 image fails in the op. */
+/* Where FusedBatchNormV3 does the same. The type is not asked about: a float64 image fails in the op. */
 static void choose_form(ek_batch_norm *bn, int rank)
 {
     bn->fused = bn->o.fused != EK_NO && rank == 4 && !bn->o.renorm && !bn->virtual_batches &&

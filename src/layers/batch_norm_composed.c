@@ -1,4 +1,4 @@
-/* layers/batch_norm_composed.c - batch normalization from small operations (spec 1.8.1 to 1.8.3, 1.8.5 to 1.8.8). */
+/* layers/batch_norm_composed.c - batch normalization from small operations. */
 #include "layers/batch_norm.h"
 
 /* ---- one call ----------------------------------------------------------------------------------- */

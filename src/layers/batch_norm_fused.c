@@ -1,4 +1,4 @@
-/* layers/batch_norm_fused.c - tf.nn.fused_batch_norm, and the layer around it (spec 1.8.4). */
+/* layers/batch_norm_fused.c - tf.nn.fused_batch_norm, and the layer around it. */
 #include "layers/batch_norm.h"
 
 /* ---- the primitive ---------------------------------------------------------------------------- */

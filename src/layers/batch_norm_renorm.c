@@ -1,4 +1,4 @@
-/* layers/batch_norm_renorm.c - batch renormalization (Ioffe 2017) as TensorFlow 1.15 builds it (spec 1.8.7).
+/* layers/batch_norm_renorm.c - batch renormalization (Ioffe 2017) as TensorFlow 1.15 builds it.
  *
  * In training the batch is normalised as (x - mean) / s * r + d with
  *     s = sqrt(variance + epsilon),  r = s / S,  d = (mean - M) / S,

@@ -1,4 +1,4 @@
-/* layers/batch_norm_update.c - how the moving averages move (spec 1.7). */
+/* layers/batch_norm_update.c - how the moving averages move. */
 #include "layers/batch_norm.h"
 
 /* ---- writes ----------------------------------------------------------------------------------- */

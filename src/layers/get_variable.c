@@ -1,4 +1,4 @@
-/* layers/get_variable.c - variable scopes as callers see them, and variables shared by name (spec 3.4, 3.5). */
+/* layers/get_variable.c - variable scopes as callers see them, and variables shared by name. */
 #include "graph/variable_scope.h"
 #include "layers/get_variable.h"
 

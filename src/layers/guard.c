@@ -1,4 +1,4 @@
-/* layers/guard.c - initial values that read other variables (spec 3.6).
+/* layers/guard.c - initial values that read other variables.
  *
  * Initializers run in no order. So the initial value of a variable is rebuilt with every variable it reads
  * replaced by a conditional: that variable's value, or its initial value while it has none.

@@ -15,7 +15,7 @@ ek_list ek_moving_average_variables(ek_graph *g) { return ek_get_collection(g, E
 /* The variable of item i; dead, and recorded, where it is something else. */
 static ek_variable variable_at(ek_graph *g, ek_list list, int64_t i, ek_where where)
 {
-    const ek_item item = list.item[i];
+    const ek_item item = list.item != NULL ? list.item[i] : (ek_item){ .kind = EK_ITEM_NONE };
 
     if (item.kind == EK_ITEM_VARIABLE && item.u.variable.graph == g && ek__info(item.u.variable) != NULL)
         return item.u.variable;

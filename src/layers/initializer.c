@@ -1,4 +1,4 @@
-/* layers/initializer.c - first values: the nodes under V/Initializer (spec 9.1). */
+/* layers/initializer.c - first values: the nodes under V/Initializer. */
 #include <math.h>
 
 #include "evenkeel/nn.h"

@@ -1,4 +1,4 @@
-/* layers/layer.h - what all layers share: their scope, their variables, their updates (spec 1.5, 1.10).
+/* layers/layer.h - what all layers share: their scope, their variables, their updates.
  *
  * A layer takes its variable scope and its name scope once; every call comes back to both, so that its
  * variables are shared and its operations stay under one name.

@@ -1,4 +1,4 @@
-/* layers/moments.c - tf.nn.moments, tf.nn.batch_normalization and its old name (spec 6.1, 6.2). */
+/* layers/moments.c - tf.nn.moments, tf.nn.batch_normalization and its old name. */
 #include "layers/build.h"
 
 /* ---- moments ------------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* layers/training.h - whether a layer trains: known while building, or chosen by a tensor at run time (spec 1.9). */
+/* layers/training.h - whether a layer trains: known while building, or chosen by a tensor at run time. */
 #ifndef EK_LAYERS_TRAINING_H
 #define EK_LAYERS_TRAINING_H
 

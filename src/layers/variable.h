@@ -18,7 +18,7 @@ typedef struct ek_variable_args {
     ek_where where;
 } ek_variable_args;
 
-/* Makes the nodes (spec 3.6) outside all control dependencies and branches, notes the variable, adds it to its
+/* Makes the nodes outside all control dependencies and branches, notes the variable, adds it to its
  * collections. Dead after a failure, which the graph has recorded. */
 ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);
 

@@ -102,11 +102,11 @@ ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
         return ek__call_tensor(&(ek_call){ .type = "Reshape", .name = o->name,
                                            .in = (ek_operand[]){ ek__of(o->tensor), ek__of(o->shape) }, .n_in = 2,
                                            .where = where });
-    if (o->to.rank < 0) {
+    if (o->to.rank < 0 || o->to.rank > EK_MAX_RANK) {
         if (o->tensor.graph != NULL)
             ek__graph_fail(o->tensor.graph, where, EK_INVALID_ARGUMENT,
-                           "ek_reshape needs a shape: give its dimensions, or "
-                           "a tensor as .shape");
+                           "ek_reshape needs a shape: give its dimensions, %d at most, or "
+                           "a tensor as .shape", EK_MAX_RANK);
         return ek__dead(o->tensor.graph);
     }
     return with_ints("Reshape", o->name, o->tensor, o->to.dim, o->to.rank, where);

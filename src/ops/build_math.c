@@ -3,7 +3,7 @@
  *
  * Functions are calls of the generated wrappers (ops/operand.h). Operators open a scope of their own name and convert
  * the other operand to the dtype of the first where it can have it; otherwise it keeps its own and the node refuses
- * the pair (spec 3.10). / */
+ * the pair. / */
 #include "ops/operand.h"
 
 /* ---- functions named by their type ------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* ops/cond.c - tf.cond as TensorFlow 1 builds it (spec 5.2): the pivots, two branches, a Merge per result. What a
+/* ops/cond.c - tf.cond as TensorFlow 1 builds it: the pivots, two branches, a Merge per result. What a
  * branch sees of the outside is graph/context.c's. */
 #include "ops/cond.h"
 

@@ -1,4 +1,4 @@
-/* ops/window.c - the arithmetic of sliding windows (spec 7.5). */
+/* ops/window.c - the arithmetic of sliding windows. */
 #include "ops/window.h"
 
 #include "ops/rules.h"

@@ -38,6 +38,9 @@ static bool count(const ek_run_options *o, ek_request *r)
     const int64_t limit = INT32_MAX / 4, also = o->also.item != NULL ? o->also.count : 0;
 
     if (o->n_feeds < 0 || o->n_fetches < 0 || o->n_targets < 0 || also < 0) return false;
+    if ((o->feeds == NULL && o->n_feeds > 0) || (o->fetches == NULL && o->n_fetches > 0) ||
+        (o->targets == NULL && o->n_targets > 0))
+        return false;
     if (o->n_feeds > limit || o->n_fetches > limit || o->n_targets > limit || also > limit) return false;
     r->n_feeds = inline_feeds(o) + (int32_t)o->n_feeds;
     r->n_fetches = inline_fetches(o) + (int32_t)o->n_fetches;

@@ -170,41 +170,47 @@ void ek_array_unref(ek_array *a)
 
 ek_status ek_array_copy(const ek_array *a, ek_array **out)
 {
-    return ek__array_new(a->dtype, &a->shape, a->data, out, ek__error_begin(NULL));
+    ek_error *err = ek__error_begin(NULL);
+
+    if (a == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "an array was expected, found NULL");
+    return ek__array_new(a->dtype, &a->shape, a->data, out, err);
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */
 
 ek_dtype ek_array_dtype(const ek_array *a)
 {
-    return a->dtype;
+    return a != NULL ? a->dtype : EK_DTYPE_NONE;
 }
 
 const ek_shape *ek_array_shape(const ek_array *a)
 {
-    return &a->shape;
+    static const ek_shape none = { .rank = -1 };
+
+    return a != NULL ? &a->shape : &none;
 }
 
 int ek_array_rank(const ek_array *a)
 {
-    return a->shape.rank;
+    return a != NULL ? a->shape.rank : -1;
 }
 
 /* -1 for an axis that the array does not have. */
 int64_t ek_array_dim(const ek_array *a, int axis)
 {
+    if (a == NULL) return -1;
     if (axis < 0) axis += a->shape.rank;
     return axis >= 0 && axis < a->shape.rank ? a->shape.dim[axis] : -1;
 }
 
 int64_t ek_array_count(const ek_array *a)
 {
-    return a->count;
+    return a != NULL ? a->count : 0;
 }
 
 size_t ek_array_bytes(const ek_array *a)
 {
-    return (size_t)a->count * ek_dtype_size(a->dtype);
+    return a != NULL ? (size_t)a->count * ek_dtype_size(a->dtype) : 0;
 }
 
 void *ek_array_data(ek_array *a)
@@ -301,6 +307,7 @@ static char *printed(const ek_array *a, bool repr)
 {
     ek_buf b = { 0 };
 
+    if (a == NULL) return NULL;
     ek__array_print(&b, a, repr);
     if (!b.failed) return b.data;
     ek__buf_fini(&b);

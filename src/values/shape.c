@@ -3,9 +3,15 @@
 
 #include <stdio.h>
 
+/* Shapes are the caller's: a rank beyond the limit is not known, and never read beyond its dimensions. */
+static int dims_of(const ek_shape *s)
+{
+    return s->rank < EK_MAX_RANK ? s->rank : EK_MAX_RANK;
+}
+
 bool ek_shape_is_known(const ek_shape *s)
 {
-    if (s->rank < 0) return false;
+    if (s->rank < 0 || s->rank > EK_MAX_RANK) return false;
     for (int i = 0; i < s->rank; i++)
         if (s->dim[i] < 0) return false;
     return true;
@@ -31,7 +37,7 @@ int64_t ek_shape_count(const ek_shape *s)
 bool ek_shape_equal(const ek_shape *a, const ek_shape *b)
 {
     if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
+    for (int i = 0; i < dims_of(a); i++)
         if (a->dim[i] != b->dim[i]) return false;
     return true;
 }
@@ -40,7 +46,7 @@ bool ek_shape_compatible(const ek_shape *a, const ek_shape *b)
 {
     if (a->rank < 0 || b->rank < 0) return true;
     if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
+    for (int i = 0; i < dims_of(a); i++)
         if (a->dim[i] >= 0 && b->dim[i] >= 0 && a->dim[i] != b->dim[i]) return false;
     return true;
 }
@@ -51,7 +57,7 @@ bool ek_shape_merge(const ek_shape *a, const ek_shape *b, ek_shape *out)
 
     if (!ek_shape_compatible(a, b)) return false;
     if (a->rank >= 0 && b->rank >= 0) {
-        for (int i = 0; i < a->rank; i++)
+        for (int i = 0; i < dims_of(a); i++)
             if (merged.dim[i] < 0) merged.dim[i] = b->dim[i];
     }
     *out = merged;
@@ -67,7 +73,7 @@ static int format(const ek_shape *s, char *buf, size_t size, const char *open, c
 
     if (s->rank < 0) return snprintf(buf, size, "<unknown>");
     n = snprintf(text, sizeof text, "%s", open);
-    for (int i = 0; i < s->rank; i++) {
+    for (int i = 0; i < dims_of(s); i++) {
         if (i > 0) n += snprintf(text + n, sizeof text - (size_t)n, "%s", separator);
         if (s->dim[i] < 0) {
             n += snprintf(text + n, sizeof text - (size_t)n, "?");

@@ -168,6 +168,34 @@ static void the_first_failure_stays_and_what_it_feeds_is_dead(void **state)
     toy_end(g);
 }
 
+static void types_shapes_and_lists_that_cannot_be_are_refused(void **state)
+{
+    const ek_shape wide = { .rank = 99 }, negative = EK_SHAPE(2, -7);
+    const struct { ek_dtype type; const ek_shape *shape; const char *text; } bad[] = {
+        { (ek_dtype)999, &EK_SCALAR, "the attribute 'dtype' of Op 'Placeholder' is no type: 999" },
+        { EK_FLOAT32, &wide, "the attribute 'shape' of Op 'Placeholder' has 99 dimensions; 16 is the limit" },
+        { EK_FLOAT32, &negative, "Dimension -7 must be >= 0" },
+    };
+
+    EK_UNUSED(state);
+    for (int i = 0; i < EK_COUNT_OF(bad); i++) {
+        ek_graph *g = toy_begin();
+        const ek_attribute a[] = { { .name = "dtype", .kind = EK_A_TYPE, .u.type = bad[i].type },
+                                   { .name = "shape", .kind = EK_A_SHAPE, .u.shape = bad[i].shape } };
+        ek_op_build(g, "Placeholder", .attributes = a, .n_attributes = 2);
+        ASSERT_FAILS(g, INVALID_ARGUMENT, bad[i].text);
+        ek_graph_destroy(g);
+    }
+    ek_graph *g = toy_begin();
+    assert_int_equal(ek_get_collection(g, NULL).count, 0);
+    ek_touch_collection(g, NULL);
+    ek_with_control_dependencies(g, ((ek_list){ g, NULL, 3 })) toy_placeholder(g, EK_FLOAT32, EK_SCALAR, "x");
+    assert_int_equal(ek_graph_status(g, NULL), EK_OK);
+    ek_op_build(g, "Pack", .n_inputs = 2);
+    ASSERT_FAILS(g, INVALID_ARGUMENT, "a list of the Op 'Pack' has a count and is NULL");
+    ek_graph_destroy(g);
+}
+
 static void a_tensor_of_another_graph_is_refused(void **state)
 {
     ek_graph *g = toy_begin(), *h = toy_begin();
@@ -273,6 +301,7 @@ int main(void)
         cmocka_unit_test(complaints_are_in_tensorflows_words),
         cmocka_unit_test(shapes_that_contradict_are_named),
         cmocka_unit_test(the_first_failure_stays_and_what_it_feeds_is_dead),
+        cmocka_unit_test(types_shapes_and_lists_that_cannot_be_are_refused),
         cmocka_unit_test(a_tensor_of_another_graph_is_refused),
         cmocka_unit_test(a_finished_graph_takes_nothing),
         cmocka_unit_test(the_thirty_thousandth_node_costs_what_the_first_does),

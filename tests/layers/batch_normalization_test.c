@@ -1,4 +1,4 @@
-/* tests/layers/batch_normalization_test.c - what the layer refuses, in which order and words (spec 1.2), and what it
+/* tests/layers/batch_normalization_test.c - what the layer refuses, in which order and words, and what it
  * names and collects. Its graphs are held against TensorFlow's in tests/goldens. */
 #include "support/building.h"
 
@@ -221,7 +221,7 @@ static void layer_objects_number_their_names(void **state)
 
 /* ---- names and collections -------------------------------------------------------------------------------- */
 
-/* Two counters that part once a layer is made inside a name scope (spec 1.10). */
+/* Two counters that part once a layer is made inside a name scope. */
 static void default_names_of_scopes_and_variables_can_part(void **state)
 {
     ek_tensor y;

@@ -1,4 +1,4 @@
-/* tests/layers/get_variable_test.c - variable scopes and what get_variable says (spec 3.4, 3.5). */
+/* tests/layers/get_variable_test.c - variable scopes and what get_variable says. */
 #include "support/building.h"
 
 static ek_graph *graph;

@@ -79,7 +79,7 @@ static void values_are_those_of_tensorflow(void **state)
     ek_array_unref(short_list);
 }
 
-/* ---- seeds (spec 9.2) --------------------------------------------------------------------------- */
+/* ---- seeds -------------------------------------------------------------------------------------- */
 
 static void expect_seeds(ek_graph *g, ek_initializer init, const char *seed, const char *seed2)
 {

@@ -1,4 +1,4 @@
-/* tests/layers/values_test.c - what layers and variables compute when they run (spec 1.6, 1.7, 1.12, 10.1). */
+/* tests/layers/values_test.c - what layers and variables compute when they run. */
 #include "support/building.h"
 
 #include <math.h>

@@ -229,6 +229,38 @@ static void complex_numbers_convert(void **state)
     assert_false(ek__convert(EK_BOOL, truth, EK_RESOURCE, in, 1));
 }
 
+/* What a failed call left behind may be looked at. */
+static void no_array_is_nothing(void **state)
+{
+    ek_array *copy = NULL;
+
+    EK_UNUSED(state);
+    assert_null(ek_array_str(NULL));
+    assert_null(ek_array_repr(NULL));
+    assert_int_equal(ek_array_dtype(NULL), EK_DTYPE_NONE);
+    assert_int_equal(ek_array_shape(NULL)->rank, -1);
+    assert_int_equal(ek_array_rank(NULL), -1);
+    assert_int_equal(ek_array_dim(NULL, 0), -1);
+    assert_int_equal(ek_array_count(NULL), 0);
+    assert_int_equal(ek_array_bytes(NULL), 0);
+    assert_int_equal(ek_array_copy(NULL, &copy), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_npy_save("none.npy", NULL), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_npy_load(NULL, &copy), EK_INVALID_ARGUMENT);
+}
+
+static void a_rank_beyond_the_limit_is_never_followed(void **state)
+{
+    const ek_shape wide = { .rank = 100000 };
+    char text[64];
+
+    EK_UNUSED(state);
+    assert_false(ek_shape_is_known(&wide));
+    assert_int_equal(ek_shape_count(&wide), -1);
+    assert_true(ek_shape_equal(&wide, &wide));
+    assert_true(ek_shape_compatible(&wide, &wide));
+    assert_true(ek_shape_format(&wide, text, sizeof text) > 0);
+}
+
 static void without_memory_arrays_say_so(void **state)
 {
     const ek_string data[] = { { (char *)(uintptr_t)"abc", 3 }, { (char *)(uintptr_t)"d", 1 } };
@@ -261,6 +293,8 @@ int main(void)
         cmocka_unit_test(elements_read_as_double),
         cmocka_unit_test(numbers_convert),
         cmocka_unit_test(complex_numbers_convert),
+        cmocka_unit_test(no_array_is_nothing),
+        cmocka_unit_test(a_rank_beyond_the_limit_is_never_followed),
         cmocka_unit_test(without_memory_arrays_say_so),
     };
 
