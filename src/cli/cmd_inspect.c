@@ -234,11 +234,11 @@ static void json_summary(ek_json *j, ek_graph *g, const kinds *k)
 }
 
 /* Everything that was asked for, as members of one object. */
-static bool print_json(const cli_args *args, ek_graph *g, const kinds *k, bool summary)
+static int print_json(const cli_args *args, ek_graph *g, const kinds *k, bool summary)
 {
     ek_buf out = { 0 };
     ek_json j = { .out = &out };
-    bool ok;
+    int status = CLI_DONE;
 
     ek__json_open(&j, '{');
     if (summary) json_summary(&j, g, k);
@@ -260,32 +260,55 @@ static bool print_json(const cli_args *args, ek_graph *g, const kinds *k, bool s
         json_collections(&j, g);
         ek__json_close(&j, '}');
     }
+    if (cli_has(args, CLI_SITES)) {
+        ek__json_key(&j, "sites");
+        status = cli_json_sites(args, g, &j);
+    }
     ek__json_close(&j, '}');
-    ok = !out.failed;
-    if (ok) printf("%s\n", out.data);
+    if (status == CLI_DONE && out.failed) {
+        cli_complain(args->command, "no memory");
+        status = CLI_FAILED;
+    }
+    if (status == CLI_DONE) printf("%s\n", out.data);
     ek__buf_fini(&out);
-    return ok;
+    return status;
+}
+
+static int print_text(const cli_args *args, ek_graph *g, const kinds *k, bool summary)
+{
+    bool ok = true;
+
+    if (summary) print_summary(g, k);
+    if (cli_has(args, CLI_OPS)) ok = print_ops(g);
+    if (cli_has(args, CLI_VARIABLES)) each_variable(g, print_variable, NULL);
+    if (ok && cli_has(args, CLI_COLLECTIONS)) ok = print_collections(g);
+    if (!ok) {
+        cli_complain(args->command, "no memory");
+        return CLI_FAILED;
+    }
+    return cli_has(args, CLI_SITES) ? cli_print_sites(args, g) : CLI_DONE;
 }
 
 int cli_inspect(const cli_args *args)
 {
-    const bool summary = !cli_has(args, CLI_OPS) && !cli_has(args, CLI_VARIABLES) && !cli_has(args, CLI_COLLECTIONS);
-    ek_graph *g = cli_load(args);
+    const bool summary = !cli_has(args, CLI_OPS) && !cli_has(args, CLI_VARIABLES) && !cli_has(args, CLI_COLLECTIONS) &&
+                         !cli_has(args, CLI_SITES);
+    ek_graph *g;
     kinds k = { 0 };
-    bool ok;
+    int status = CLI_FAILED;
 
-    if (g == NULL) return CLI_FAILED;
-    ok = count_kinds(g, &k);
-    if (ok && cli_has(args, CLI_JSON)) {
-        ok = print_json(args, g, &k, summary);
-    } else if (ok) {
-        if (summary) print_summary(g, &k);
-        if (cli_has(args, CLI_OPS)) ok = print_ops(g);
-        if (cli_has(args, CLI_VARIABLES)) each_variable(g, print_variable, NULL);
-        if (ok && cli_has(args, CLI_COLLECTIONS)) ok = print_collections(g);
+    if (cli_has(args, CLI_FEED) && !cli_has(args, CLI_SITES)) {
+        cli_complain(args->command, "--feed sets the flags of batch norms: it goes with --sites");
+        return cli_see_help(args->command);
     }
-    if (!ok) cli_complain(args->command, "no memory");
+    g = cli_load(args);
+    if (g == NULL) return CLI_FAILED;
+    if (!count_kinds(g, &k)) {
+        cli_complain(args->command, "no memory");
+    } else {
+        status = cli_has(args, CLI_JSON) ? print_json(args, g, &k, summary) : print_text(args, g, &k, summary);
+    }
     ek__free(k.at);
     ek_graph_destroy(g);
-    return ok ? CLI_DONE : CLI_FAILED;
+    return status;
 }

@@ -19,6 +19,16 @@ ek_graph *cli_load(const cli_args *args);
  * outputs is found too where op is not NULL: then *t is dead and *op is it. */
 bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_tensor *t, ek_op *op);
 
+/* "NAME=VALUE": the tensor, and VALUE as its type has it, a new reference (feed.c). The exit status, after complaining. */
+int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor *tensor, ek_array **out);
+/* Splits "NAME=REST": the name, a new string, NULL without memory; REST is NULL where there is no '='. */
+char *cli_split(const char *text, const char **rest);
+
+/* The batch norms of a graph (sites.c), printed or as an array into an ek_json; what --feed says of flags is taken for
+ * known. The exit status, after complaining. */
+int cli_print_sites(const cli_args *args, ek_graph *g);
+int cli_json_sites(const cli_args *args, ek_graph *g, ek_json *j);
+
 /* What a user would feed (placeholders) and fetch (what nothing reads): calls f for each tensor. */
 typedef void cli_each_fn(void *arg, ek_tensor t);
 void cli_each_feed(ek_graph *g, cli_each_fn *f, void *arg);

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "cli/commands.h"
+#include "formats/graph_io.h"
 
 /* ---- what a file is ------------------------------------------------------------------------------ */
 
@@ -64,7 +65,7 @@ static const char *what_it_is(const unsigned char *p, size_t size)
         if (size >= (size_t)signatures[i].size && memcmp(p, signatures[i].bytes, (size_t)signatures[i].size) == 0)
             return signatures[i].what;
     if (p[0] == 0x08) return "an ONNX model or another protocol buffer";
-    if (is_meta_graph(p, size)) return "a MetaGraphDef; freeze it to a GraphDef first";
+    if (is_meta_graph(p, size)) return "a MetaGraphDef, but without a graph";
     return NULL;
 }
 
@@ -80,6 +81,27 @@ static const char *what_the_file_is(const char *path)
     return what_it_is(head, n);
 }
 
+/* The graph of a MetaGraphDef. */
+static ek_status load_meta_graph(const char *path, ek_graph **out, ek_error *err)
+{
+    ek_meta_graph meta;
+    ek_status st = ek__meta_graph_open(path, &meta, err);
+
+    if (st != EK_OK) return st;
+    st = ek__graph_import(meta.source, meta.graph_def, out, err);
+    ek__meta_graph_close(&meta);
+    return st;
+}
+
+/* False: it is something else, or cannot be looked at. */
+static bool is_a_meta_graph(const char *path)
+{
+    ek_error quiet = { .code = EK_OK };
+    ek_file_kind kind;
+
+    return ek__file_kind(path, &kind, &quiet) == EK_OK && (kind == EK_FILE_META_GRAPH || kind == EK_FILE_META_GRAPH_TEXT);
+}
+
 ek_graph *cli_load(const cli_args *args)
 {
     const char *path = args->operand[0], *what;
@@ -90,6 +112,10 @@ ek_graph *cli_load(const cli_args *args)
     if (stat(path, &s) == 0 && S_ISDIR(s.st_mode)) {
         cli_complain(args->command, "'%s' is a folder (a SavedModel?); a file with a GraphDef was expected", path);
         return NULL;
+    }
+    if (is_a_meta_graph(path)) {
+        if (load_meta_graph(path, &g, &err) != EK_OK) cli_complain_error(args->command, &err);
+        return g;
     }
     what = what_the_file_is(path);
     if (what != NULL) {

@@ -448,6 +448,7 @@ static ek_status conclude(trial *t)
                   .mean = at.r.mean,
                   .variance = t->variance,
                   .kept = at.kept,
+                  .rank = x->rank,
                   .epsilon = t->epsilon,
                   .anchor = t->anchor};
     f.axes = t->train ? t->e->reduced : ((1u << x->rank) - 1) & ~at.kept;

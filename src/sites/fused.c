@@ -37,6 +37,7 @@ static bool read_fused(const ek_scene *s, const ek_node *n, ek_found *f)
     f->epsilon = ek__attr_float(n, old ? "variance_epsilon" : "epsilon", (double)1e-4f);
     const int rank = ek__scene_sized(s, f->x) ? s->shape[f->x].rank : 4;
     if (rank < 2) return false;
+    f->rank = rank;
     f->kept = 1u << (ek__attr_channels_first(n) ? 1 : rank - 1);
     f->axes = ((1u << rank) - 1) & ~f->kept;
     return true;

@@ -172,32 +172,6 @@ static ek_shape made_up(ek_shape shape)
     return shape;
 }
 
-/* Ops that may come without a definition: their result is shaped like an input, or as an input's value says. */
-static const struct {
-    const char *type;
-    int like, value;
-} shaped_like[] = {
-    {"SparseSoftmaxCrossEntropyWithLogits", -1, -1},
-    {"MaxPoolGrad", 0, -1},
-    {"AvgPoolGrad", -1, 0},
-    {"Conv2DBackpropInput", -1, 0},
-    {"Conv2DBackpropFilter", -1, 1},
-};
-
-static void shape_without_definition(ek_scene *s, const ek_node *n)
-{
-    for (int i = 0; i < EK_COUNT_OF(shaped_like); i++) {
-        if (!ek__is_type(n, shaped_like[i].type) || n->n_out < 1) continue;
-        if (shaped_like[i].like >= 0 && shaped_like[i].like < n->n_in)
-            s->shape[s->first[n->id]] = s->shape[ek__scene_in(s, n, shaped_like[i].like)];
-        if (shaped_like[i].value < 0 || shaped_like[i].value >= n->n_in) continue;
-        const ek_array *dims = s->value[ek__scene_in(s, n, shaped_like[i].value)];
-        if (dims == NULL || dims->count > EK_MAX_RANK || is_real(dims->dtype)) continue;
-        s->shape[s->first[n->id]].rank = (int)dims->count;
-        for (int64_t a = 0; a < dims->count; a++) s->shape[s->first[n->id]].dim[a] = ek__array_int(dims, a);
-    }
-}
-
 /* What the shape rule makes of concrete shapes. A rule that refuses them leaves the shape unknown. */
 static ek_status shape_by_rule(ek_scene *s, const ek_node *n, const ek_array **in, ek_error *err)
 {
@@ -410,7 +384,7 @@ static ek_status visit(ek_scene *s, const ek_node *n, ek_error *err)
     if (!sized && n->spec != NULL && n->spec->def->shape != NULL)
         st = shape_by_rule(s, n, in, err);
     else if (!sized)
-        shape_without_definition(s, n);
+        ek__shape_undefined(s, n);
     resolve(s, n);
     mark_data(s, n);
     if (st != EK_OK || n->n_out == 0 || s->value[s->first[n->id]] != NULL || shape_value(s, n, &st, err)) return st;

@@ -75,6 +75,9 @@ double ek__attr_float(const ek_node *n, const char *name, double missing);
 bool ek__attr_bool(const ek_node *n, const char *name, bool missing);
 bool ek__attr_channels_first(const ek_node *n);
 
+/* What is known of the shape of output 0 of an op without a definition (undefined.c). */
+void ek__shape_undefined(ek_scene *s, const ek_node *n);
+
 /* Nodes waiting in topological order, each once. */
 typedef struct ek_queue {
     const ek_scene *s;

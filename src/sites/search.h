@@ -19,6 +19,7 @@ typedef struct ek_anchor {
 typedef struct ek_found {
     bool fused, train, look_alike;
     int32_t x, y, gamma, beta, mean, variance;
+    int rank;            /* of x */
     uint32_t axes, kept; /* kept: of size above 1 for composed ones */
     double epsilon;
     int32_t anchor;  /* of a composed one; -1 */

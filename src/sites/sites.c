@@ -123,7 +123,7 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
                      .variance = ek__scene_edge(s, f->variance),
                      .predicate = ek__scene_edge(s, assumed_predicate(s, f)),
                      .axes = f->axes,
-                     .rank = s->shape[f->x].rank,
+                     .rank = f->rank,
                      .epsilon = f->epsilon,
                      .momentum = NAN,
                      .linear = linear_beside(s, f),
