@@ -4,13 +4,6 @@
 
 #include "graph/node.h"
 
-/* Whether the caller's array can be refilled as it is. */
-static bool reusable(const ek_array *a, const ek_fetched *f)
-{
-    return a != NULL && atomic_load_explicit(&a->refs, memory_order_acquire) == 1 && a->dtype == f->dtype &&
-           f->dtype != EK_STRING && ek_shape_equal(&a->shape, f->shape);
-}
-
 static void copy_numbers(ek_array *to, const void *from, const ek_fetched *f)
 {
     const size_t bytes = (size_t)f->count * ek_dtype_size(f->dtype);
@@ -30,26 +23,35 @@ static ek_status for_each(ek_run_state *run, ek_array **fresh, visit_fn visit)
     return EK_OK;
 }
 
-static ek_status make_ready(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+/* Whether a fetch hands on, to another array, what is fed in `a`: refilling would destroy it. */
+static bool handed_on(const ek_run_state *run, const ek_array *a)
 {
-    const void *data = ek__frame_at(run, f, &what->place);
+    for (const ek_frame *f = run->frame; f != NULL; f = f->outer)
+        for (int32_t i = 0; i < f->plan->n_fetched; i++) {
+            const ek_fetched *what = &f->plan->fetched[i];
+            ek_array **into = run->request->into[what->fetch];
 
-    if (reusable(*run->request->into[what->fetch], what)) return EK_OK;
-    /* Numbers are copied from an address; an array without elements has no use for one. */
-    return ek__array_new(what->dtype, what->shape, data, &fresh[what->fetch], run->err);
+            if (what->place.home == EK_HOME_FEED && into != NULL && *into != a &&
+                run->request->value[what->place.index] == a)
+                return true;
+        }
+    return false;
 }
 
-static ek_status deliver(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+/* Whether the caller's array can be refilled as it is. */
+static bool reusable(const ek_run_state *run, const ek_fetched *f)
 {
-    ek_array **into = run->request->into[what->fetch];
+    const ek_array *a = *run->request->into[f->fetch];
 
-    if (fresh != NULL && fresh[what->fetch] != NULL) {
-        ek_array_unref(*into);
-        *into = fresh[what->fetch];
-        fresh[what->fetch] = NULL;
-    } else {
-        copy_numbers(*into, ek__frame_at(run, f, &what->place), what);
-    }
+    return a != NULL && atomic_load_explicit(&a->refs, memory_order_acquire) == 1 && a->dtype == f->dtype &&
+           f->dtype != EK_STRING && ek_shape_equal(&a->shape, f->shape) && !(run->hands_on_feeds && handed_on(run, a));
+}
+
+static ek_status find_feeds(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+{
+    EK_UNUSED(f);
+    EK_UNUSED(fresh);
+    run->hands_on_feeds = run->hands_on_feeds || what->place.home == EK_HOME_FEED;
     return EK_OK;
 }
 
@@ -57,7 +59,35 @@ static ek_status need_fresh(ek_run_state *run, const ek_frame *f, const ek_fetch
 {
     EK_UNUSED(f);
     EK_UNUSED(fresh);
-    return reusable(*run->request->into[what->fetch], what) ? EK_OK : EK_UNKNOWN;
+    return reusable(run, what) ? EK_OK : EK_UNKNOWN;
+}
+
+static ek_status make_ready(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+{
+    const void *data = ek__frame_at(run, f, &what->place);
+
+    if (reusable(run, what)) return EK_OK;
+    /* Numbers are copied from an address; an array without elements has no use for one. */
+    return ek__array_new(what->dtype, what->shape, data, &fresh[what->fetch], run->err);
+}
+
+static ek_status refill(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+{
+    if (fresh == NULL || fresh[what->fetch] == NULL)
+        copy_numbers(*run->request->into[what->fetch], ek__frame_at(run, f, &what->place), what);
+    return EK_OK;
+}
+
+/* After every refill: two fetches may go to one place, and what is replaced may be fed. It is given up last. */
+static ek_status replace(ek_run_state *run, const ek_frame *f, const ek_fetched *what, ek_array **fresh)
+{
+    ek_array **into = run->request->into[what->fetch], *old = *into;
+
+    EK_UNUSED(f);
+    if (fresh[what->fetch] == NULL) return EK_OK;
+    *into = fresh[what->fetch];
+    fresh[what->fetch] = old;
+    return EK_OK;
 }
 
 static ek_status dead_fetch(const ek_run_state *run)
@@ -76,13 +106,15 @@ ek_status ek__hand_over(ek_run_state *run)
     ek_status st;
 
     EK_TRY(dead_fetch(run));
-    if (for_each(run, NULL, need_fresh) == EK_OK) return for_each(run, NULL, deliver); /* the steady state */
+    EK_TRY(for_each(run, NULL, find_feeds));
+    if (for_each(run, NULL, need_fresh) == EK_OK) return for_each(run, NULL, refill); /* the steady state */
     if (n > EK_REQUEST_INLINE) {
         fresh = ek__calloc((size_t)n, sizeof *fresh);
         if (fresh == NULL) return EK_FAIL(run->err, RESOURCE_EXHAUSTED, "no memory for %d fetches", n);
     }
     st = for_each(run, fresh, make_ready);
-    if (st == EK_OK) st = for_each(run, fresh, deliver);
+    if (st == EK_OK) st = for_each(run, fresh, refill);
+    if (st == EK_OK) st = for_each(run, fresh, replace);
     for (int32_t k = 0; k < n; k++) ek_array_unref(fresh[k]);
     if (fresh != inline_fresh) ek__free(fresh);
     return st;

@@ -159,6 +159,7 @@ typedef struct ek_run_state {
     const ek_request *request;
     ek_error *err;
     ek_frame *frame;           /* the innermost */
+    bool hands_on_feeds;       /* a fed tensor is fetched: found out when results are handed over */
 } ek_run_state;
 
 /* Runs the plan and hands the fetches over. The store is locked as the plan wants it. */

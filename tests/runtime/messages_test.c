@@ -207,6 +207,40 @@ static void long_lists_and_shared_arrays(void **state)
     }
 }
 
+/* Results may go where feeds come from, even crosswise, and two of them to one place. */
+static void fetches_into_arrays_that_are_fed(void **state)
+{
+    fixture *f = *state;
+    const ek_tensor x = placeholder(f->g, "one", EK_FLOAT32, EK_SHAPE(-1)),
+                    z = placeholder(f->g, "two", EK_FLOAT32, EK_SHAPE(-1));
+    const ek_tensor minus = unary(f->g, "Neg", "minus", x);
+    ek_array *a = f32(EK_SHAPE(2), (float[]){ 1, 2 }), *b = f32(EK_SHAPE(2), (float[]){ 3, 4 }), *c = NULL;
+    ek_array *large = f32(EK_SHAPE(40), NULL);
+
+    /* a is refilled by the first fetch and handed on by the second */
+    assert_int_equal(ek_run(f->s, .feed = { { x, a } }, .fetch = { { minus, &a }, { x, &c } }), EK_OK);
+    assert_floats(a, 2, (float[]){ -1, -2 });
+    assert_floats(c, 2, (float[]){ 1, 2 });
+    /* the same with nothing to make anew but a */
+    assert_int_equal(ek_run(f->s, .feed = { { x, a } }, .fetch = { { minus, &a }, { x, &c } }), EK_OK);
+    assert_floats(a, 2, (float[]){ 1, 2 });
+    assert_floats(c, 2, (float[]){ -1, -2 });
+    assert_int_equal(ek_run(f->s, .feed = { { x, a }, { z, b } }, .fetch = { { x, &b }, { z, &a } }), EK_OK);
+    assert_floats(a, 2, (float[]){ 3, 4 });
+    assert_floats(b, 2, (float[]){ 1, 2 });
+    const void *memory = ek_array_cdata(a);
+    assert_int_equal(ek_run(f->s, .feed = { { x, a } }, .fetch = { { x, &a } }), EK_OK);
+    assert_ptr_equal(ek_array_cdata(a), memory);
+    /* the small array makes room for the large result, and must not be taken for it */
+    assert_int_equal(ek_run(f->s, .feed = { { x, a }, { z, large } }, .fetch = { { minus, &large }, { z, &large } }),
+                     EK_OK);
+    assert_int_equal(ek_array_count(large), 2);
+    ek_array_unref(a);
+    ek_array_unref(b);
+    ek_array_unref(c);
+    ek_array_unref(large);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -222,6 +256,7 @@ int main(void)
         TEST(the_first_nan_is_named),
         TEST(failures_leave_fetched_arrays_alone),
         TEST(long_lists_and_shared_arrays),
+        TEST(fetches_into_arrays_that_are_fed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
