@@ -19,7 +19,8 @@ char *cli_split(const char *text, const char **rest)
     return name;
 }
 
-/* Whether VALUE is a file's name: it is, unless it is a list, a string in quotes or begins like a number or a truth value. */
+/* Whether VALUE is a file's name: it is, unless it is a list, a string in quotes or begins like a number or a truth
+ * value. */
 static bool names_a_file(const char *value, ek_dtype dtype)
 {
     const size_t n = strlen(value);

@@ -2,7 +2,6 @@
  * outlives it. */
 #include "sites/sites.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "sites/search.h"
@@ -125,7 +124,6 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
                      .axes = f->axes,
                      .rank = f->rank,
                      .epsilon = f->epsilon,
-                     .momentum = NAN,
                      .linear = linear_beside(s, f),
                      .covers = f->covers,
                      .n_covers = f->n_covers,

@@ -32,10 +32,6 @@ typedef struct ek_site {
     uint32_t axes;          /* bit a: statistics are over axis a of x */
     int rank;               /* of x */
     double epsilon;
-    double momentum;        /* of the moving averages that it updates; NaN: none found */
-    bool unbiased;          /* the moving variance is given n / (n - 1) times the batch's */
-    const int32_t *updates; /* the ops that write the moving averages, ascending */
-    int n_updates;
     int32_t linear;        /* the product or convolution before it, else behind it; -1: none */
     const char *set;       /* the common scope of its variables, "" if none */
     const int32_t *covers; /* the nodes that make it up, ascending; of the training way where it is switched */
