@@ -82,6 +82,8 @@ static ek_status concat_rule(ek_shape_ctx *c, ends e)
     const int64_t named = ek__array_int(value, 0);
     for (int i = 0; i < e.n; i++) known = known && ek_shape_is_known(&c->in[e.first + i]);
     if (c->running && known) EK_TRY(concat_check(c, e, named));
+    if (named < -EK_MAX_RANK || named >= EK_MAX_RANK)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "axis %lld is out of range", (long long)named);
 
     /* An input of unknown rank makes the joined dimension unknown and adds nothing else. */
     bool all_ranks = true;

@@ -76,9 +76,11 @@ static ek_status check_paddings(const ek_shape_ctx *c, const ek_window_attrs *a,
     if (p == NULL || p->count != 8)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "explicit_paddings attribute must contain 8 values, but got: %d",
                        p != NULL ? p->count : 0);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         if (p->at[i] < 0)
             return EK_FAIL(c->err, INVALID_ARGUMENT, "All elements of explicit_paddings must be nonnegative");
+        if (p->at[i] > INT32_MAX) return EK_FAIL(c->err, INVALID_ARGUMENT, "explicit_paddings must fit 32 bits");
+    }
     for (int i = 0; i < 2; i++)
         if (p->at[i] != 0 || p->at[2 * channel + i] != 0)
             return EK_FAIL(c->err, INVALID_ARGUMENT,

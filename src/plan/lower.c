@@ -475,11 +475,10 @@ ek_status ek__pass_lower(ek_builder *b)
     for (int32_t k = b->begin; k < b->end; k++) {
         const ek_node *n = ek__at(p, p->order[k]);
 
-        if (lower_node(b, n, need) != EK_OK) {
+        if (lower_node(b, n, need) != EK_OK || lower_fetches(b, n) != EK_OK) {
             ek__fail_at(b->err, n->name);
             return b->err->code;
         }
-        EK_TRY(lower_fetches(b, n));
     }
     return keep_for_tail(b);
 }

@@ -6,6 +6,7 @@
 #include "plan/ir.h"
 
 enum { ALIGN = 64 };
+#define MOST_BYTES ((size_t)1 << 46) /* of a run: far from where sums overflow */
 
 typedef struct gap {
     size_t at, size;
@@ -90,28 +91,36 @@ static bool release(ek_builder *b, heap *h, const ek_port *port, int32_t n, int3
     return true;
 }
 
+/* After every value, so that no sum comes near its end. */
+static ek_status believed(const ek_builder *b, const heap *h, const ek_node *n)
+{
+    if (h->top <= MOST_BYTES && b->plan->string_count <= MOST_BYTES / sizeof(ek_string)) return EK_OK;
+    (void)EK_FAIL(b->err, RESOURCE_EXHAUSTED, "a run would need more than 2^46 bytes");
+    ek__fail_at(b->err, n->name);
+    return EK_RESOURCE_EXHAUSTED;
+}
+
 ek_status ek__pass_place(ek_builder *b)
 {
     heap h = { 0 };
+    ek_status st = EK_OK;
     bool ok = true;
     size_t sum = 0;
 
-    for (int32_t k = 0; k < b->n_ops && ok; k++) {
+    for (int32_t k = 0; k < b->n_ops && ok && st == EK_OK; k++) {
         const ek_lowered *op = &b->op[k];
 
         if (op->kind == EK_LOWERED_GONE) continue;
-        for (int32_t o = 0; o < op->n_out; o++) {
+        for (int32_t o = 0; o < op->n_out && st == EK_OK; o++) {
             place_output(b, &h, &b->value[op->out[o].value]);
             sum += b->value[op->out[o].value].bytes;
+            st = believed(b, &h, op->node);
         }
-        if (b->host->reuse) ok = release(b, &h, op->in, op->n_in, k) && release(b, &h, op->out, op->n_out, k);
-        if (h.top > (size_t)1 << 46) {
-            ek__free(h.gap);
-            return EK_FAIL(b->err, RESOURCE_EXHAUSTED, "a run would need more than 2^46 bytes");
-        }
+        if (st == EK_OK && b->host->reuse) ok = release(b, &h, op->in, op->n_in, k) && release(b, &h, op->out, op->n_out, k);
     }
     ek__free(h.gap);
     if (!ok) return ek__plan_no_memory(b->err);
+    EK_TRY(st);
     b->plan->block_bytes = h.top;
     if (ek__log_on("place")) ek__log("place", "%zu bytes for %zu bytes of values", h.top, sum);
     return EK_OK;

@@ -88,14 +88,34 @@ void ek__frame_destroy(void *frame)
     ek__free(f);
 }
 
+/* The first node with an output that takes at least half of `total` bytes; NULL: there is none. */
+static const ek_node *glutton(const ek_plan *p, size_t total)
+{
+    for (int32_t k = 0; k < p->n_steps; k++) {
+        const ek_step *s = &p->step[k];
+
+        for (int32_t o = 0; o < s->n_out; o++)
+            if ((size_t)s->out_count[o] * ek_dtype_size(s->out_dtype[o]) >= total / 2) return s->covers[s->n_covers - 1];
+    }
+    return NULL;
+}
+
+static ek_status no_room(const ek_plan *p, size_t total, ek_error *err)
+{
+    const ek_node *n = glutton(p, total);
+
+    (void)EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the %zu bytes that a run needs", total);
+    if (n != NULL) ek__fail_at(err, n->name);
+    return EK_RESOURCE_EXHAUSTED;
+}
+
 static ek_status frame_new(ek_plan *p, ek_frame **out, ek_error *err)
 {
     const layout l = lay_out(p);
     char *block = ek__alloc(l.total);
     ek_frame *f = (ek_frame *)(void *)block;
 
-    if (block == NULL)
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the %zu bytes that a run needs", l.total);
+    if (block == NULL) return no_room(p, l.total, err);
     memset(block, 0, l.block); /* everything but values and scratch */
     f->plan = p;
     f->args = (ek_run_args *)(void *)(block + l.args);
