@@ -54,6 +54,9 @@ static ek_status conv_shape(ek_shape_ctx *c)
     if (c->running && (w.kernel[0] == 0 || w.kernel[1] == 0 || filter_depth == 0))
         return EK_FAIL(c->err, INVALID_ARGUMENT,
                        "filter must not have zero elements (i.e. all dimensions must be non-zero)");
+    if (!c->running && filter_depth == 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "Depth of filter must not be 0");
+    if (!c->running && depth == 0 && filter_depth > 0)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Number of groups must not be 0");
     if (depth >= 0 && filter_depth > 0 && depth % filter_depth != 0) {
         if (c->running)
             return EK_FAIL(c->err, INVALID_ARGUMENT,
@@ -366,6 +369,17 @@ static ek_status use_loops(ek_prepare_ctx *c, conv_state *s)
 
 /* ---- preparing ------------------------------------------------------------------------------------------------- */
 
+/* Of an image without channels: sums of nothing. */
+static ek_status zeros(const ek_run_args *a, int64_t chunk)
+{
+    const conv_state *s = a->state;
+    const ek_window *w = &s->w;
+
+    EK_UNUSED(chunk);
+    memset(a->out[0], 0, (size_t)(s->images * w->out[0] * w->out[1] * s->out_channels) * ek_dtype_size(s->dtype));
+    return EK_OK;
+}
+
 static ek_status conv_prepare(ek_prepare_ctx *c)
 {
     const ek_window_attrs wa = window_attrs(c->attrs);
@@ -386,9 +400,13 @@ static ek_status conv_prepare(ek_prepare_ctx *c)
     s->filter_channels = f->dim[2];
     s->out_channels = f->dim[3];
     if (ek_shape_count(&c->out[0]) == 0) return EK_OK;
+    if (s->in_channels == 0) {
+        ek__add_phase(c, zeros, 1);
+        return EK_OK;
+    }
     ek_error why = { 0 };
     ek_status st = EK_UNIMPLEMENTED;
-    if (s->dtype == EK_FLOAT32 && s->in_channels == s->filter_channels && s->in_channels > 0 && !c->deterministic)
+    if (s->dtype == EK_FLOAT32 && s->in_channels == s->filter_channels && !c->deterministic)
         st = use_dnn(c, s, &why);
     if (st == EK_OK) return place_weights(c, s);
     return st == EK_UNIMPLEMENTED ? use_loops(c, s) : ek__error_copy(c->err, &why);

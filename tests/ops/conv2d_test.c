@@ -144,6 +144,29 @@ static void groups_are_apart(void **state)
     ek_array_unref(y);
 }
 
+/* Sums of nothing are zero, whatever the filter claims. */
+static void images_without_channels(void **state)
+{
+    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16 };
+    const int64_t ones[] = { 1, 1, 1, 1 };
+    const ek_attr attrs[] = {
+        { "strides", { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = 4, .u.is = (int64_t *)(uintptr_t)ones } },
+        { "padding", { .kind = EK_ATTR_STRING, .u.s = { (char *)(uintptr_t)"VALID", 5 } } },
+    };
+
+    (void)state;
+    for (int i = 0; i < EK_COUNT_OF(types); i++) {
+        ek_array *x = numbers(types[i], EK_SHAPE(1, 3, 3, 0), 1), *f = numbers(types[i], EK_SHAPE(3, 3, 2, 4), 2), *y;
+
+        run_op("Conv2D", attrs, 2, INPUTS(x, f), 1, &y);
+        assert_int_equal(ek_array_count(y), 4);
+        for (int k = 0; k < 4; k++) assert_true(ek_array_get(y, k) == 0);
+        ek_array_unref(x);
+        ek_array_unref(f);
+        ek_array_unref(y);
+    }
+}
+
 static void wrong_calls(void **state)
 {
     ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 3, 3, 2), NULL),
@@ -179,7 +202,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loops_agree_with_the_sum), cmocka_unit_test(other_dtypes_agree),
-        cmocka_unit_test(layouts_agree), cmocka_unit_test(groups_are_apart), cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(layouts_agree), cmocka_unit_test(groups_are_apart), cmocka_unit_test(images_without_channels),
+        cmocka_unit_test(wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
