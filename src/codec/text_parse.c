@@ -581,6 +581,7 @@ static ek_status message_body(parser *p, const ek_proto *type, const token *open
 
 ek_status ek__text_parse(const ek_proto *type, const char *text, size_t size, ek_buf *out, ek_error *err)
 {
+    if (size == 0) text = ""; /* NULL is allowed then */
     parser p = { .at = text, .end = text + size, .line = 1, .line_start = text, .out = out, .err = err, .depth = 1 };
 
     EK_TRY(advance(&p));

@@ -299,7 +299,7 @@ static ek_status print_map_entry(const printer *p, const ek_proto *type, ek_span
 
     for (int i = 0; i < 2; i++) {
         const ek_wire_type wire = type->fields[i].type == PROTOBUF_C_TYPE_UINT32 ? EK_WIRE_VARINT : EK_WIRE_BYTES;
-        last[i] = (ek_wire_field){ .number = (uint32_t)i + 1, .type = wire };
+        last[i] = (ek_wire_field){ .number = (uint32_t)i + 1, .type = wire, .bytes = { (const uint8_t *)"", 0 } };
     }
     while (ek__wire_next(&w, &f))
         if (f.number == 1 || f.number == 2) last[f.number - 1] = f;

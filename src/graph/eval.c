@@ -85,9 +85,9 @@ static ek_status prepare_and_run(eval *e)
         out[k] = e->out[k]->data;
     }
     EK_TRY(e->def->prepare(&p));
-    if (p.scratch_bytes > 0) scratch = ek__alloc(p.scratch_bytes);
+    scratch = ek__alloc(p.scratch_bytes + 1); /* an address where no byte is needed too: offsets are added to it */
     if (e->def->op_state_bytes > 0) state = ek__calloc(1, e->def->op_state_bytes);
-    if ((p.scratch_bytes > 0 && scratch == NULL) || (e->def->op_state_bytes > 0 && state == NULL)) st = no_memory(e);
+    if (scratch == NULL || (e->def->op_state_bytes > 0 && state == NULL)) st = no_memory(e);
     if (st == EK_OK)
         st = run_phases(&p, &(ek_run_args){ .in = in, .out = out, .slot = slot, .state = p.state, .scratch = scratch,
                                                .op_state = state, .err = e->err });
