@@ -66,6 +66,10 @@ static int add_fetch(job *j, const char *text)
     }
     if (!cli_find_tensor(j->args, j->graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
     if (!ek_tensor_ok(f->tensor)) {
+        if (f->file != NULL) {
+            cli_complain(command, "'%s' is an operation without outputs: there is nothing to save as '%s'", f->name, f->file);
+            return CLI_FAILED;
+        }
         j->targets[j->n_targets++] = f->op;
         return CLI_DONE;
     }

@@ -25,21 +25,33 @@ const cli_option cli_options[CLI_OPTION_COUNT] = {
 
 /* ---- complaints ------------------------------------------------------------------------------- */
 
+/* Files and arguments may bring what steers a terminal. */
+static void put_readable(const char *s)
+{
+    for (; *s != '\0'; s++) fputc((*s > 0 && *s < ' ' && *s != '\n' && *s != '\t') || *s == 0x7f ? '?' : *s, stderr);
+}
+
 void cli_complain(const cli_command *command, const char *fmt, ...)
 {
+    char text[4096];
     va_list args;
 
     fprintf(stderr, "evenkeel%s%s: ", command != NULL ? " " : "", command != NULL ? command->name : "");
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    put_readable(text);
     fputc('\n', stderr);
 }
 
 int cli_complain_error(const cli_command *command, const ek_error *err)
 {
     cli_complain(command, "%s: %s", ek_status_name(err->code), err->text);
-    if (err->node[0] != '\0' && strstr(err->text, err->node) == NULL) fprintf(stderr, "    at node '%s'\n", err->node);
+    if (err->node[0] != '\0' && strstr(err->text, err->node) == NULL) {
+        fputs("    at node '", stderr);
+        put_readable(err->node);
+        fputs("'\n", stderr);
+    }
     return CLI_FAILED;
 }
 

@@ -155,9 +155,19 @@ char *ek_list_repr(ek_list list)
 
 /* ---- Graphviz -------------------------------------------------------------------------------- */
 
+/* Types of operations, unlike names, may hold anything. */
+static void put_dot_text(ek_buf *b, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (*s == '"' || *s == '\\') ek__buf_add(b, "\\", 1);
+        ek__buf_add(b, *s > 0 && *s < ' ' ? "?" : s, 1);
+    }
+}
+
 static void put_dot_node(ek_buf *b, const ek_node *n)
 {
-    ek__buf_printf(b, "  \"%s\" [label=\"%s\\n%s", n->name, n->name, n->type);
+    ek__buf_printf(b, "  \"%s\" [label=\"%s\\n", n->name, n->name);
+    put_dot_text(b, n->type);
     for (int32_t k = 0; k < n->n_out; k++) {
         ek__buf_printf(b, "\\n%s", ek_dtype_name(n->out_dtype[k]));
         put_shape(b, &n->out_shape[k]);
