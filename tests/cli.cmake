@@ -8,3 +8,12 @@ if(TARGET evenkeel)
       ${CMAKE_BINARY_DIR}/cli_${name}.txt)
   endforeach()
 endif()
+
+# A sanitizer has an allocator of its own, which must come first.
+if(NOT EK_SANITIZE AND NOT EK_FUZZ)
+  add_library(cli_no_memory MODULE ${CMAKE_CURRENT_LIST_DIR}/cli/shim/no_memory.c)
+  target_link_libraries(cli_no_memory PRIVATE ek_options ${CMAKE_DL_LIBS})
+  add_test(NAME cli.no_memory COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/cli/no_memory.sh $<TARGET_FILE_DIR:evenkeel>
+           $<TARGET_FILE:cli_no_memory> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(cli.no_memory PROPERTIES TIMEOUT 300)
+endif()

@@ -265,10 +265,7 @@ static int print_json(const cli_args *args, ek_graph *g, const kinds *k, bool su
         status = cli_json_sites(args, g, &j);
     }
     ek__json_close(&j, '}');
-    if (status == CLI_DONE && out.failed) {
-        cli_complain(args->command, "no memory");
-        status = CLI_FAILED;
-    }
+    if (status == CLI_DONE && out.failed) status = cli_no_memory(args->command);
     if (status == CLI_DONE) printf("%s\n", out.data);
     ek__buf_fini(&out);
     return status;
@@ -282,10 +279,7 @@ static int print_text(const cli_args *args, ek_graph *g, const kinds *k, bool su
     if (cli_has(args, CLI_OPS)) ok = print_ops(g);
     if (cli_has(args, CLI_VARIABLES)) each_variable(g, print_variable, NULL);
     if (ok && cli_has(args, CLI_COLLECTIONS)) ok = print_collections(g);
-    if (!ok) {
-        cli_complain(args->command, "no memory");
-        return CLI_FAILED;
-    }
+    if (!ok) return cli_no_memory(args->command);
     return cli_has(args, CLI_SITES) ? cli_print_sites(args, g) : CLI_DONE;
 }
 
@@ -295,7 +289,7 @@ int cli_inspect(const cli_args *args)
                          !cli_has(args, CLI_SITES);
     ek_graph *g;
     kinds k = { 0 };
-    int status = CLI_FAILED;
+    int status;
 
     if (cli_has(args, CLI_FEED) && !cli_has(args, CLI_SITES)) {
         cli_complain(args->command, "--feed sets the flags of batch norms: it goes with --sites");
@@ -304,7 +298,7 @@ int cli_inspect(const cli_args *args)
     g = cli_load(args);
     if (g == NULL) return CLI_FAILED;
     if (!count_kinds(g, &k)) {
-        cli_complain(args->command, "no memory");
+        status = cli_no_memory(args->command);
     } else {
         status = cli_has(args, CLI_JSON) ? print_json(args, g, &k, summary) : print_text(args, g, &k, summary);
     }

@@ -59,7 +59,7 @@ static int add_fetch(job *j, const char *text)
     char full[1100];
 
     f->name = cli_split(text, &f->file);
-    if (f->name == NULL) return CLI_FAILED;
+    if (f->name == NULL) return cli_no_memory(command);
     if (f->name[0] == '\0' || (f->file != NULL && f->file[0] == '\0')) {
         cli_complain(command, "--fetch needs NAME or NAME=OUT, found '%s'", text);
         return cli_see_help(command);
@@ -76,7 +76,7 @@ static int add_fetch(job *j, const char *text)
     ek_tensor_name(f->tensor, full, sizeof full);
     ek__free(f->name);
     f->name = cli_split(full, &(const char *){ NULL });
-    if (f->name == NULL) return CLI_FAILED;
+    if (f->name == NULL) return cli_no_memory(command);
     j->wanted[j->n_wanted++] = (ek_fetch){ f->tensor, &f->value };
     return CLI_DONE;
 }
@@ -180,9 +180,9 @@ static int print_text(const job *j)
             continue;
         }
         text = ek_array_str(f->value);
+        if (text == NULL) return cli_no_memory(j->args->command);
         if (j->n_wanted > 1) printf("%s\n", f->name);
-        printf("%s\n", text != NULL ? text : "no memory to print this");
-        if (text == NULL) status = CLI_FAILED;
+        printf("%s\n", text);
         ek_free(text);
     }
     if (j->repeat > 0)
@@ -235,12 +235,8 @@ static int print_json(const job *j)
         }
     }
     ek__json_close(&json, '}');
-    if (out.failed) {
-        cli_complain(j->args->command, "no memory for the result");
-        status = CLI_FAILED;
-    } else {
-        printf("%s\n", out.data);
-    }
+    if (out.failed) status = cli_no_memory(j->args->command);
+    if (status == CLI_DONE) printf("%s\n", out.data); /* what was not saved is not said to be in a file */
     ek__buf_fini(&out);
     return status;
 }
@@ -257,7 +253,7 @@ static int describe(const cli_args *args, ek_graph *g)
         printf("can be fed (placeholders; any other tensor too):\n");
         cli_each_feed(g, cli_print_tensor, NULL);
         printf("can be fetched (what nothing else reads; any other tensor too):\n");
-        return cli_each_fetch(g, cli_print_tensor, NULL) ? CLI_DONE : CLI_FAILED;
+        return cli_each_fetch(g, cli_print_tensor, NULL) ? CLI_DONE : cli_no_memory(args->command);
     }
     ek__json_open(&json, '{');
     ek__json_key(&json, "feeds");
@@ -272,7 +268,7 @@ static int describe(const cli_args *args, ek_graph *g)
     ok = ok && !out.failed;
     if (ok) printf("%s\n", out.data);
     ek__buf_fini(&out);
-    return ok ? CLI_DONE : CLI_FAILED;
+    return ok ? CLI_DONE : cli_no_memory(args->command);
 }
 
 static int run_job(job *j, int threads)
@@ -281,10 +277,7 @@ static int run_job(job *j, int threads)
     const char *text;
     int status = CLI_DONE;
 
-    if (!allocate(j)) {
-        cli_complain(j->args->command, "no memory");
-        return CLI_FAILED;
-    }
+    if (!allocate(j)) return cli_no_memory(j->args->command);
     for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FEED, i)) != NULL; i++) status = add_feed(j, text);
     for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FETCH, i)) != NULL; i++) status = add_fetch(j, text);
     if (status != CLI_DONE) return status;

@@ -79,7 +79,7 @@ int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor
     int status = CLI_DONE;
 
     *out = NULL;
-    if (name == NULL) return CLI_FAILED;
+    if (name == NULL) return cli_no_memory(command);
     if (value == NULL || name[0] == '\0') {
         cli_complain(command, "--feed needs NAME=VALUE, found '%s'", text);
         status = cli_see_help(command);

@@ -44,6 +44,12 @@ void cli_complain(const cli_command *command, const char *fmt, ...)
     fputc('\n', stderr);
 }
 
+int cli_no_memory(const cli_command *command)
+{
+    cli_complain(command, "no memory");
+    return CLI_FAILED;
+}
+
 int cli_complain_error(const cli_command *command, const ek_error *err)
 {
     cli_complain(command, "%s: %s", ek_status_name(err->code), err->text);
@@ -155,10 +161,7 @@ int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
 
     *args = (cli_args){ .command = command };
     args->given = ek__calloc((size_t)argc + 1, sizeof *args->given);
-    if (args->given == NULL) {
-        cli_complain(command, "no memory");
-        return CLI_FAILED;
-    }
+    if (args->given == NULL) return cli_no_memory(command);
     for (int i = 0; i < CLI_OPTION_COUNT; i++) {
         if ((cli_options[i].commands & mask) == 0) continue;
         table[n++] = (struct option){ cli_options[i].name, cli_options[i].argument != NULL ? required_argument : no_argument,

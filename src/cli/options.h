@@ -64,6 +64,7 @@ void cli_print_help(FILE *f, const cli_command *command); /* NULL: of the whole 
 /* "evenkeel run: ..." */
 void cli_complain(const cli_command *command, const char *fmt, ...) EK_PRINTF(2, 3);
 /* The same from a record; returns CLI_FAILED. */
+int cli_no_memory(const cli_command *command); /* says so; CLI_FAILED */
 int cli_complain_error(const cli_command *command, const ek_error *err);
 /* Points to the help; returns CLI_USAGE. */
 int cli_see_help(const cli_command *command);

@@ -138,9 +138,8 @@ static int find(const cli_args *args, ek_graph *g, ek_sites *out)
     ek_array **value = ek__calloc((size_t)args->n_given + 1, sizeof *value);
     ek_error err = {.code = EK_OK};
     const char *text;
-    int n = 0, status = tensor != NULL && value != NULL ? CLI_DONE : CLI_FAILED;
+    int n = 0, status = tensor != NULL && value != NULL ? CLI_DONE : cli_no_memory(args->command);
 
-    if (status != CLI_DONE) cli_complain(args->command, "no memory");
     while (status == CLI_DONE && (text = cli_value(args, CLI_FEED, n)) != NULL) {
         status = cli_read_feed(args, g, text, &tensor[n], &value[n]);
         if (status == CLI_DONE) n++;

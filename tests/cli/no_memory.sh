@@ -1,0 +1,36 @@
+#!/bin/sh
+# The command with its allocation 1, 2, 3 ... refused: it ends with status 1 and a complaint and prints no half result.
+#     sh tests/cli/no_memory.sh BIN SHIM        (from the root of the tree; SHIM is what refuses, for LD_PRELOAD)
+set -u
+bin=$1
+shim=$2
+T=$(mktemp -d)
+trap 'rm -rf "$T"' EXIT
+failed=0
+while read -r command; do
+    "$bin/evenkeel" $command > "$T/whole" 2> /dev/null
+    k=0
+    passed=0
+    while [ $passed -lt 8 ] && [ $k -lt 1000 ]; do # a few refusals change nothing, as where a text is kept for later
+        k=$((k + 1))
+        FAIL_AT=$k LD_PRELOAD=$shim "$bin/evenkeel" $command > "$T/out" 2> "$T/err"
+        status=$?
+        if [ $status = 0 ] && cmp -s "$T/out" "$T/whole"; then
+            passed=$((passed + 1))
+        elif [ $status = 1 ] && [ -s "$T/err" ] && [ ! -s "$T/out" ]; then
+            passed=0
+        else
+            echo "allocation $k refused, evenkeel $command: status $status, $(wc -c < "$T/out") bytes of result," \
+                "complaint: $(head -c 300 "$T/err")"
+            failed=1
+        fi
+    done
+    echo "$k allocations: evenkeel $command"
+done <<END
+run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_x.npy --fetch y
+run examples/data/small_frozen.pb --feed x=[[1,2,3]] --fetch y=$T/y.npy --json
+run tests/cli/data/mixed.pbtxt --json
+inspect tests/cli/data/mixed.pbtxt --ops --json
+dot tests/cli/data/mixed.pbtxt
+END
+exit $failed
