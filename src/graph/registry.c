@@ -205,8 +205,8 @@ static ek_status add_argument(type_list *l, const ek_op_spec *spec, const ek_arg
         EK_TRY(needed(spec, arg->number_attr, EK_ATTR_INT, attrs, n, &v, err));
         repeats = v->u.i;
         if (repeats < 0 || repeats > MOST_REPEATS)
-            return EK_FAIL(err, INVALID_ARGUMENT, "Op %s has attr '%s' = %lld, which is no length of a list",
-                           spec->def->name, arg->number_attr, (long long)repeats);
+            return EK_FAIL(err, INVALID_ARGUMENT, "Op %s has attr '%s' = %lld; a list of 0 to %d is supported",
+                           spec->def->name, arg->number_attr, (long long)repeats, (int)MOST_REPEATS);
     }
     for (int64_t i = 0; i < repeats; i++) EK_TRY(add_type(l, arg->is_ref ? ek_dtype_ref(type) : type, err));
     return EK_OK;

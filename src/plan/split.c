@@ -2,6 +2,9 @@
  */
 #include "plan/ir.h"
 
+/* Each tail knows of every tensor: facts of all tails of a root together, some 200 bytes each. */
+enum { MOST_FACTS = 1 << 24 };
+
 ek_status ek__facts_new(ek_builder *b, ek_facts **out)
 {
     const ek_program *p = b->program;
@@ -146,11 +149,25 @@ static ek_status enter_outcome(ek_builder *b, const ek_plan *head)
     return EK_OK;
 }
 
+/* Tails that rest are let go at EK_MAX_ALL_TAILS; many more are one run's, each inside the one before. */
+static ek_status believed(const ek_builder *b, const ek_plan *head)
+{
+    const int n = atomic_load(&head->root->n_tails);
+
+    if (n <= 2 * EK_MAX_ALL_TAILS || (int64_t)n * b->program->n_outs <= MOST_FACTS) return EK_OK;
+    (void)EK_FAIL(b->err, RESOURCE_EXHAUSTED,
+                  "shapes or branches follow from data at more than %d places, one after another, in a run of %d tensors", n - 1,
+                  b->program->n_outs);
+    ek__fail_at(b->err, head->split->node->name);
+    return EK_RESOURCE_EXHAUSTED;
+}
+
 ek_status ek__split_enter(ek_builder *b, const ek_plan *head)
 {
     const ek_program *p = b->program;
     ek_facts *to;
 
+    EK_TRY(believed(b, head));
     EK_TRY(ek__facts_new(b, &b->facts));
     to = b->facts;
     memcpy(to->shape, head->facts->shape, sizeof *to->shape * (size_t)p->n_outs);
