@@ -5,14 +5,17 @@
 #include "codec/text.h"
 #include "formats/graph_io.h"
 
-/* Whether a file that is no message could be text: printable all through its first part. (A message of unknown fields alone
- * may be printable too.) */
+/* Whether a file of no other kind is meant as text: printable all through its first part. A message of unknown fields alone
+ * may be printable too; it is text only where it begins as ek__text_print begins such a one: "77: ". */
 static bool looks_like_text(ek_span s)
 {
     const size_t n = s.size < 1024 ? s.size : 1024;
     ek_error quiet = { .code = EK_OK };
+    size_t digits = 0;
 
-    if (ek__wire_check(ek__proto(EK_PROTO_GRAPH_DEF), s, NULL, &quiet) == EK_OK) return false;
+    while (digits < n && s.at[digits] >= '0' && s.at[digits] <= '9') digits++;
+    const bool numbered = digits > 0 && digits + 1 < n && s.at[digits] == ':' && s.at[digits + 1] == ' ';
+    if (!numbered && ek__wire_check(ek__proto(EK_PROTO_GRAPH_DEF), s, NULL, &quiet) == EK_OK) return false;
     for (size_t i = 0; i < n; i++)
         if (s.at[i] < ' ' && (s.at[i] < '\t' || s.at[i] > '\r')) return false;
     return true;

@@ -176,6 +176,21 @@ static void goldens_are_encoded_to_the_same_bytes(void **state)
     assert_true(each_case("tf115-graphs", "graph.pb", encoded_anew, false) >= 45);
 }
 
+/* What is printed of unknown fields alone is text again, though it happens to be a message too. */
+static void text_of_unknown_fields_alone_is_text(void **state)
+{
+    ek_graph *g = load_text("9: 81919\n");
+    void *saved;
+    size_t size;
+
+    EK_UNUSED(state);
+    assert_int_equal(ek_graph_save_bytes(g, false, &saved, &size, NULL), EK_OK);
+    assert_int_equal(size, 4);
+    assert_memory_equal(saved, "\x48\xff\xff\x04", 4);
+    ek_free(saved);
+    ek_graph_destroy(g);
+}
+
 static void unknown_fields_alone_may_look_like_text(void **state)
 {
     static const char bytes[] = "J\x0bnode { ... ";
@@ -557,7 +572,8 @@ int main(void)
         cmocka_unit_test(frozen_graphs_keep_their_bytes), cmocka_unit_test(text_is_kept),
         cmocka_unit_test(every_kind_of_attribute),
         cmocka_unit_test(unknown_fields_survive_wherever_they_stand),
-        cmocka_unit_test(unknown_fields_alone_may_look_like_text), cmocka_unit_test(refused_in_tensorflows_words),
+        cmocka_unit_test(unknown_fields_alone_may_look_like_text),
+        cmocka_unit_test(text_of_unknown_fields_alone_is_text), cmocka_unit_test(refused_in_tensorflows_words),
         cmocka_unit_test(hostile_files_are_refused), cmocka_unit_test(other_files_are_named), cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(nodes_in_any_order), cmocka_unit_test(ops_without_a_definition_come_along),
         cmocka_unit_test(loops_are_no_cycles), cmocka_unit_test(attributes_that_a_definition_lacks_are_kept),
