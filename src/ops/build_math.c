@@ -17,7 +17,7 @@
     X(sin, Sin) X(sinh, Sinh) X(softplus, Softplus) X(softsign, Softsign) X(sqrt, Sqrt) X(square, Square) X(tan, Tan)  \
     X(tanh, Tanh)
 #define BINARY_FUNCTIONS(X)                                                                                           \
-    X(add, Add) X(atan2, Atan2) X(div_no_nan, DivNoNan) X(equal, Equal) X(floor_mod, FloorMod) X(greater, Greater)     \
+    X(add, Add) X(atan2, Atan2) X(equal, Equal) X(floor_mod, FloorMod) X(greater, Greater)     \
     X(greater_equal, GreaterEqual) X(less, Less) X(less_equal, LessEqual) X(logical_and, LogicalAnd)                   \
     X(logical_or, LogicalOr) X(maximum, Maximum) X(minimum, Minimum) X(multiply, Mul) X(not_equal, NotEqual)           \
     X(pow, Pow) X(real_div, RealDiv) X(squared_difference, SquaredDifference) X(subtract, Sub)                         \
@@ -164,6 +164,23 @@ DEFINE_OPERATOR(divide, "truediv", finish_true_div)
 DEFINE_OPERATOR(floor_over, "floordiv", finish_floor_div)
 DEFINE_OPERATOR(modulo, "mod", finish_floor_mod)
 DEFINE_OPERATOR(power, "pow", finish_pow)
+
+/* No operator, yet a function with a scope of its own: what it reads and makes constant is inside. */
+ek_tensor ek_div_no_nan_with(const ek_binary_options *o, ek_where where)
+{
+    const ek_operand pair[] = { o->x, o->y };
+    ek_graph *const g = ek__operand_graph(pair, 2);
+    ek_tensor in[2], out;
+    ek_scope scope;
+
+    if (g == NULL) return ek__dead(NULL);
+    scope = ek_name_scope_push(g, o->name != NULL ? o->name : "div_no_nan", where);
+    in[0] = ek__operand_tensor(g, &o->x, EK_DTYPE_NONE, "x", where);
+    in[1] = ek__operand_tensor(g, &o->y, ek_dtype_base(ek_tensor_dtype(in[0])), "y", where);
+    out = build2(g, "DivNoNan", ek_name_scope(g), in, where);
+    ek_scope_pop(&scope);
+    return out;
+}
 
 /* ---- more than operands ---------------------------------------------------------------------------------------- */
 
