@@ -31,7 +31,7 @@ target_compile_options(ek_standalone PRIVATE -Werror)
 if(NOT EK_SANITIZE AND NOT EK_FUZZ)
   add_test(NAME house.install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_CURRENT_LIST_DIR}/install
     -DWORK=${CMAKE_BINARY_DIR}/install-test -DCC=${CMAKE_C_COMPILER} -DCXX=${CMAKE_CXX_COMPILER}
-    -P ${CMAKE_CURRENT_LIST_DIR}/install/install_test.cmake)
+    -DREADME=${CMAKE_SOURCE_DIR}/README.md -P ${CMAKE_CURRENT_LIST_DIR}/install/install_test.cmake)
 endif()
 
 # The C++ face, as a user compiles it.

@@ -1,5 +1,5 @@
 # Installs into a folder of its own and builds the programs here against it, by find_package and by pkg-config, in C and
-# C++17, shared and static:  cmake -DBUILD=... -DSOURCE=... -DWORK=... -DCC=... -DCXX=... -P install_test.cmake
+# C++17, shared and static:  cmake -DBUILD=... -DSOURCE=... -DWORK=... -DCC=... -DCXX=... -DREADME=... -P install_test.cmake
 function(must)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE rc OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT rc EQUAL 0)
@@ -34,4 +34,20 @@ foreach(mode "" --static)
   must(${WORK}/c${mode})
   must(${WORK}/cxx${mode})
 endforeach()
+
+# The program that opens the README, as it stands there.
+file(READ ${README} readme)
+string(FIND "${readme}" "```c\n" from)
+string(SUBSTRING "${readme}" ${from} -1 readme)
+string(SUBSTRING "${readme}" 5 -1 readme)
+string(FIND "${readme}" "```" to)
+string(SUBSTRING "${readme}" 0 ${to} readme)
+file(WRITE ${WORK}/readme.c "${readme}")
+must(pkg-config --cflags --libs evenkeel)
+separate_arguments(flags UNIX_COMMAND "${out}")
+must(${CC} ${WORK}/readme.c -o ${WORK}/readme ${flags} -Wl,-rpath,${libdir})
+must(${WORK}/readme)
+if(NOT out STREQUAL "[[-1.2247357]\n [ 0.       ]\n [ 1.2247357]]\n")
+  message(FATAL_ERROR "the README's program prints:\n${out}")
+endif()
 file(REMOVE_RECURSE ${WORK})

@@ -58,6 +58,8 @@ static void sessions_share_a_store(void **state)
     ek_session *alone = ek_session_create(serve);
     ek_array *zero = f32(EK_SHAPE(2), NULL), *got = NULL;
 
+    assert_ptr_equal(ek_session_store(a), store);
+    assert_ptr_not_equal(ek_session_store(alone), store);
     ek_store_unref(store); /* the sessions hold it */
     EK_DIE(ek_graph_status(train, NULL));
     EK_DIE(ek_graph_status(serve, NULL));
