@@ -117,7 +117,8 @@ static ek_plan_host host_of(ek_session *s)
                            .fuse = s->fuse,
                            .fold = s->fold,
                            .inplace = s->inplace,
-                           .reuse = s->reuse };
+                           .reuse = s->reuse,
+                           .deterministic = s->deterministic };
 }
 
 bool ek__plan_is_valid(const ek_session *s, ek_plan *p)
