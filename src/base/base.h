@@ -67,7 +67,7 @@ bool ek__grow(void **array, int64_t *cap, int64_t need, size_t size);
 /* Memory that goes all at once. Under AddressSanitizer gaps are poisoned. */
 typedef struct ek_arena {
     struct ek_arena_block *head;
-    size_t block_size; /* 0: 64 KiB */
+    size_t block_size; /* 0: 64 KiB at first, then twice the one before, up to 1 MiB */
     struct ek_arena_deferred *deferred;
 } ek_arena;
 void *ek__arena_alloc(ek_arena *a, size_t size, size_t align); /* not cleared; NULL without memory */

@@ -1,6 +1,7 @@
 /* base/memory.c - blocks from the process's allocator, growing arrays, arenas. */
 #include "base/base.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -40,8 +41,11 @@ static void default_release(void *ctx, void *block)
 static const ek_allocator default_allocator = { default_alloc, default_release, NULL };
 static ek_allocator allocator = { default_alloc, default_release, NULL };
 
+static void release_spares(void);
+
 void ek_set_allocator(const ek_allocator *a)
 {
+    release_spares();
     allocator = a != NULL ? *a : default_allocator;
 }
 
@@ -100,18 +104,97 @@ static char *block_bytes(struct ek_arena_block *b)
     return (char *)b + ALIGN;
 }
 
+/* ---- spare blocks ------------------------------------------------------------------- */
+
+/* Blocks of arenas that are gone wait for the next ones: planning wants megabytes for a moment, and fresh pages from
+ * the system cost as much as half the planning. malloc's only: whoever brings an allocator sees each block come and go. Not
+ * under AddressSanitizer, which shall see what is used after its end. */
+#ifdef POISONS
+enum { SPARES = 0 };
+static _Atomic(struct ek_arena_block *) spare[1];
+#else
+enum { SPARES = 16 };
+static _Atomic(struct ek_arena_block *) spare[SPARES];
+#endif
+enum { SPARE_LEAST = 64 * 1024, SPARE_ALL = 8 * 1024 * 1024 };
+static _Atomic size_t spare_bytes;
+
+/* A spare block of at least `size` bytes and not much more, or NULL. */
+static struct ek_arena_block *take_spare(size_t size)
+{
+    for (int i = 0; i < SPARES && size >= SPARE_LEAST; i++) {
+        struct ek_arena_block *none = NULL, *b;
+
+        if (atomic_load_explicit(&spare[i], memory_order_relaxed) == NULL) continue;
+        b = atomic_exchange(&spare[i], NULL);
+        if (b == NULL) continue;
+        if (b->size >= size && b->size / 2 <= size) {
+            atomic_fetch_sub(&spare_bytes, b->size);
+            return b;
+        }
+        if (atomic_compare_exchange_strong(&spare[i], &none, b)) continue;
+        atomic_fetch_sub(&spare_bytes, b->size); /* somebody put another there */
+        ek__free(b);
+    }
+    return NULL;
+}
+
+static void give_spare(struct ek_arena_block *b)
+{
+    const size_t size = b->size;
+
+    if (size >= SPARE_LEAST && size <= SPARE_ALL && allocator.alloc == default_alloc) {
+        if (atomic_fetch_add(&spare_bytes, size) + size <= SPARE_ALL)
+            for (int i = 0; i < SPARES; i++) {
+                struct ek_arena_block *none = NULL;
+
+                if (atomic_compare_exchange_strong(&spare[i], &none, b)) return;
+            }
+        atomic_fetch_sub(&spare_bytes, size);
+    }
+    ek__free(b);
+}
+
+static void release_spares(void)
+{
+    for (int i = 0; i < SPARES; i++) {
+        struct ek_arena_block *b = atomic_exchange(&spare[i], NULL);
+
+        if (b == NULL) continue;
+        atomic_fetch_sub(&spare_bytes, b->size);
+        ek__free(b);
+    }
+}
+
+/* ---- pieces ------------------------------------------------------------------------- */
+
+/* Each usual block is twice the one before, up to a megabyte, where the arena leaves it open. */
+static size_t usual_size(const ek_arena *a)
+{
+    const size_t least = 64 * 1024, most = 1024 * 1024;
+
+    if (a->block_size != 0) return a->block_size;
+    if (a->head == NULL || a->head->size < least) return least;
+    return a->head->size < most / 2 ? 2 * a->head->size : most;
+}
+
 /* A block of its own for what would fill much of one, behind the head, which stays in use. */
 static struct ek_arena_block *add_block(ek_arena *a, size_t size)
 {
-    const size_t usual = a->block_size != 0 ? a->block_size : 64 * 1024;
+    const size_t usual = usual_size(a);
     const bool own = size > usual / 4;
     const size_t bytes = own ? size : usual;
     struct ek_arena_block *b;
 
-    if (bytes > PTRDIFF_MAX - 2 * ALIGN || (b = ek__alloc(bytes + ALIGN)) == NULL) return NULL;
-    b->size = bytes;
+    if (bytes > PTRDIFF_MAX - 2 * ALIGN) return NULL;
+    b = take_spare(bytes);
+    if (b == NULL) {
+        b = ek__alloc(bytes + ALIGN);
+        if (b == NULL) return NULL;
+        b->size = bytes;
+    }
     b->used = 0;
-    POISON(block_bytes(b), bytes);
+    POISON(block_bytes(b), b->size);
     if (own && a->head != NULL) {
         b->next = a->head->next;
         a->head->next = b;
@@ -214,6 +297,6 @@ void ek__arena_fini(ek_arena *a)
 
         a->head = b->next;
         UNPOISON(block_bytes(b), b->size);
-        ek__free(b);
+        give_spare(b);
     }
 }

@@ -62,6 +62,25 @@ static ek_status chain_run(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
+/* All elements fit a tile: once through the links, from the beginning of everything. */
+static ek_status tile_run(const ek_run_args *a, int64_t chunk)
+{
+    const chain *c = a->state;
+    const int64_t n = c->count;
+    _Alignas(64) char tiles[TILE_BYTES];
+    char *address[MAX_ADDRESSES];
+
+    EK_UNUSED(chunk);
+    list_addresses(c, a, tiles, address);
+    for (const compiled_link *l = c->link, *end = l + c->n_links; l < end; l++) {
+        const void *in[EK_LINK_MAX_IN] = { address[l->in[0].at], address[l->in[1].at] };
+
+        for (int32_t i = 2; i < l->n_in; i++) in[i] = address[l->in[i].at];
+        l->fn(n, in, l->step, address[l->out.at], l->state);
+    }
+    return EK_OK;
+}
+
 /* One link: no tiles. */
 static ek_status link_run(const ek_run_args *a, int64_t chunk)
 {
@@ -144,6 +163,16 @@ static void compile_links(const ek_lowered *op, const int32_t *tile, chain *c)
     }
 }
 
+/* No larger than they need to be, and an odd number of cache lines: tiles whole pages apart would be in each other's
+ * way, for a processor compares addresses of loads with those of stores before them within a page only. */
+static size_t tile_bytes(int32_t n_tiles, size_t count, size_t widest)
+{
+    const size_t lines = TILE_BYTES / 64 / (size_t)(n_tiles > 0 ? n_tiles : 1);
+
+    if (count <= TILE_BYTES / widest && (count * widest + 63) / 64 <= lines) return (count * widest + 63) / 64 * 64;
+    return ((lines - 1) | 1) * 64;
+}
+
 ek_status ek__chain_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     const int32_t n = op->n_links;
@@ -162,12 +191,15 @@ ek_status ek__chain_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
     c->n_out = op->n_out;
     c->n_tiles = n_tiles;
     EK_ASSERT(c->n_in + c->n_out + c->n_tiles <= MAX_ADDRESSES);
-    c->tile_bytes = n_tiles > 0 ? TILE_BYTES / (size_t)n_tiles / 64 * 64 : TILE_BYTES;
+    c->tile_bytes = tile_bytes(n_tiles, (size_t)op->count, widest);
     c->tile = (int64_t)(c->tile_bytes / widest);
     compile_links(op, scratch + n, c);
     step->state = c;
     step->n_phases = 1;
     step->phase[0].chunks = (op->count + CHUNK - 1) / CHUNK;
-    step->phase[0].run = n > 1 ? chain_run : step->phase[0].chunks == 1 ? whole_link_run : link_run;
+    if (n == 1)
+        step->phase[0].run = step->phase[0].chunks == 1 ? whole_link_run : link_run;
+    else
+        step->phase[0].run = op->count <= c->tile ? tile_run : chain_run;
     return EK_OK;
 }

@@ -268,6 +268,30 @@ static void json_has_its_commas_and_escapes(void **state)
     ek__buf_fini(&out);
 }
 
+/* Large blocks that an arena leaves may serve the next one, but never cross from one allocator to another. */
+static void blocks_of_arenas_go_back_to_their_allocator(void **state)
+{
+    ek_test_allocator t;
+    ek_arena arena = { 0 };
+
+    EK_UNUSED(state);
+    for (int round = 0; round < 3; round++) {
+        for (size_t size = 1 << 10; size <= 4 << 20; size *= 2) {
+            unsigned char *p = ek__arena_alloc(&arena, size, 64);
+
+            assert_non_null(p);
+            memset(p, round, size);
+        }
+        ek__arena_fini(&arena);
+        ek_test_allocator_install(&t, 0);
+        for (size_t size = 1 << 16; size <= 1 << 20; size *= 2) assert_non_null(ek__arena_alloc(&arena, size, 64));
+        assert_true(t.live >= 5);
+        ek__arena_fini(&arena);
+        assert_int_equal(t.live, 0);
+        ek_test_allocator_remove();
+    }
+}
+
 /* Everything above that allocates, with allocation k refused: no crash, nothing kept. */
 static void without_memory_everything_says_so(void **state)
 {
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test(numbers_have_their_shortest_digits),
         cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(json_has_its_commas_and_escapes),
+        cmocka_unit_test(blocks_of_arenas_go_back_to_their_allocator),
         cmocka_unit_test(without_memory_everything_says_so),
     };
 

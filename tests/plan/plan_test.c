@@ -51,6 +51,37 @@ static void a_chain_is_one_step_and_little_memory(void **state)
     ek_graph_destroy(g);
 }
 
+/* sqrt(x*x + |x|) - x*|x| in some ways, so that several results wait in tiles, at lengths around those of a tile. */
+static void a_chain_of_any_length_has_the_bits_of_its_ops(void **state)
+{
+    static const int64_t length[] = { 1, 7, 16, 17, 255, 341, 342, 1023, 1024, 1025, 1365, 4096, 4097, 65536, 65553, 200001 };
+
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1));
+    const ek_tensor a = unary(g, "Abs", "a", x), q = binary(g, "Mul", "q", x, x), sum = binary(g, "AddV2", "s", q, a);
+    const ek_tensor root = unary(g, "Sqrt", "r", sum), p = binary(g, "Mul", "p", x, a);
+    const ek_tensor y = binary(g, "Sub", "y", binary(g, "AddV2", "t", root, q), binary(g, "AddV2", "u", p, a));
+    ek_session *fused = ek_session_create(g, .threads = 1, .fuse = EK_YES);
+    ek_session *single = ek_session_create(g, .threads = 1, .fuse = EK_NO);
+
+    EK_DIE(ek_graph_status(g, NULL));
+    for (int i = 0; i < COUNT(length); i++) {
+        ek_array *v = f32(EK_SHAPE(length[i]), NULL), *got = NULL, *want = NULL;
+
+        for (int64_t k = 0; k < length[i]; k++) ek_array_f32(v)[k] = (float)(k % 1001) * 0.37f - 150;
+        EK_DIE(ek_run(fused, .feed = { { x, v } }, .fetch = { { y, &got } }));
+        EK_DIE(ek_run(single, .feed = { { x, v } }, .fetch = { { y, &want } }));
+        assert_memory_equal(ek_array_cdata(got), ek_array_cdata(want), sizeof(float) * (size_t)length[i]);
+        ek_array_unref(v);
+        ek_array_unref(got);
+        ek_array_unref(want);
+    }
+    ek_session_destroy(fused);
+    ek_session_destroy(single);
+    ek_graph_destroy(g);
+}
+
 static void what_follows_from_constants_is_not_run(void **state)
 {
     (void)state;
@@ -245,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_is_one_step_and_little_memory),
+        cmocka_unit_test(a_chain_of_any_length_has_the_bits_of_its_ops),
         cmocka_unit_test(what_follows_from_constants_is_not_run),
         cmocka_unit_test(only_the_branch_taken_is_planned),
         cmocka_unit_test(files_may_hold_nodes_in_any_order),
