@@ -1,0 +1,73 @@
+/* fuzz/fuzz_meta_graph.c - MetaGraphDefs, binary or text, and the question what a file is: opened, their collections asked
+ * for, their graphs loaded; or refused with a sentence. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "formats/graph_io.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
+static void *small_alloc(void *ctx, size_t size, size_t align)
+{
+    (void)ctx;
+    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
+}
+
+static void release(void *ctx, void *block)
+{
+    (void)ctx;
+    free(block);
+}
+
+static void must(bool holds)
+{
+    if (!holds) abort();
+}
+
+static bool inside(ek_span part, ek_span whole)
+{
+    return part.at >= whole.at && part.size <= whole.size && part.at - whole.at <= (ptrdiff_t)(whole.size - part.size);
+}
+
+static void open_file(const char *path)
+{
+    static const char *const keys[] = { "trainable_variables", "update_ops", "", "k" };
+    ek_error err = { .code = EK_OK };
+    ek_meta_graph meta;
+    ek_graph *g = NULL;
+    ek_span found;
+
+    if (ek__meta_graph_open(path, &meta, &err) != EK_OK) {
+        must(err.code != EK_OK && err.text[0] != '\0' && meta.source == NULL);
+        return;
+    }
+    must(inside(meta.graph_def, meta.whole));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (ek__meta_graph_collection(&meta, keys[i], &found)) must(inside(found, meta.whole));
+    if (ek__graph_import(meta.source, meta.graph_def, &g, &err) != EK_OK) must(err.text[0] != '\0' && g == NULL);
+    ek__meta_graph_close(&meta);
+    ek_graph_destroy(g); /* later than the file: it keeps what it points into */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const ek_allocator small = { small_alloc, release, NULL };
+    const int file = memfd_create("meta_graph", MFD_CLOEXEC);
+    ek_error err = { .code = EK_OK };
+    ek_file_kind kind;
+    char path[64];
+
+    if (file < 0) return 0;
+    must(size == 0 || write(file, data, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    ek_set_allocator(&small);
+    if (ek__file_kind(path, &kind, &err) == EK_OK) must(ek__file_kind_name(kind)[0] != '\0');
+    open_file(path);
+    ek_set_allocator(NULL);
+    close(file);
+    return 0;
+}
