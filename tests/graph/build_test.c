@@ -184,7 +184,7 @@ static void types_shapes_and_lists_that_cannot_be_are_refused(void **state)
                                    { .name = "shape", .kind = EK_A_SHAPE, .u.shape = bad[i].shape } };
         ek_op_build(g, "Placeholder", .attributes = a, .n_attributes = 2);
         ASSERT_FAILS(g, INVALID_ARGUMENT, bad[i].text);
-        ek_graph_destroy(g);
+        toy_end(g);
     }
     ek_graph *g = toy_begin();
     assert_int_equal(ek_get_collection(g, NULL).count, 0);
@@ -193,7 +193,7 @@ static void types_shapes_and_lists_that_cannot_be_are_refused(void **state)
     assert_int_equal(ek_graph_status(g, NULL), EK_OK);
     ek_op_build(g, "Pack", .n_inputs = 2);
     ASSERT_FAILS(g, INVALID_ARGUMENT, "a list of the Op 'Pack' has a count and is NULL");
-    ek_graph_destroy(g);
+    toy_end(g);
 }
 
 static void a_tensor_of_another_graph_is_refused(void **state)
