@@ -105,8 +105,9 @@ static void check_gradients(const look *l, const json *want, const ek_site *got,
             const ek_site_gradient *g = &got->gradient[k];
 
             if (meant(l, json_string(w, "dy")) != found_tensor(l, g->dy)) continue;
-            found = agree(l, w, "dx", g->dx, name) & agree(l, w, "dgamma", g->dgamma, name) &
-                    agree(l, w, "dbeta", g->dbeta, name);
+            const bool dx = agree(l, w, "dx", g->dx, name), dgamma = agree(l, w, "dgamma", g->dgamma, name),
+                       dbeta = agree(l, w, "dbeta", g->dbeta, name); /* each says where it differs */
+            found = dx && dgamma && dbeta;
         }
         t->gradients_found += found;
         if (!found && getenv("EK_TEST_VERBOSE") != NULL)
