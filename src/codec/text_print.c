@@ -103,9 +103,21 @@ static void print_enum(ek_buf *out, const ProtobufCEnumDescriptor *type, int32_t
     else ek__buf_printf(out, "%d", (int)value);
 }
 
+/* What a field holds of its bits: numbers of 32 bits lose the upper half that a file may give them. */
+static uint64_t narrowed(const field *d, uint64_t bits)
+{
+    switch (d->type) {
+    case PROTOBUF_C_TYPE_ENUM:
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32: return (uint32_t)bits;
+    default: return bits;
+    }
+}
+
 /* A number from its bits. */
 static void print_number(ek_buf *out, const field *d, uint64_t bits)
 {
+    bits = narrowed(d, bits);
     switch (d->type) {
     case PROTOBUF_C_TYPE_FLOAT: print_float(out, ek__wire_float(bits)); break;
     case PROTOBUF_C_TYPE_DOUBLE: print_double(out, ek__wire_double(bits)); break;
@@ -266,7 +278,7 @@ static bool is_default(const field *d, const ek_wire_field *f)
 {
     if (d->label == PROTOBUF_C_LABEL_REPEATED || (d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) return false;
     if (d->type == PROTOBUF_C_TYPE_MESSAGE) return false;
-    return f->value == 0 && f->bytes.size == 0;
+    return narrowed(d, f->value) == 0 && f->bytes.size == 0;
 }
 
 static ek_status print_entries(const printer *p, const ek_proto *type, const entry *list, int64_t count, int indent, int depth)
