@@ -47,6 +47,21 @@ static void member(ek_json *j, const char *key, const char *value)
     ek__json_str(j, value);
 }
 
+/* {"sum": [terms]} where dx is a sum that others add to; no key where it is not. */
+static void json_own_terms(ek_json *j, const ek_graph *g, const ek_site_gradient *way)
+{
+    char name[NAME_SIZE];
+
+    if (way->n_own == 0) return;
+    ek__json_key(j, "own_terms");
+    ek__json_open(j, '{');
+    ek__json_key(j, tensor_name(g, way->dx, name));
+    ek__json_open(j, '[');
+    for (int i = 0; i < way->n_own; i++) ek__json_str(j, tensor_name(g, way->own[i], name));
+    ek__json_close(j, ']');
+    ek__json_close(j, '}');
+}
+
 static void json_gradient(ek_json *j, const ek_graph *g, const ek_site_gradient *way)
 {
     char name[NAME_SIZE];
@@ -56,10 +71,7 @@ static void json_gradient(ek_json *j, const ek_graph *g, const ek_site_gradient 
     member(j, "dx", tensor_name(g, way->dx, name));
     member(j, "dgamma", tensor_name(g, way->dgamma, name));
     member(j, "dbeta", tensor_name(g, way->dbeta, name));
-    ek__json_key(j, "own_terms");
-    ek__json_open(j, '[');
-    for (int i = 0; i < way->n_own; i++) ek__json_str(j, tensor_name(g, way->own[i], name));
-    ek__json_close(j, ']');
+    json_own_terms(j, g, way);
     ek__json_key(j, "nodes");
     ek__json_int(j, way->n_covers);
     ek__json_close(j, '}');

@@ -3,6 +3,8 @@
  */
 #include "sites/search.h"
 
+#include <math.h>
+
 enum { MOST_HYPOTHESES = 64, MOST_ALIVE = 60, MOST_ANCESTORS = 8, DEPTH_OF_ANCESTORS = 10, LENGTH_OF_CHAIN = 4 };
 
 typedef struct hypothesis {
@@ -171,6 +173,23 @@ static int hypotheses(ek_search *q, int32_t inner, hypothesis *out)
 
 /* ---- what a root says of x ---------------------------------------------------------------------- */
 
+/* The number of the graph that an epsilon was computed to be, but for what sums of float32 constants leave. */
+static double as_written(const ek_env *e, double epsilon)
+{
+    double best = epsilon, least = fmin(5e-7, 0.01 * epsilon);
+
+    for (int64_t i = 0; i < e->n_seen; i++) {
+        const ek_poly *p = e->memo[e->seen[i]];
+        const bool number = p != NULL && ek__poly_pure(p) && p->n == 1 && p->t[0].c.axes == 0 && p->deps.n == 0 &&
+                            !p->deps.more && !p->deps.sum_x && !p->deps.sum_d;
+
+        if (!number || fabs(p->t[0].c.at[0] - epsilon) > least) continue;
+        best = p->t[0].c.at[0];
+        least = fabs(best - epsilon);
+    }
+    return best;
+}
+
 /* Training: the argument is the variance of x and a constant. */
 static bool is_batch_variance(trial *t)
 {
@@ -183,7 +202,7 @@ static bool is_batch_variance(trial *t)
     if (!ek__env_moments(t->e, &mean, &variance)) return false;
     c = ek__coef_combine(&t->e->pool, ek__env_lay(t->e, p), '-', variance);
     if (c.at == NULL || !ek__coef_is_constant(c, 5e-7) || c.at[0] < -1e-12) return false;
-    t->epsilon = c.at[0];
+    t->epsilon = as_written(t->e, c.at[0]);
     t->inverse = ek__coef_map(&t->e->pool,
                               ek__coef_combine(&t->e->pool, variance, '+', ek__coef_scalar(&t->e->pool, t->epsilon)),
                               ek__inverse_root, 0);
@@ -205,7 +224,7 @@ static bool is_stored_variance(trial *t)
     if (ek__coef_size(a) != ek__coef_size(b)) return false;
     a = ek__coef_combine(&t->e->pool, (ek_coef){b.axes, a.at}, '-', b);
     if (a.at == NULL || !ek__coef_is_constant(a, 1e-9) || a.at[0] < -1e-12) return false;
-    t->epsilon = a.at[0];
+    t->epsilon = as_written(t->e, a.at[0]);
     t->variance = p->deps.at[0];
     return true;
 }
