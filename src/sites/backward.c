@@ -16,8 +16,10 @@ typedef struct guess {
     int32_t dy, dx, dgamma, dbeta;
     bool stopped, before_gamma, partial; /* partial: dx is a sum of which only some terms are ours */
     int score;
-    int32_t *inner; /* everything that comes from dy, ascending; ek__alloc */
+    int links;      /* how many of `inner` read what only this site's forward half computes */
+    int32_t *inner; /* everything that comes from dy, in topological order; ek__alloc */
     int n_inner;
+    int64_t next_of_dy, next_of_site; /* 1 + the next of the same dy; 1 + the next accepted one of the same site; 0 */
 } guess;
 
 typedef struct guesses {
@@ -69,17 +71,16 @@ static bool fits(const candidates *c, int32_t t)
 }
 
 /* Large partners of what comes from a root of the same value, in or out of the forward half. */
-static void beside_anchors(ek_search *q, candidates *c)
+static void beside_anchors(ek_search *q, const int32_t *anchor_of, candidates *c)
 {
     int32_t chain[STEPS_TO_DY + 2];
 
-    for (int64_t i = 0; i < q->n_anchors; i++) {
-        const ek_anchor *a = &q->anchor[i];
+    for (int64_t i = anchor_of[c->f->train ? c->f->x : c->f->variance]; i > 0; i = q->anchor[i - 1].next) {
+        const ek_anchor *a = &q->anchor[i - 1];
         const double off = a->epsilon - c->f->epsilon;
         const bool own = a->tensor == c->f->anchor;
 
         if (a->train != c->f->train || off > 1e-9 || off < -1e-9) continue;
-        if (a->train ? a->x != c->f->x : a->variance != c->f->variance) continue;
         ek__spread(q, a->tensor);
         for (int k = 0; k < q->n_entries; k++) {
             const ek_entry *e = &q->entry[k];
@@ -349,14 +350,14 @@ static ek_status try_dy(ek_search *q, int64_t site, int32_t dy, bool before_gamm
     return EK_OK;
 }
 
-static ek_status try_site(ek_search *q, int64_t site, guesses *out)
+static ek_status try_site(ek_search *q, int64_t site, const int32_t *anchor_of, guesses *out)
 {
     const ek_found *f = &q->found[site];
     candidates c = {.s = q->s, .f = f};
     const bool parameters = f->gamma >= 0 || f->beta >= 0;
 
     if (reduced_axes(q->s, f) == 0) return EK_OK;
-    beside_anchors(q, &c);
+    beside_anchors(q, anchor_of, &c);
     beside_affine(q, &c);
     for (int i = 0; i < c.n; i++) {
         bool whole;
@@ -385,20 +386,43 @@ static bool has(const guess *g, int32_t t)
     return false;
 }
 
-/* Whether a better hypothesis speaks against it, or another site's forward half is what looked like a gradient. */
-static bool is_refuted(const ek_search *q, const guesses *all, int64_t at, const uint8_t *accepted,
-                       const uint8_t *taken)
+/* What choosing among guesses needs: per tensor, 1 + a guess from that dy, and what is a result already; per site, 1 + an
+ * accepted guess. */
+typedef struct choice {
+    ek_search *q;
+    guesses *all;
+    int32_t *from_dy, *accepted;
+    uint8_t *taken;
+} choice;
+
+/* Whether another site of the same x, whose own nodes it reads, has this dy. */
+static bool is_of_another(const choice *c, const guess *g)
 {
-    const guess *g = &all->at[at];
+    const int32_t x = c->q->found[g->site].x;
+
+    for (int64_t i = g->links > 0 ? 0 : c->from_dy[g->dy]; i > 0; i = c->all->at[i - 1].next_of_dy) {
+        const guess *other = &c->all->at[i - 1];
+
+        if (other->site != g->site && other->links > 0 && c->q->found[other->site].x == x) return true;
+    }
+    return false;
+}
+
+/* Whether a better hypothesis speaks against it, or another site's forward half is what looked like a gradient. */
+static bool is_refuted(const choice *c, const guess *g)
+{
+    const ek_search *q = c->q;
 
     if (!q->found[g->site].train && g->dgamma < 0 && g->dbeta < 0) return true;
-    if ((g->dx >= 0 && taken[g->dx]) || (g->dgamma >= 0 && taken[g->dgamma]) || (g->dbeta >= 0 && taken[g->dbeta]))
+    if ((g->dx >= 0 && !g->partial && c->taken[g->dx]) || (g->dgamma >= 0 && c->taken[g->dgamma]) ||
+        (g->dbeta >= 0 && c->taken[g->dbeta]))
         return true;
-    for (int64_t i = 0; g->dx >= 0 && i < q->n_found; i++)
-        if (q->found[i].x == g->dy && covered(&q->found[i], q->s->node_of[g->dx])) return true;
-    for (int64_t i = 0; i < at; i++)
-        if (accepted[i] && all->at[i].site == g->site && has(&all->at[i], g->dy)) return true;
-    return false;
+    for (int64_t i = g->dx >= 0 ? q->by_x[g->dy] : 0; i > 0; i = q->found[i - 1].next)
+        if (covered(&q->found[i - 1], q->s->node_of[g->dx])) return true;
+    for (int64_t i = q->by_x[q->found[g->site].x]; i > 0; i = q->found[i - 1].next)
+        for (int64_t k = c->accepted[i - 1]; k > 0; k = c->all->at[k - 1].next_of_site)
+            if (has(&c->all->at[k - 1], g->dy)) return true;
+    return is_of_another(c, g);
 }
 
 /* The terms of a sum that are ours, found once more. */
@@ -415,7 +439,8 @@ static ek_status own_terms(ek_search *q, const guess *g, int32_t *term, int *n)
     return q->env.pool.failed ? ek__search_no_memory(q) : EK_OK;
 }
 
-static ek_status accept(ek_search *q, const guess *g)
+/* Adds the way back to its site, unless a term of its dx is another's already. */
+static ek_status accept(ek_search *q, const guess *g, uint8_t *taken, bool *accepted)
 {
     ek_found *f = &q->found[g->site];
     const int most = g->partial ? ek__scene_node(q->s, g->dx)->n_in : 1;
@@ -433,10 +458,14 @@ static ek_status accept(ek_search *q, const guess *g)
 
     if (from == NULL || own == NULL) return ek__search_no_memory(q);
     if (g->partial) EK_TRY(own_terms(q, g, from, &n));
+    for (int i = 0; i < n; i++)
+        if (taken[from[i]]) return EK_OK;
+    *accepted = true;
     for (int i = 0; i < n; i++) own[i] = ek__scene_edge(q->s, from[i]);
     out.own = own;
     out.n_own = n;
     if (g->dx >= 0 && !g->partial) from[n++] = g->dx;
+    for (int i = 0; i < n; i++) taken[from[i]] = 1;
     if (g->dgamma >= 0) from[n++] = g->dgamma;
     if (g->dbeta >= 0) from[n++] = g->dbeta;
     for (int i = 0; i < EK_COUNT_OF(roles); i++)
@@ -452,36 +481,104 @@ static ek_status accept(ek_search *q, const guess *g)
     return EK_OK;
 }
 
+static ek_status choose_best(choice *c)
+{
+    for (int64_t i = 0; i < c->all->n; i++) {
+        guess *g = &c->all->at[i];
+        bool one = false;
+
+        if (!is_refuted(c, g)) EK_TRY(accept(c->q, g, c->taken, &one));
+        if (!one) continue;
+        g->next_of_site = c->accepted[g->site];
+        c->accepted[g->site] = (int32_t)i + 1;
+        if (g->dgamma >= 0) c->taken[g->dgamma] = 1;
+        if (g->dbeta >= 0) c->taken[g->dbeta] = 1;
+    }
+    return EK_OK;
+}
+
+/* Per node: 1 + the site whose forward half alone has it; 0: none or several. */
+static void find_owners(const ek_search *q, int32_t *owner)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < q->n_found; i++)
+            for (int k = 0; k < q->found[i].n_covers; k++) {
+                int32_t *own = &owner[q->found[i].covers[k]];
+
+                if (pass == 0) *own = *own == 0 || *own == i + 1 ? (int32_t)i + 1 : -1;
+                if (pass == 1 && *own < 0) *own = 0;
+            }
+}
+
+static int count_links(const ek_scene *s, const int32_t *owner, const guess *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < g->n_inner; i++) {
+        const ek_node *node = ek__scene_node(s, g->inner[i]);
+        bool reads = false;
+
+        for (int k = 0; k < node->n_in; k++)
+            reads |= owner[s->node_of[ek__scene_root_in(s, node, k)]] == g->site + 1;
+        n += reads;
+    }
+    return n;
+}
+
 static ek_status choose(ek_search *q, guesses *all)
 {
-    uint8_t *taken = ek__calloc((size_t)q->s->n_tensors + 1, 1), *accepted = ek__calloc((size_t)all->n + 1, 1);
-    ek_status st = taken != NULL && accepted != NULL ? EK_OK : ek__search_no_memory(q);
+    int32_t *owner = ek__calloc((size_t)q->s->n_nodes + 1, sizeof *owner);
+    choice c = {.q = q,
+                .all = all,
+                .from_dy = ek__calloc((size_t)q->s->n_tensors + 1, sizeof(int32_t)),
+                .accepted = ek__calloc((size_t)q->n_found + 1, sizeof(int32_t)),
+                .taken = ek__calloc((size_t)q->s->n_tensors + 1, 1)};
+    ek_status st = EK_OK;
 
-    if (all->n > 0) qsort(all->at, (size_t)all->n, sizeof *all->at, best_first);
+    if (owner == NULL || c.from_dy == NULL || c.accepted == NULL || c.taken == NULL) st = ek__search_no_memory(q);
+    if (st == EK_OK) find_owners(q, owner);
+    if (st == EK_OK && all->n > 0) qsort(all->at, (size_t)all->n, sizeof *all->at, best_first);
     for (int64_t i = 0; st == EK_OK && i < all->n; i++) {
-        const guess *g = &all->at[i];
+        guess *g = &all->at[i];
 
-        if (is_refuted(q, all, i, accepted, taken)) continue;
-        accepted[i] = 1;
-        if (g->dx >= 0) taken[g->dx] = 1;
-        if (g->dgamma >= 0) taken[g->dgamma] = 1;
-        if (g->dbeta >= 0) taken[g->dbeta] = 1;
-        st = accept(q, g);
+        g->links = count_links(q->s, owner, g);
+        g->next_of_dy = c.from_dy[g->dy];
+        c.from_dy[g->dy] = (int32_t)i + 1;
     }
-    ek__free(taken);
-    ek__free(accepted);
+    if (st == EK_OK) st = choose_best(&c);
+    ek__free(owner);
+    ek__free(c.from_dy);
+    ek__free(c.accepted);
+    ek__free(c.taken);
     return st;
+}
+
+/* Per tensor: 1 + the first anchor that has it for its x or stored variance; 0. */
+static int32_t *chain_anchors(ek_search *q)
+{
+    int32_t *first = ek__calloc((size_t)q->s->n_tensors + 1, sizeof *first);
+
+    for (int64_t i = q->n_anchors - 1; first != NULL && i >= 0; i--) {
+        ek_anchor *a = &q->anchor[i];
+        const int32_t key = a->train ? a->x : a->variance;
+
+        a->next = first[key];
+        first[key] = (int32_t)i + 1;
+    }
+    return first;
 }
 
 ek_status ek__find_gradients(ek_search *q)
 {
+    int32_t *anchor_of = chain_anchors(q);
     guesses all = {.n = 0};
-    ek_status st = ek__find_fused_gradients(q);
+    ek_status st = anchor_of != NULL ? ek__find_fused_gradients(q) : ek__search_no_memory(q);
 
     for (int64_t i = 0; st == EK_OK && i < q->n_found; i++)
-        if (!q->found[i].fused && !q->found[i].look_alike) st = try_site(q, i, &all);
+        if (!q->found[i].fused && !q->found[i].look_alike) st = try_site(q, i, anchor_of, &all);
     if (st == EK_OK) st = choose(q, &all);
     for (int64_t i = 0; i < all.n; i++) ek__free(all.at[i].inner);
     ek__free(all.at);
+    ek__free(anchor_of);
     return st;
 }

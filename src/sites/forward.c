@@ -358,6 +358,13 @@ static bool is_foreign(const ek_env *e, int32_t t)
     return false;
 }
 
+/* A stored mean or variance that is taken of data is the statistics of something else. */
+static bool any_is_foreign(const trial *t, const roles *r)
+{
+    return is_foreign(t->e, r->gamma) || is_foreign(t->e, r->beta) || is_foreign(t->e, r->mean) ||
+           is_foreign(t->e, t->variance);
+}
+
 static void push_users(ek_search *q, int32_t t)
 {
     for (int32_t u = q->s->user_first[t]; u < q->s->user_first[t + 1]; u++)
@@ -380,8 +387,7 @@ static void follow(trial *t)
 
         if (p == NULL || ek__poly_coef(p, 1, 0).at == NULL || ek__scene_count(q->s, out) != size) continue;
         alive++;
-        if (is_normalized(t, p, &r) && !is_foreign(t->e, r.gamma) && !is_foreign(t->e, r.beta))
-            t->found[t->n_found++] = (result){out, r, t->e->kept};
+        if (is_normalized(t, p, &r) && !any_is_foreign(t, &r)) t->found[t->n_found++] = (result){out, r, t->e->kept};
         push_users(q, out);
     }
 }
@@ -458,10 +464,12 @@ static ek_status conclude(trial *t)
     int32_t stops[5];
     int n = 0;
 
+    const uint32_t axes = t->train ? t->e->reduced | t->e->ones : ((1u << x->rank) - 1) & ~at.kept;
     know_constants(t, &at);
     ek_found f = {.train = t->train,
                   .x = t->e->x,
                   .y = at.y,
+                  .axes = axes,
                   .gamma = at.r.gamma,
                   .beta = at.r.beta,
                   .mean = at.r.mean,
@@ -470,7 +478,6 @@ static ek_status conclude(trial *t)
                   .rank = x->rank,
                   .epsilon = t->epsilon,
                   .anchor = t->anchor};
-    f.axes = t->train ? t->e->reduced : ((1u << x->rank) - 1) & ~at.kept;
     f.look_alike = ek__is_look_alike(q, &f, parameter_is_whole(t->e, f.gamma) || parameter_is_whole(t->e, f.beta));
     const int32_t all[] = {f.x, f.gamma, f.beta, f.mean, f.variance};
     for (int i = 0; i < EK_COUNT_OF(all); i++)
@@ -484,7 +491,7 @@ static ek_status note_anchor(const trial *t)
     ek_search *q = t->q;
 
     if (!EK_GROW(q->anchor, q->cap_anchors, q->n_anchors + 1)) return ek__search_no_memory(q);
-    q->anchor[q->n_anchors++] = (ek_anchor){t->anchor, t->train, t->train ? t->e->x : -1, t->variance, t->epsilon};
+    q->anchor[q->n_anchors++] = (ek_anchor){t->anchor, t->train, t->train ? t->e->x : -1, t->variance, t->epsilon, 0};
     return EK_OK;
 }
 

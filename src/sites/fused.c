@@ -65,17 +65,6 @@ ek_status ek__find_fused(ek_search *q)
 
 /* ---- the way back ---------------------------------------------------------------------------------- */
 
-/* Whether t is x, perhaps transposed: *by is then the Transpose. */
-static bool is_x(const ek_scene *s, const ek_found *f, int32_t t, const ek_node **by)
-{
-    const ek_node *n = ek__scene_node(s, t);
-
-    *by = NULL;
-    if (t == f->x) return true;
-    if (!ek__is_type(n, "Transpose") || ek__scene_root_in(s, n, 0) != f->x) return false;
-    *by = n;
-    return true;
-}
 
 static ek_status add_gradient(ek_search *q, ek_found *f, const ek_node *n, const ek_node *turned)
 {
@@ -129,22 +118,30 @@ static bool belongs(const ek_scene *s, const ek_found *f, const ek_node *n)
     return f->train ? saved == f->y + 3 && s->node_of[saved] == s->node_of[f->y] : saved == f->mean;
 }
 
+/* The ways back of the sites of one x by one op, which may read it transposed. */
+static ek_status add_to_sites(ek_search *q, const ek_node *n, int32_t x, const ek_node *turned)
+{
+    for (int64_t i = q->by_x[x]; i > 0; i = q->found[i - 1].next) {
+        ek_found *f = &q->found[i - 1];
+
+        if (f->fused && !f->look_alike && belongs(q->s, f, n)) EK_TRY(add_gradient(q, f, n, turned));
+    }
+    return EK_OK;
+}
+
 ek_status ek__find_fused_gradients(ek_search *q)
 {
     const ek_scene *s = q->s;
 
     for (int64_t o = 0; o < s->n_nodes; o++) {
-        const ek_node *n = s->g->node[s->order[o]], *turned;
+        const ek_node *n = s->g->node[s->order[o]];
 
         if (s->dead_node[n->id] || n->n_in < 5 || n->n_out < 3 || !ek__is_one_of(n, backward, EK_COUNT_OF(backward)))
             continue;
-        for (int64_t i = 0; i < q->n_found; i++) {
-            ek_found *f = &q->found[i];
-
-            if (!f->fused || f->look_alike || !is_x(s, f, ek__scene_root_in(s, n, 1), &turned) || !belongs(s, f, n))
-                continue;
-            EK_TRY(add_gradient(q, f, n, turned));
-        }
+        const int32_t x = ek__scene_root_in(s, n, 1);
+        const ek_node *turned = ek__scene_node(s, x);
+        EK_TRY(add_to_sites(q, n, x, NULL));
+        if (ek__is_type(turned, "Transpose")) EK_TRY(add_to_sites(q, n, ek__scene_root_in(s, turned, 0), turned));
     }
     return EK_OK;
 }

@@ -174,6 +174,7 @@ void ek__env_restart(ek_env *e, int32_t x, int32_t d, uint32_t reduced)
     e->x = x;
     e->d = d;
     e->reduced = reduced;
+    e->ones = 0;
     e->reduced_known = reduced != 0;
     e->constants_known = e->kept_known = false;
     e->kept = 0;

@@ -16,6 +16,7 @@ typedef struct ek_env {
     ek_pool pool;
     int32_t x, d;     /* d: -1 if none */
     uint32_t reduced; /* axes of x, of size above 1, that statistics are taken over; 0: not known yet */
+    uint32_t ones;    /* axes of size 1 that the first sum was over as well */
     bool reduced_known;
     bool constants_known; /* a vector of one constant is a number, not a leaf; but those in `keep` */
     int32_t keep[EK_MOST_KEPT];

@@ -109,8 +109,15 @@ static bool feeds_kernel(const ek_scene *s, int32_t y)
     return false;
 }
 
+/* Images one by one: that is how statistics within a sample look where the batch is fixed to one. */
+static bool spares_batch_of_one(const ek_scene *s, const ek_found *f)
+{
+    return f->rank > 2 && ek__scene_sized(s, f->x) && s->shape[f->x].dim[0] == 1 && !(f->axes & 1u);
+}
+
 bool ek__is_look_alike(ek_search *q, const ek_found *f, bool parameters)
 {
+    if (f->train && spares_batch_of_one(q->s, f)) return true;
     if (f->train && !parameters && !over_the_batch(q->s, f->x, f->axes)) return true;
     return !q->s->data[q->s->node_of[f->x]] && feeds_kernel(q->s, f->y);
 }

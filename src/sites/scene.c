@@ -227,6 +227,19 @@ static bool static_shapes(ek_scene *s, const ek_node *n)
     return all;
 }
 
+/* The last resort: where an input's rank is not known, a result of known rank is of made-up sizes like a placeholder. */
+static void make_up_rest(ek_scene *s, const ek_node *n)
+{
+    bool open = false;
+
+    for (int i = 0; i < n->n_in && !open; i++) open = s->shape[ek__scene_in(s, n, i)].rank < 0;
+    for (int k = 0; open && k < n->n_out; k++) {
+        ek_shape *to = &s->shape[s->first[n->id] + k];
+
+        if (to->rank < 0 && !ek_dtype_is_ref(n->out_dtype[k])) *to = made_up(*ek__view_shape(s->view, (ek_edge){n->id, k}));
+    }
+}
+
 /* ---- branches and aliases ---------------------------------------------------------------------------- */
 
 /* The branch that a predicate takes; what nobody knows is assumed. */
@@ -385,6 +398,7 @@ static ek_status visit(ek_scene *s, const ek_node *n, ek_error *err)
         st = shape_by_rule(s, n, in, err);
     else if (!sized)
         ek__shape_undefined(s, n);
+    if (!sized) make_up_rest(s, n);
     resolve(s, n);
     mark_data(s, n);
     if (st != EK_OK || n->n_out == 0 || s->value[s->first[n->id]] != NULL || shape_value(s, n, &st, err)) return st;

@@ -13,6 +13,7 @@ typedef struct ek_anchor {
     bool train;
     int32_t x, variance; /* train: its x; else its stored variance; -1 */
     double epsilon;
+    int64_t next; /* 1 + the next of the same x or variance; 0 */
 } ek_anchor;
 
 /* A site within one scene. Tensors are roots, -1: none. */
@@ -26,7 +27,8 @@ typedef struct ek_found {
     int32_t *covers; /* nodes, ascending */
     int n_covers;
     ek_site_gradient *gradient;
-    int n_gradients, cap_gradients;
+    int n_gradients;
+    int64_t next; /* 1 + the next of the same x; 0 */
 } ek_found;
 
 /* A node where something channel-sized meets something larger. */
@@ -44,6 +46,7 @@ typedef struct ek_search {
     ek_anchor *anchor; /* ek__alloc */
     int64_t n_anchors, cap_anchors;
     int32_t *by_output;               /* per tensor: 1 + place in found; 0 */
+    int32_t *by_x;                    /* per tensor: 1 + the last that was found of this x; 0 */
     int32_t channel[EK_MOST_CHANNEL]; /* of the last ek__spread */
     int n_channel;
     ek_entry entry[EK_MOST_ENTRIES];

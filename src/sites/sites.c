@@ -24,15 +24,18 @@ ek_status ek__search_add(ek_search *q, const ek_found *f)
     if (q->by_output[f->y] != 0) return EK_OK;
     if (!EK_GROW(q->found, q->cap_found, q->n_found + 1)) return ek__search_no_memory(q);
     q->found[q->n_found++] = *f;
-    q->by_output[f->y] = (int32_t)q->n_found;
+    q->found[q->n_found - 1].next = q->by_x[f->x];
+    q->by_output[f->y] = q->by_x[f->x] = (int32_t)q->n_found;
     return EK_OK;
 }
 
 static ek_status search(ek_search *q)
 {
     q->by_output = ek__calloc((size_t)q->s->n_tensors + 1, sizeof *q->by_output);
+    q->by_x = ek__calloc((size_t)q->s->n_tensors + 1, sizeof *q->by_x);
     q->mark = ek__calloc((size_t)q->s->n_nodes + 1, 1);
-    if (!ek__env_open(&q->env, q->s) || !ek__queue_open(&q->queue, q->s) || q->by_output == NULL || q->mark == NULL)
+    if (!ek__env_open(&q->env, q->s) || !ek__queue_open(&q->queue, q->s) || q->by_output == NULL || q->by_x == NULL ||
+        q->mark == NULL)
         return ek__search_no_memory(q);
     EK_TRY(ek__find_fused(q));
     EK_TRY(ek__find_composed(q));
@@ -46,6 +49,7 @@ static void close_search(ek_search *q)
     ek__free(q->found);
     ek__free(q->anchor);
     ek__free(q->by_output);
+    ek__free(q->by_x);
     ek__free(q->mark);
 }
 

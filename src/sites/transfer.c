@@ -229,6 +229,7 @@ static ek_coef sum_term(ek_env *e, const ek_poly *p, const ek_term *t, uint32_t 
 static const ek_poly *reduce(ek_env *e, const ek_poly *p, uint32_t axes, bool keep, bool mean)
 {
     const uint32_t over = axes & ek__axes_above_one(&p->shape);
+    const bool first = !e->reduced_known;
     ek_shape shape = p->shape, left = {.rank = 0};
     ek_coef total = ek__coef_scalar(&e->pool, 0);
     const ek_poly *out = p;
@@ -255,6 +256,7 @@ static const ek_poly *reduce(ek_env *e, const ek_poly *p, uint32_t axes, bool ke
             if (c.at == NULL) return NULL;
             total = ek__coef_combine(&e->pool, total, '+', c);
         }
+        if (first && e->reduced_known && ek_shape_equal(&p->shape, &e->s->shape[e->x])) e->ones = axes & ~over;
         if (mean) total = ek__coef_combine(&e->pool, total, '/', ek__coef_scalar(&e->pool, n));
         sum = ek__poly_of(&e->pool, &shape, total);
         if (sum == NULL) return NULL;
