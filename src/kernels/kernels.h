@@ -13,6 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How batch norm runs over columns (arrays of w numbers) or over a plane (arrays of one). Loops use what they need.
+ *     y = (x - mean) * a + b, held between 0 and high where `clamp`
+ *     dx = (ga * g + (x - mean) * gc) + gd, g = dy; where `clamp`, g is 0 unless 0 < y <= high */
+typedef struct ek_bn_columns {
+    const float *mean, *a, *b, *ga, *gc, *gd;
+    float high;
+    bool clamp;
+    bool stream; /* results are written past the caches where that can be */
+} ek_bn_columns;
+
 typedef struct ek_kernels {
     const char *level;
 #define EK_KERNEL(name, params) void(*name) params;

@@ -8,7 +8,7 @@
  * vf_min(a, b) is a < b ? a : b and vf_max(a, b) is a > b ? a : b: b where either is NaN.
  * vf_load_part reads n < VF_LANES floats, the other lanes hold `fill`; vf_store_part
  * writes n. Neither touches memory beyond them. Pointers need no alignment, except that
- * vf_stream (a store past the caches) wants the vector's own.
+ * vf_stream (a store past the caches) wants the vector's own; vf_fence() follows the last one.
  */
 #ifndef EK_KERNELS_VEC_H
 #define EK_KERNELS_VEC_H
@@ -32,6 +32,7 @@ static inline __mmask16 vf_first_(int64_t n) { return (__mmask16)((1u << n) - 1u
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 static inline void vf_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
+static inline void vf_fence(void) { _mm_sfence(); }
 static inline vf vf_set(float a) { return _mm512_set1_ps(a); }
 static inline vf vf_load_part(const float *p, int64_t n, float fill)
 {
@@ -80,6 +81,7 @@ static inline __m256i vf_first_(int64_t n)
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
 static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
+static inline void vf_fence(void) { _mm_sfence(); }
 static inline vf vf_set(float a) { return _mm256_set1_ps(a); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); } /* m ? a : b */
 static inline vf vf_load_part(const float *p, int64_t n, float fill)
@@ -123,6 +125,7 @@ typedef double vd;
 static inline vf vf_load(const float *p) { return *p; }
 static inline void vf_store(float *p, vf a) { *p = a; }
 static inline void vf_stream(float *p, vf a) { *p = a; }
+static inline void vf_fence(void) {}
 static inline vf vf_set(float a) { return a; }
 static inline vf vf_load_part(const float *p, int64_t n, float fill) { return n > 0 ? *p : fill; }
 static inline void vf_store_part(float *p, vf a, int64_t n)

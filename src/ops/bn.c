@@ -1,431 +1,344 @@
-/* ops/bn.c - how batch norm is cut into chunks of work.
+/* ops/bn.c - preparing batch norm, and what a channel's sums mean.
  *
- * Channels last: R rows of C numbers are read as fewer rows of L = k * C, k the smallest
- * count that makes L a multiple of 16 and at least 64, so that narrow channels run at full
- * width; what is left over is one short row (`tail` numbers). Statistics are taken in
- * parts, joined in order; the second pass walks the blocks backwards, since what the first
- * one touched last is still in the cache. Channels first: a few channels at a time, all
- * their planes, both passes. The cut follows from the shape alone.
- *
- * Halves are turned into floats first, whole.
+ * A problem of at most EK_BN_CHUNK numbers is one chunk of one phase: no thread is worth waking for it. Larger ones are
+ * cut by their size alone. 16-bit floats are turned into floats first, whole, and so is the gradient that comes in
+ * where an activation's output is at hand. How the array is walked: bn_rows.c (channels last), bn_planes.c, bn_double.c.
  */
 #include "ops/bn.h"
 
 #include <math.h>
 
-#include "kernels/kernels.h"
+#include "base/cpu.h"
+#include "ops/bn_state.h"
+#include "ops/elementwise.h"
 #include "ops/rules.h"
 
-enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART = 65536, PART_ROWS = 256, BLOCK = 32768, PLANE_WIDE = 512 };
+/* ---- what a channel's sums mean ------------------------------------------------------------------------------------ */
 
-/* Numbers per channel for the second pass. y = (x - mean) * a + b; dx = a * dy + (x - mean) * c + d. */
-typedef struct coefficients {
-    float *mean_hi, *mean_lo, *a, *b, *c, *d;
-} coefficients;
+static bool wide(const ek_bn_state *s)
+{
+    return s->spec.dtype == EK_FLOAT64;
+}
 
-typedef struct bn_state {
-    ek_bn_spec spec;
-    bool gradient;
-    int64_t channels, count, total;      /* numbers per channel, of all */
-    /* channels last */
-    int64_t k, width, rows, tail;
-    int64_t part_rows, parts, block_rows, blocks;
-    /* channels first */
-    int64_t images, plane, lanes, plane_rows, plane_tail, group;
-    /* places in the scratch, in bytes */
-    size_t at_sums, at_coefficients, at_x, at_dy;
-} bn_state;
+/* As a number of the type that statistics leave in. A float's sum, difference or product comes out right: double holds
+ * twice its digits. */
+static double rounded(const ek_bn_state *s, double v)
+{
+    return wide(s) ? v : (double)(float)v;
+}
 
-/* ---- what a channel's sums mean ------------------------------------------------------------------ */
+static double value(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, double absent)
+{
+    if (port < 0) return absent;
+    return wide(s) ? ((const double *)a->in[port])[c] : (double)((const float *)a->in[port])[c];
+}
+
+static void put(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, double v)
+{
+    if (port < 0) return;
+    if (wide(s)) ((double *)a->out[port])[c] = v;
+    else ((float *)a->out[port])[c] = (float)v;
+}
 
 /* The one place where epsilon meets a variance. */
-static double inverse_deviation(double variance, float epsilon)
+static double inverse_deviation(const ek_bn_state *s, double variance)
 {
-    return 1.0 / sqrt(variance + (double)epsilon);
+    return rounded(s, 1.0 / sqrt(variance + s->spec.epsilon));
 }
 
-static float *output(const ek_run_args *a, int port)
+static void move_average(const ek_run_args *a, const ek_bn_state *s, int from, int to, int64_t c, double batch)
 {
-    return port < 0 ? NULL : a->out[port];
+    if (to < 0) return;
+    const double old = value(a, s, from, c, 0), decay = rounded(s, value(a, s, s->spec.at.decay, 0, s->spec.decay));
+    put(a, s, to, c, old - rounded(s, rounded(s, old - batch) * decay));
 }
 
-static void put(float *to, int64_t c, double v)
+/* low is what mean lost by rounding: it goes into the terms without x. */
+static ek_bn_channel channel_of(const ek_run_args *a, const ek_bn_state *s, int64_t c, double mean, double low,
+                                double inverse)
 {
-    if (to != NULL) to[c] = (float)v;
+    const double factor = rounded(s, inverse * value(a, s, s->spec.at.scale, c, 1));
+
+    return (ek_bn_channel){ .mean = mean, .a = factor,
+                            .b = rounded(s, value(a, s, s->spec.at.offset, c, 0) - low * factor) };
 }
 
-/* The batch's statistic as it leaves the op: averaged with the one given, where so asked. */
-static double averaged(const ek_run_args *a, const bn_state *s, int port, int64_t c, double v)
-{
-    const double f = (double)s->spec.average;
-
-    return f == 0 ? v : (1 - f) * (double)((const float *)a->in[port])[c] + f * v;
-}
-
-/* From sum and sum of squares of channel c about `reference` to the op's outputs and coefficients at [j]. */
-static void finish_statistics(const ek_run_args *a, const bn_state *s, int64_t c, double sum, double squares,
-                              double reference, const coefficients *k, int64_t j)
+ek_bn_channel ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum, double squares,
+                                double reference)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const double n = (double)s->count, m = sum / n, mean = reference + m, raw = squares / n - m * m;
-    const double variance = raw < 0 ? 0 : raw; /* NaN stays */
-    const double scale = (double)((const float *)a->in[at->scale])[c];
+    const double n = (double)s->count, m = sum / n, exact = reference + m, raw = squares / n - m * m;
+    const double mean = rounded(s, exact), low = isfinite(mean) ? rounded(s, exact - mean) : 0;
+    const double biased = raw < 0 ? 0 : raw; /* NaN stays */
+    const double variance = rounded(s, biased), inverse = inverse_deviation(s, variance);
+    const double leaving = s->spec.unbiased ? rounded(s, biased * (n / (n > 1 ? n - 1 : 1))) : variance;
 
-    put(output(a, at->batch_mean), c, averaged(a, s, at->mean, c, mean));
-    put(output(a, at->batch_variance), c, averaged(a, s, at->variance, c, variance * (n / (n > 1 ? n - 1 : 1))));
-    put(output(a, at->saved_mean), c, mean);
-    put(output(a, at->saved_variance), c, variance);
-    k->mean_hi[j] = (float)mean;
-    k->mean_lo[j] = isfinite(mean) ? (float)(mean - (double)(float)mean) : 0;
-    k->a[j] = (float)(scale * inverse_deviation(variance, s->spec.epsilon));
-    k->b[j] = ((const float *)a->in[at->offset])[c];
+    move_average(a, s, at->moving_mean, at->moved_mean, c, mean);
+    move_average(a, s, at->moving_variance, at->moved_variance, c, leaving);
+    put(a, s, at->batch_mean, c, mean);
+    put(a, s, at->batch_variance, c, leaving);
+    put(a, s, at->saved_mean, c, mean);
+    put(a, s, at->saved_variance, c, variance);
+    put(a, s, at->saved_mean_low, c, low);
+    put(a, s, at->saved_inverse, c, inverse);
+    return channel_of(a, s, c, mean, low, inverse);
 }
 
-/* The population's statistics as coefficients, passed on as TensorFlow 2 does. */
-static void use_population(const ek_run_args *a, const bn_state *s, int64_t c, const coefficients *k, int64_t j)
+ek_bn_channel ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const float mean = ((const float *)a->in[at->mean])[c], variance = ((const float *)a->in[at->variance])[c];
-    const double scale = (double)((const float *)a->in[at->scale])[c];
-    const bool empty = s->count == 0;
+    const double mean = value(a, s, at->mean, c, 0), low = value(a, s, at->mean_low, c, 0);
+    const double variance = value(a, s, at->variance, c, 1);
+    const double inverse = at->inverse >= 0 ? value(a, s, at->inverse, c, 1) : inverse_deviation(s, variance);
+    const bool none = s->spec.empty_is_nan && s->count == 0;
 
-    put(output(a, at->batch_mean), c, empty ? (double)NAN : (double)mean);
-    put(output(a, at->batch_variance), c, empty ? (double)NAN : (double)variance);
-    put(output(a, at->saved_mean), c, (double)mean);
-    put(output(a, at->saved_variance), c, (double)variance);
-    k->mean_hi[j] = mean;
-    k->mean_lo[j] = 0;
-    k->a[j] = (float)(scale * inverse_deviation((double)variance, s->spec.epsilon));
-    k->b[j] = ((const float *)a->in[at->offset])[c];
+    put(a, s, at->batch_mean, c, none ? (double)NAN : mean);
+    put(a, s, at->batch_variance, c, none ? (double)NAN : variance);
+    put(a, s, at->saved_mean, c, mean);
+    put(a, s, at->saved_variance, c, variance);
+    put(a, s, at->saved_mean_low, c, low);
+    put(a, s, at->saved_inverse, c, inverse);
+    return channel_of(a, s, c, mean, low, inverse);
 }
 
-/* From sum dy and sum dy * (x - mean) of channel c to the gradients and the coefficients of dx. */
-static void finish_gradient(const ek_run_args *a, const bn_state *s, int64_t c, double sum_dy, double sum_dyx,
-                            const coefficients *k, int64_t j)
+ek_bn_channel ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum_g, double sum_gx)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const double scale = (double)((const float *)a->in[at->scale])[c], n = (double)s->count;
-    const double rstd = inverse_deviation((double)((const float *)a->in[at->variance])[c], s->spec.epsilon);
+    const double n = (double)s->count, low = value(a, s, at->mean_low, c, 0), centred = sum_gx - low * sum_g;
+    const double inverse = at->inverse >= 0 ? value(a, s, at->inverse, c, 1)
+                                            : inverse_deviation(s, value(a, s, at->variance, c, 1));
+    ek_bn_channel k = channel_of(a, s, c, value(a, s, at->mean, c, 0), low, inverse);
 
-    put(output(a, at->dscale), c, s->count > 0 ? rstd * sum_dyx : 0);
-    put(output(a, at->doffset), c, sum_dy);
-    k->a[j] = (float)(scale * rstd);
-    k->c[j] = s->spec.training ? (float)(-scale * rstd * rstd * rstd * (sum_dyx / n)) : 0;
-    k->d[j] = s->spec.training ? (float)(-scale * rstd * (sum_dy / n)) : 0;
+    put(a, s, at->dscale, c, s->count > 0 ? inverse * centred : 0);
+    put(a, s, at->doffset, c, sum_g);
+    k.ga = k.a;
+    if (!s->spec.training) return k;
+    k.gc = rounded(s, -k.a * inverse * inverse * (centred / n));
+    k.gd = rounded(s, -k.a * (sum_g / n) - low * k.gc);
+    return k;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------ */
-
-static coefficients coefficients_at(const ek_run_args *a, const bn_state *s)
+void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s)
 {
-    float *p = (float *)((char *)a->scratch + s->at_coefficients);
-    const int64_t w = s->width;
-
-    return (coefficients){ p, p + w, p + 2 * w, p + 3 * w, p + 4 * w, p + 5 * w };
+    put(a, s, s->spec.at.zero, 0, 0);
 }
 
-static double *part_sums(const ek_run_args *a, const bn_state *s, int64_t part)
+/* ---- arrays ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_half(const ek_bn_state *s)
 {
-    return (double *)((char *)a->scratch + s->at_sums) + part * 2 * s->channels;
+    return s->spec.dtype == EK_FLOAT16 || s->spec.dtype == EK_BFLOAT16;
 }
 
-static const float *floats_of(const ek_run_args *a, const bn_state *s, int port, size_t at)
+/* Whether the gradient comes from a copy in the scratch. */
+static bool copies_g(const ek_bn_state *s)
 {
-    return s->spec.dtype == EK_FLOAT32 ? a->in[port] : (const float *)((const char *)a->scratch + at);
+    return s->gradient && (is_half(s) || s->spec.at.activated >= 0);
 }
 
-/* Where the second pass writes: y itself, or the float copy of x (dy), which it then no longer needs. */
-static float *result_at(const ek_run_args *a, const bn_state *s)
+static char *scratch_at(const ek_run_args *a, size_t at)
 {
-    return s->spec.dtype == EK_FLOAT32 ? a->out[s->spec.at.y]
-                                       : (float *)((char *)a->scratch + (s->gradient ? s->at_dy : s->at_x));
+    return (char *)a->scratch + at;
 }
 
-static void store_result(const ek_run_args *a, const bn_state *s, int64_t first, int64_t n)
+const float *ek__bn_x(const ek_run_args *a, const ek_bn_state *s)
+{
+    return is_half(s) ? (const float *)scratch_at(a, s->at_x) : a->in[s->spec.at.x];
+}
+
+const float *ek__bn_g(const ek_run_args *a, const ek_bn_state *s)
+{
+    if (!s->gradient) return NULL;
+    return copies_g(s) ? (const float *)scratch_at(a, s->at_g) : a->in[s->spec.at.dy];
+}
+
+/* y itself, or the float copy of x or g, which nobody reads again. */
+float *ek__bn_result(const ek_run_args *a, const ek_bn_state *s)
+{
+    if (!is_half(s)) return a->out[s->spec.at.y];
+    return (float *)scratch_at(a, s->gradient ? s->at_g : s->at_x);
+}
+
+/* Held between two numbers by the kernel itself. */
+static bool clamped(const ek_bn_state *s)
+{
+    const ek_bn_activation f = s->spec.activation;
+
+    return (f == EK_BN_RELU || f == EK_BN_RELU6) && (s->gradient ? s->spec.at.activated : s->spec.at.before) < 0;
+}
+
+ek_bn_columns ek__bn_columns(const ek_run_args *a, const ek_bn_state *s, const ek_bn_numbers *n)
+{
+    /* a gradient passes up to the last float below 6, a value up to 6 */
+    const float six = s->gradient ? 0x1.7ffffep2f : 6.0f;
+    const void *x = a->in[s->spec.at.x], *dy = s->gradient ? a->in[s->spec.at.dy] : x;
+    const void *y = s->spec.at.y < 0 ? x : a->out[s->spec.at.y];
+
+    return (ek_bn_columns){ n->mean, n->a, n->b, n->ga, n->gc, n->gd,
+                            s->spec.activation == EK_BN_RELU6 ? six : (float)INFINITY, clamped(s),
+                            s->big && y != x && y != dy };
+}
+
+static const ek_loops *const activation_loops[][2] = {
+    [EK_BN_RELU] = { &ek__loops_relu, &ek__loops_relu_grad },
+    [EK_BN_RELU6] = { &ek__loops_relu6, &ek__loops_relu6_grad },
+    [EK_BN_SIGMOID] = { &ek__loops_sigmoid, &ek__loops_sigmoid_grad },
+    [EK_BN_TANH] = { &ek__loops_tanh, &ek__loops_tanh_grad },
+};
+
+static void hand_out(const ek_bn_state *s, const void *from, void *to, int64_t first, int64_t n)
 {
     const size_t size = ek_dtype_size(s->spec.dtype);
 
-    if (s->spec.dtype != EK_FLOAT32)
-        ek__convert(EK_FLOAT32, result_at(a, s) + first, s->spec.dtype,
-                    (char *)a->out[s->spec.at.y] + (size_t)first * size, n);
+    ek__convert(is_half(s) ? EK_FLOAT32 : s->spec.dtype, from, s->spec.dtype, (char *)to + (size_t)first * size, n);
 }
 
-static void widen(const ek_run_args *a, const bn_state *s, int port, size_t at, int64_t chunk)
+void ek__bn_leave(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
-    const int64_t first = chunk * PART, n = s->total - first < PART ? s->total - first : PART;
+    static const int step[1] = { 1 };
+    const ek_dtype type = wide(s) ? EK_FLOAT64 : EK_FLOAT32;
+    char *y = (char *)ek__bn_result(a, s) + (size_t)first * ek_dtype_size(type);
+    const void *const in[1] = { y };
 
-    ek__convert(s->spec.dtype, (const char *)a->in[port] + (size_t)first * ek_dtype_size(s->spec.dtype), EK_FLOAT32,
-                (float *)((char *)a->scratch + at) + first, n);
+    if (s->gradient) {
+        if (is_half(s)) hand_out(s, y, a->out[s->spec.at.y], first, n);
+        return;
+    }
+    if (s->spec.at.before >= 0) hand_out(s, y, a->out[s->spec.at.before], first, n);
+    if (s->spec.activation != EK_BN_PLAIN && !clamped(s))
+        ek__loop(activation_loops[s->spec.activation][0], type)(n, in, step, y, NULL);
+    if (is_half(s)) hand_out(s, y, a->out[s->spec.at.y], first, n);
 }
 
-/* Chunk 0 lays out the mean of a gradient, the others turn halves into floats. */
-static ek_status bn_begin(const ek_run_args *a, int64_t chunk)
-{
-    const bn_state *s = a->state;
+/* ---- the first phase: 16-bit floats become floats, gradients pass their activation ---------------------------------- */
 
-    if (chunk == 0) {
-        if (!s->gradient || s->spec.channels_first) return EK_OK;
-        const coefficients k = coefficients_at(a, s);
-        for (int64_t j = 0; j < s->width; j++) {
-            k.mean_hi[j] = ((const float *)a->in[s->spec.at.mean])[j % s->channels];
-            k.mean_lo[j] = 0;
-        }
+static bool has_copies(const ek_bn_state *s)
+{
+    return is_half(s) || copies_g(s);
+}
+
+/* g = dy through the activation that gave `activated`, in the type of the array. */
+static void pass_activation(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
+{
+    static const int step[2] = { 1, 1 };
+    const size_t size = ek_dtype_size(s->spec.dtype), from = (size_t)first * size;
+    const char *y = (const char *)a->in[s->spec.at.activated] + from, *dy = (const char *)a->in[s->spec.at.dy] + from;
+    char *g = scratch_at(a, s->at_g) + from;
+    const ek_bn_activation f = s->spec.activation;
+    /* the loops of sigmoid and tanh take the output first, those of rectifiers the gradient */
+    const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
+
+    if (f == EK_BN_PLAIN) memcpy(g, dy, (size_t)n * size);
+    else ek__loop(activation_loops[f][1], s->spec.dtype)
+             (n, (const void *const[2]){ output_first ? y : dy, output_first ? dy : y }, step, g, NULL);
+}
+
+static void widen(const ek_run_args *a, const ek_bn_state *s, const void *from, size_t at, int64_t first, int64_t n)
+{
+    ek__convert(s->spec.dtype, (const char *)from + (size_t)first * 2, EK_FLOAT32,
+                (float *)scratch_at(a, at) + first, n);
+}
+
+/* The same for 16-bit floats: both are widened, the loop of floats passes the gradient. */
+static void pass_activation_half(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
+{
+    enum { PIECE = 1024 };
+    static const int step[2] = { 1, 1 };
+    const ek_bn_activation f = s->spec.activation;
+    const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
+    float y[PIECE];
+
+    for (int64_t i = 0; i < n; i += PIECE) {
+        const int64_t m = n - i < PIECE ? n - i : PIECE;
+        float *g = (float *)scratch_at(a, s->at_g) + first + i;
+        ek__convert(s->spec.dtype, (const char *)a->in[s->spec.at.activated] + (size_t)(first + i) * 2, EK_FLOAT32, y, m);
+        ek__loop(activation_loops[f][1], EK_FLOAT32)
+            (m, (const void *const[2]){ output_first ? y : g, output_first ? g : y }, step, g, NULL);
+    }
+}
+
+int64_t ek__bn_copies(const ek_bn_state *s)
+{
+    return has_copies(s) ? (s->total + EK_BN_CHUNK - 1) / EK_BN_CHUNK : 0;
+}
+
+ek_status ek__bn_copy(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    const int64_t first = chunk * EK_BN_CHUNK, n = s->total - first < EK_BN_CHUNK ? s->total - first : EK_BN_CHUNK;
+
+    if (!is_half(s)) {
+        pass_activation(a, s, first, n);
         return EK_OK;
     }
-    widen(a, s, s->spec.at.x, s->at_x, chunk - 1);
-    if (s->gradient) widen(a, s, s->spec.at.dy, s->at_dy, chunk - 1);
+    widen(a, s, a->in[s->spec.at.x], s->at_x, first, n);
+    if (!s->gradient) return EK_OK;
+    widen(a, s, a->in[s->spec.at.dy], s->at_g, first, n);
+    if (s->spec.at.activated >= 0 && s->spec.activation != EK_BN_PLAIN) pass_activation_half(a, s, first, n);
     return EK_OK;
 }
 
-/* ---- channels last -------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------------------------------------- */
 
-/* Rows [first, last) of the wide view, the short row counted as one more. */
-typedef struct span {
-    int64_t first, rows, tail;
-} span;
-
-static span part_span(const bn_state *s, int64_t i, int64_t size)
+bool ek__bn_view_of(const ek_shape *x, uint32_t axes, ek_bn_view *out)
 {
-    const int64_t first = i * size, whole = s->rows - first < size ? s->rows - first : size;
+    enum { OUTER, CHANNELS, INNER } part = OUTER;
 
-    return (span){ first * s->width, whole, first + whole == s->rows ? s->tail : 0 };
-}
-
-static void fold_copies(const bn_state *s, double *sums)
-{
-    for (int64_t j = s->channels; j < s->width; j++) sums[j % s->channels] += sums[j];
-}
-
-static ek_status last_sums(const ek_run_args *a, int64_t part)
-{
-    const bn_state *s = a->state;
-    const ek_kernels *run = ek__kernels();
-    const span p = part_span(s, part, s->part_rows);
-    const float *all = floats_of(a, s, s->spec.at.x, s->at_x), *x = all + p.first;
-    double copies[2 * MAX_WIDE], *sums = part_sums(a, s, part);
-    double *s1 = s->k > 1 ? copies : sums, *s2 = s1 + s->width;
-    float first_row[MAX_WIDE];
-    const float *reference = all;
-
-    memset(s1, 0, (size_t)(2 * s->width) * sizeof *s1);
-    if (s->gradient) {
-        const coefficients k = coefficients_at(a, s);
-        const float *dy = floats_of(a, s, s->spec.at.dy, s->at_dy) + p.first;
-        const int64_t end = p.rows * s->width;
-        run->bn_grad_sums_f32(p.rows, s->width, s->width, x, dy, k.mean_hi, k.mean_lo, s1, s2);
-        run->bn_grad_sums_f32(p.tail > 0, s->width, p.tail, x + end, dy + end, k.mean_hi, k.mean_lo, s1, s2);
-    } else {
-        if (s->k > 1) {
-            for (int64_t j = 0; j < s->width; j++) first_row[j] = all[j % s->channels];
-            reference = first_row;
-        }
-        run->bn_stats_f32(p.rows, s->width, s->width, x, reference, s1, s2);
-        run->bn_stats_f32(p.tail > 0, s->width, p.tail, x + p.rows * s->width, reference, s1, s2);
+    *out = (ek_bn_view){ 1, 1, 1 };
+    for (int i = 0; i < x->rank; i++) {
+        const bool statistics = (axes >> i & 1u) != 0;
+        if (x->dim[i] == 1) continue;
+        if (!statistics && part == INNER) return false;
+        if (!statistics) part = CHANNELS;
+        else if (part == CHANNELS) part = INNER;
+        if (part == OUTER) out->outer *= x->dim[i];
+        else if (part == CHANNELS) out->channels *= x->dim[i];
+        else out->inner *= x->dim[i];
     }
-    if (s->k > 1) {
-        fold_copies(s, s1);
-        fold_copies(s, s2);
-        memcpy(sums, s1, (size_t)s->channels * sizeof *s1);
-        memcpy(sums + s->channels, s2, (size_t)s->channels * sizeof *s2);
-    }
-    return EK_OK;
+    return true;
 }
 
-static ek_status last_finish(const ek_run_args *a, int64_t chunk)
+static size_t aligned(size_t bytes)
 {
-    const bn_state *s = a->state;
-    const coefficients k = coefficients_at(a, s);
-    const int64_t channels = s->channels;
-    const float *all = floats_of(a, s, s->spec.at.x, s->at_x);
-
-    EK_UNUSED(chunk);
-    if (s->spec.at.zero >= 0) *output(a, s->spec.at.zero) = 0;
-    for (int64_t c = 0; c < channels; c++) {
-        double s1 = 0, s2 = 0;
-        for (int64_t p = 0; p < s->parts; p++) {
-            s1 += part_sums(a, s, p)[c];
-            s2 += part_sums(a, s, p)[channels + c];
-        }
-        if (s->gradient) finish_gradient(a, s, c, s1, s2, &k, c);
-        else if (s->spec.training)
-            finish_statistics(a, s, c, s1, s2, s->count > 0 ? (double)all[c] : (double)NAN, &k, c);
-        else use_population(a, s, c, &k, c);
-    }
-    float *const arrays[] = { k.mean_hi, k.mean_lo, k.a, s->gradient ? k.c : k.b, k.d };
-    for (int i = 0; i < 4 + s->gradient; i++)
-        for (int64_t j = channels; j < s->width; j++) arrays[i][j] = arrays[i][j - channels];
-    return EK_OK;
+    return (bytes + 63) / 64 * 64;
 }
 
-static ek_status last_apply(const ek_run_args *a, int64_t chunk)
+/* Whether x and y together leave the caches: three quarters of the last one. */
+static bool leaves_caches(const ek_bn_state *s)
 {
-    const bn_state *s = a->state;
-    const ek_kernels *run = ek__kernels();
-    const coefficients k = coefficients_at(a, s);
-    const span p = part_span(s, s->blocks - 1 - chunk, s->block_rows);
-    const float *x = floats_of(a, s, s->spec.at.x, s->at_x) + p.first;
-    const int64_t w = s->width, end = p.rows * w;
-    float *y = result_at(a, s) + p.first;
+    const size_t bytes = (size_t)s->total * ek_dtype_size(s->spec.dtype) * (s->gradient ? 3 : 2);
 
-    if (s->gradient) {
-        const float *dy = floats_of(a, s, s->spec.at.dy, s->at_dy) + p.first;
-        run->bn_grad_apply_f32(p.rows, w, w, x, dy, k.mean_hi, k.mean_lo, k.a, k.c, k.d, y);
-        run->bn_grad_apply_f32(p.tail > 0, w, p.tail, x + end, dy + end, k.mean_hi, k.mean_lo, k.a, k.c, k.d, y + end);
-    } else {
-        run->bn_apply_f32(p.rows, w, w, x, k.mean_hi, k.mean_lo, k.a, k.b, y);
-        run->bn_apply_f32(p.tail > 0, w, p.tail, x + end, k.mean_hi, k.mean_lo, k.a, k.b, y + end);
-    }
-    store_result(a, s, p.first, end + p.tail);
-    return EK_OK;
-}
-
-/* ---- channels first -------------------------------------------------------------------------------------- */
-
-typedef struct lanes {
-    float mean_hi[WIDE], mean_lo[WIDE], a[WIDE], b[WIDE], c[WIDE], d[WIDE];
-} lanes;
-
-static void spread(const bn_state *s, float *v)
-{
-    for (int64_t j = 1; j < s->lanes; j++) v[j] = v[0];
-}
-
-static void first_channel(const ek_run_args *a, const bn_state *s, int64_t c)
-{
-    const ek_kernels *run = ek__kernels();
-    const float *x = floats_of(a, s, s->spec.at.x, s->at_x);
-    const float *dy = s->gradient ? floats_of(a, s, s->spec.at.dy, s->at_dy) : NULL;
-    float *y = result_at(a, s);
-    float reference[WIDE];
-    const int64_t w = s->lanes, end = s->plane_rows * w;
-    double s1[WIDE] = { 0 }, s2[WIDE] = { 0 };
-    lanes v;
-    const coefficients k = { v.mean_hi, v.mean_lo, v.a, v.b, v.c, v.d };
-
-    reference[0] = s->count > 0 ? x[c * s->plane] : NAN;
-    spread(s, reference);
-    v.mean_hi[0] = s->gradient ? ((const float *)a->in[s->spec.at.mean])[c] : 0;
-    v.mean_lo[0] = 0;
-    spread(s, v.mean_hi);
-    spread(s, v.mean_lo);
-    for (int64_t i = 0; i < s->images && (s->gradient || s->spec.training); i++) {
-        const int64_t at = (i * s->channels + c) * s->plane;
-        if (s->gradient) {
-            run->bn_grad_sums_f32(s->plane_rows, w, w, x + at, dy + at, v.mean_hi, v.mean_lo, s1, s2);
-            run->bn_grad_sums_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi,
-                                  v.mean_lo, s1, s2);
-        } else {
-            run->bn_stats_f32(s->plane_rows, w, w, x + at, reference, s1, s2);
-            run->bn_stats_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, reference, s1, s2);
-        }
-    }
-    for (int64_t j = 1; j < w; j++) {
-        s1[0] += s1[j];
-        s2[0] += s2[j];
-    }
-    if (s->gradient) finish_gradient(a, s, c, s1[0], s2[0], &k, 0);
-    else if (s->spec.training) finish_statistics(a, s, c, s1[0], s2[0], (double)reference[0], &k, 0);
-    else use_population(a, s, c, &k, 0);
-    float *const arrays[] = { v.mean_hi, v.mean_lo, v.a, s->gradient ? v.c : v.b, v.d };
-    for (int i = 0; i < 4 + s->gradient; i++) spread(s, arrays[i]);
-
-    for (int64_t i = s->images - 1; i >= 0; i--) {
-        const int64_t at = (i * s->channels + c) * s->plane;
-        if (s->gradient) {
-            run->bn_grad_apply_f32(s->plane_rows, w, w, x + at, dy + at, v.mean_hi, v.mean_lo, v.a, v.c, v.d, y + at);
-            run->bn_grad_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, dy + at + end, v.mean_hi,
-                                   v.mean_lo, v.a, v.c, v.d, y + at + end);
-        } else {
-            run->bn_apply_f32(s->plane_rows, w, w, x + at, v.mean_hi, v.mean_lo, v.a, v.b, y + at);
-            run->bn_apply_f32(s->plane_tail > 0, w, s->plane_tail, x + at + end, v.mean_hi, v.mean_lo, v.a, v.b,
-                              y + at + end);
-        }
-        store_result(a, s, at, s->plane);
-    }
-}
-
-static ek_status first_channels(const ek_run_args *a, int64_t chunk)
-{
-    const bn_state *s = a->state;
-    const int64_t first = chunk * s->group, last = first + s->group < s->channels ? first + s->group : s->channels;
-
-    if (chunk == 0 && s->spec.at.zero >= 0) *output(a, s->spec.at.zero) = 0;
-    for (int64_t c = first; c < last; c++) first_channel(a, s, c);
-    return EK_OK;
-}
-
-/* ---- preparing ---------------------------------------------------------------------------------------------- */
-
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static void cut_last(bn_state *s)
-{
-    const int64_t channels = s->channels;
-
-    s->k = 1;
-    while (channels > 0 && channels < WIDE && (s->k * channels % LANES != 0 || s->k * channels < WIDE)) s->k++;
-    s->width = s->k * channels;
-    s->rows = s->count / s->k;
-    s->tail = s->count % s->k * channels;
-    s->part_rows = s->width > 0 && PART / s->width > PART_ROWS ? PART / s->width : PART_ROWS;
-    s->parts = s->rows > s->part_rows ? divide_up(s->rows, s->part_rows) : 1;
-    s->block_rows = s->width > 0 && BLOCK / s->width > 4 ? BLOCK / s->width : 4;
-    s->blocks = s->rows > s->block_rows ? divide_up(s->rows, s->block_rows) : 1;
-}
-
-static void cut_first(bn_state *s)
-{
-    s->lanes = s->plane >= PLANE_WIDE ? WIDE : LANES;
-    s->plane_rows = s->plane / s->lanes;
-    s->plane_tail = s->plane % s->lanes;
-    s->group = s->count >= BLOCK ? 1 : BLOCK / (s->count + 1) + 1;
-}
-
-static void place(bn_state *s, ek_prepare_ctx *c)
-{
-    const size_t copy = s->spec.dtype == EK_FLOAT32 ? 0 : ((size_t)s->total * sizeof(float) + 63) / 64 * 64;
-
-    s->at_x = 0;
-    s->at_dy = copy;
-    s->at_coefficients = copy * (s->gradient ? 2 : 1);
-    s->at_sums = s->at_coefficients + ((size_t)s->width * 6 * sizeof(float) + 63) / 64 * 64;
-    c->scratch_bytes = s->at_sums + (size_t)(s->parts * 2 * s->channels) * sizeof(double);
+    return bytes / 3 * 4 > ek__cache_bytes(EK_CACHE_LAST);
 }
 
 static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool gradient)
 {
-    bn_state *s = EK_ARENA_NEW(c->arena, bn_state, 1);
-    const ek_shape *x = &spec->x;
+    ek_bn_state *s = EK_ARENA_NEW(c->arena, ek_bn_state, 1);
+    const ek_bn_view *v = &spec->view;
+    const ek_bn_activation f = spec->activation;
 
     if (s == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    if (spec->dtype != EK_FLOAT32 && spec->dtype != EK_FLOAT64 && spec->dtype != EK_FLOAT16 &&
+        spec->dtype != EK_BFLOAT16)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "batch norm has no loop for %s", ek_dtype_cc_name(spec->dtype));
+    if (gradient && (f == EK_BN_SIGMOID || f == EK_BN_TANH) && spec->at.activated < 0)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "this gradient of batch norm needs what its activation gave");
     s->spec = *spec;
     s->gradient = gradient;
-    s->channels = x->dim[spec->channels_first ? 1 : x->rank - 1];
-    s->total = ek_shape_count(x);
-    s->count = 1;
-    s->plane = 1;
-    for (int i = 0; i < x->rank; i++) {
-        if (i != (spec->channels_first ? 1 : x->rank - 1)) s->count *= x->dim[i];
-        if (i > 1) s->plane *= x->dim[i];
-    }
-    s->images = x->dim[0];
-    if (spec->channels_first) cut_first(s);
-    else cut_last(s);
-    place(s, c);
+    s->channels = v->channels;
+    s->count = v->outer * v->inner;
+    s->total = s->count * v->channels;
+    s->big = leaves_caches(s);
+
+    const size_t floats = aligned((size_t)s->total * sizeof(float));
+    s->at_x = 0;
+    s->at_g = is_half(s) ? floats : 0;
+    s->at_numbers = s->at_g + (!copies_g(s) ? 0 : wide(s) ? aligned((size_t)s->total * sizeof(double)) : floats);
     c->state = s;
-    ek__add_phase(c, bn_begin,
-                  spec->dtype == EK_FLOAT32 ? gradient && !spec->channels_first : 1 + divide_up(s->total, PART));
-    if (spec->channels_first) {
-        ek__add_phase(c, first_channels, s->channels > 0 ? divide_up(s->channels, s->group) : 1);
-        return EK_OK;
-    }
-    if ((gradient || spec->training) && s->count > 0) ek__add_phase(c, last_sums, s->parts);
-    else s->parts = 0;
-    ek__add_phase(c, last_finish, 1);
-    ek__add_phase(c, last_apply, s->count > 0 ? s->blocks : 0);
+    c->scratch_bytes = s->at_numbers;
+    if (wide(s)) ek__bn_doubles(c, s);
+    else if (v->inner == 1) ek__bn_rows(c, s);
+    else ek__bn_planes(c, s);
     return EK_OK;
 }
 

@@ -128,35 +128,44 @@ static ek_status gradient_shape(ek_shape_ctx *c)
 static ek_bn_spec spec_of(const ek_prepare_ctx *c, int x)
 {
     const bn_attrs *a = c->attrs;
-
-    return (ek_bn_spec){
+    const uint32_t all = (1u << c->in[x].rank) - 1, channel = 1u << (channels_first(a) ? 1 : c->in[x].rank - 1);
+    ek_bn_spec spec = {
+        .at = EK_BN_NO_PORTS,
         .dtype = c->in_dtype[x],
-        .x = c->in[x],
-        .channels_first = channels_first(a),
         .training = a->is_training,
-        .average = averages(a) ? a->exponential_avg_factor : 0,
-        .epsilon = a->epsilon,
+        .unbiased = true,
+        .empty_is_nan = true,
+        .decay = (double)a->exponential_avg_factor,
+        .epsilon = (double)a->epsilon,
     };
+
+    (void)ek__bn_view_of(&c->in[x], all & ~channel, &spec.view); /* one axis is always side by side with itself */
+    spec.at.x = x;
+    spec.at.y = Y;
+    return spec;
 }
 
 static ek_status forward_prepare(ek_prepare_ctx *c)
 {
     ek_bn_spec spec = spec_of(c, X);
+    ek_bn_ports *at = &spec.at;
 
-    spec.at = (ek_bn_ports){ .x = X,
-                            .dy = -1,
-                            .scale = SCALE,
-                            .offset = OFFSET,
-                            .mean = MEAN,
-                            .variance = VARIANCE,
-                            .y = Y,
-                            .batch_mean = BATCH_MEAN,
-                            .batch_variance = BATCH_VARIANCE,
-                            .saved_mean = RESERVE_1,
-                            .saved_variance = RESERVE_2,
-                            .dscale = -1,
-                            .doffset = -1,
-                            .zero = c->n_out > RESERVE_3 ? RESERVE_3 : -1 };
+    at->scale = SCALE;
+    at->offset = OFFSET;
+    at->mean = MEAN;
+    at->variance = VARIANCE;
+    at->batch_mean = BATCH_MEAN;
+    at->batch_variance = BATCH_VARIANCE;
+    at->saved_mean = RESERVE_1;
+    at->saved_variance = RESERVE_2;
+    if (averages(c->attrs)) {
+        at->moving_mean = MEAN;
+        at->moving_variance = VARIANCE;
+        at->moved_mean = BATCH_MEAN;
+        at->moved_variance = BATCH_VARIANCE;
+        at->batch_mean = at->batch_variance = -1;
+    }
+    if (c->n_out > RESERVE_3) at->zero = RESERVE_3;
     return ek__bn_prepare_forward(c, &spec);
 }
 
@@ -164,9 +173,12 @@ static ek_status gradient_prepare(ek_prepare_ctx *c)
 {
     ek_bn_spec spec = spec_of(c, G_X);
 
-    spec.at = (ek_bn_ports){ .x = G_X, .dy = DY, .scale = G_SCALE, .offset = -1, .mean = G_MEAN, .variance = G_VARIANCE,
-                             .y = DX, .batch_mean = -1, .batch_variance = -1, .saved_mean = -1, .saved_variance = -1,
-                             .dscale = DSCALE, .doffset = DOFFSET, .zero = -1 };
+    spec.at.dy = DY;
+    spec.at.scale = G_SCALE;
+    spec.at.mean = G_MEAN;
+    spec.at.variance = G_VARIANCE;
+    spec.at.dscale = DSCALE;
+    spec.at.doffset = DOFFSET;
     return ek__bn_prepare_gradient(c, &spec);
 }
 

@@ -1,0 +1,114 @@
+/* ops/bn_double.c - batch norm of float64, a few channels at a time, all loops plain.
+ *
+ * Rare in graphs, so right before fast: statistics in two passes about the mean.
+ */
+#include <math.h>
+
+#include "ops/bn_state.h"
+#include "ops/rules.h"
+
+enum { GROUP = 64 };
+
+typedef struct group {
+    int64_t first, n; /* channels */
+    double s1[GROUP], s2[GROUP], reference[GROUP];
+    ek_bn_channel k[GROUP];
+} group;
+
+static const double *g_of(const ek_run_args *a, const ek_bn_state *s)
+{
+    if (!s->gradient) return NULL;
+    return s->spec.at.activated >= 0 ? (const double *)((const char *)a->scratch + s->at_g) : a->in[s->spec.at.dy];
+}
+
+/* Whether the gradient passes x: the activation is recomputed unless its output was given, and g has passed it. */
+static bool passes(const ek_bn_state *s, const ek_bn_channel *k, double x)
+{
+    const double y = (x - k->mean) * k->a + k->b;
+
+    if (s->spec.activation == EK_BN_PLAIN || s->spec.at.activated >= 0) return true;
+    return y > 0 && (s->spec.activation == EK_BN_RELU || y < 6);
+}
+
+/* Calls `body` with element `e` of the group's channel `j`. */
+#define EACH_ELEMENT(s, q, body)                                                                   \
+    for (int64_t o = 0; o < (s)->spec.view.outer; o++)                                             \
+        for (int64_t j = 0; j < (q)->n; j++) {                                                     \
+            const int64_t from = (o * (s)->channels + (q)->first + j) * (s)->spec.view.inner;      \
+            for (int64_t e = from; e < from + (s)->spec.view.inner; e++) body                      \
+        }
+
+static void sum_x(const ek_bn_state *s, const double *x, group *q)
+{
+    const double n = (double)s->count;
+
+    for (int64_t j = 0; j < q->n; j++)
+        q->reference[j] = s->count > 0 ? x[(q->first + j) * s->spec.view.inner] : (double)NAN;
+    EACH_ELEMENT(s, q, { q->s1[j] += x[e] - q->reference[j]; })
+    for (int64_t j = 0; j < q->n; j++) {
+        q->reference[j] += q->s1[j] / n;
+        q->s1[j] = 0;
+    }
+    EACH_ELEMENT(s, q, {
+        const double d = x[e] - q->reference[j];
+        q->s1[j] += d;
+        q->s2[j] += d * d;
+    })
+}
+
+static void sum_g(const ek_bn_state *s, const double *x, const double *g, group *q)
+{
+    EACH_ELEMENT(s, q, {
+        const double v = passes(s, &q->k[j], x[e]) ? g[e] : 0;
+        q->s1[j] += v;
+        q->s2[j] += v * (x[e] - q->k[j].mean);
+    })
+}
+
+static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, group *q)
+{
+    const double *x = a->in[s->spec.at.x];
+
+    for (int64_t j = 0; j < q->n && (s->gradient || !s->spec.training); j++) q->k[j] = ek__bn_given(a, s, q->first + j);
+    if (s->gradient) sum_g(s, x, g_of(a, s), q);
+    else if (s->spec.training) sum_x(s, x, q);
+    for (int64_t j = 0; j < q->n; j++) {
+        const int64_t c = q->first + j;
+        if (s->gradient) q->k[j] = ek__bn_gradient(a, s, c, q->s1[j], q->s2[j]);
+        else if (s->spec.training) q->k[j] = ek__bn_statistics(a, s, c, q->s1[j], q->s2[j], q->reference[j]);
+    }
+}
+
+static void results(const ek_run_args *a, const ek_bn_state *s, const group *q)
+{
+    const double *x = a->in[s->spec.at.x], *g = g_of(a, s);
+    double *y = a->out[s->spec.at.y];
+
+    if (s->gradient)
+        EACH_ELEMENT(s, q, {
+            const ek_bn_channel *k = &q->k[j];
+            const double v = passes(s, k, x[e]) ? g[e] : 0;
+            y[e] = (k->ga * v + (x[e] - k->mean) * k->gc) + k->gd;
+        })
+    else EACH_ELEMENT(s, q, { y[e] = (x[e] - q->k[j].mean) * q->k[j].a + q->k[j].b; })
+    for (int64_t o = 0; o < s->spec.view.outer; o++)
+        ek__bn_leave(a, s, (o * s->channels + q->first) * s->spec.view.inner, q->n * s->spec.view.inner);
+}
+
+static ek_status channels(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    group q = { .first = chunk * GROUP };
+
+    if (chunk == 0) ek__bn_nothing(a, s);
+    q.n = s->channels - q.first < GROUP ? s->channels - q.first : GROUP;
+    channel_numbers(a, s, &q);
+    if (s->spec.at.y >= 0) results(a, s, &q);
+    return EK_OK;
+}
+
+void ek__bn_doubles(ek_prepare_ctx *c, ek_bn_state *s)
+{
+    ek__add_phase(c, ek__bn_copy, ek__bn_copies(s));
+    ek__add_phase(c, channels, s->channels > 0 ? (s->channels + GROUP - 1) / GROUP : 1);
+}

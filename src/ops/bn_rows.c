@@ -1,0 +1,248 @@
+/* ops/bn_rows.c - batch norm over rows of channels, channels last.
+ *
+ * R rows of C numbers are read as fewer rows of width L = k * C, k the smallest count that makes L a multiple of 16 and
+ * at least 64, so that narrow channels run at full width; what is left over is one short row (`tail` numbers). Sums are
+ * taken in parts of at least PART_ROWS rows, joined in order; the cut follows from the shape alone.
+ *
+ * Each part of the second pass is one that was summed lately, whoever did it: the first pass piles parts up as it takes
+ * them, the second takes them from the top, and walks each backwards, so that much of it is still in a cache. Which part
+ * a chunk works on changes no result.
+ */
+#include <math.h>
+#include <stdatomic.h>
+
+#include "ops/bn_state.h"
+#include "ops/rules.h"
+
+enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART_ROWS = 64, PIECE = 8192 };
+
+/* Parts in the order in which the first pass took them. */
+typedef struct pile {
+    atomic_int_fast64_t n;
+    int64_t part[];
+} pile;
+
+static pile *pile_of(const ek_run_args *a, const ek_bn_state *s)
+{
+    return (pile *)((char *)a->scratch + s->at_order);
+}
+
+static ek_bn_numbers numbers_of(const ek_run_args *a, const ek_bn_state *s)
+{
+    float *p = (float *)((char *)a->scratch + s->at_numbers);
+    const int64_t w = s->width;
+
+    return (ek_bn_numbers){ p, p + w, p + 2 * w, p + 3 * w, p + 4 * w, p + 5 * w };
+}
+
+static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t part)
+{
+    return (double *)((char *)a->scratch + s->at_sums) + part * 2 * s->channels;
+}
+
+static void set_numbers(const ek_bn_numbers *n, int64_t j, const ek_bn_channel *k)
+{
+    n->mean[j] = (float)k->mean;
+    n->a[j] = (float)k->a;
+    n->b[j] = (float)k->b;
+    n->ga[j] = (float)k->ga;
+    n->gc[j] = (float)k->gc;
+    n->gd[j] = (float)k->gd;
+}
+
+/* Repeats what the first C columns have over the row's width. */
+static void repeat(const ek_bn_state *s, const ek_bn_numbers *n)
+{
+    float *const arrays[] = { n->mean, n->a, n->b, n->ga, n->gc, n->gd };
+
+    for (int i = 0; i < EK_COUNT_OF(arrays); i++)
+        for (int64_t j = s->channels; j < s->width; j++) arrays[i][j] = arrays[i][j - s->channels];
+}
+
+/* ---- begin ------------------------------------------------------------------------------------------------------------ */
+
+/* Chunk 0 lays out what a gradient knows before its sums, the others copy. */
+static ek_status begin(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    const ek_bn_numbers n = numbers_of(a, s);
+
+    if (chunk > 0) return ek__bn_copy(a, chunk - 1);
+    atomic_store_explicit(&pile_of(a, s)->n, 0, memory_order_relaxed);
+    if (!s->gradient) return EK_OK;
+    for (int64_t c = 0; c < s->channels; c++) {
+        const ek_bn_channel k = ek__bn_given(a, s, c);
+        set_numbers(&n, c, &k);
+    }
+    repeat(s, &n);
+    return EK_OK;
+}
+
+/* ---- sums ------------------------------------------------------------------------------------------------------------- */
+
+/* Rows of the wide view, and the short row where it comes behind them. */
+typedef struct span {
+    int64_t first, rows, tail;
+} span;
+
+static span part_span(const ek_bn_state *s, int64_t part)
+{
+    const int64_t first = part * s->part_rows, left = s->rows - first;
+    const int64_t rows = left < s->part_rows ? left : s->part_rows;
+
+    return (span){ first * s->width, rows, rows == left ? s->tail : 0 };
+}
+
+static void sums_of(const ek_run_args *a, const ek_bn_state *s, const span *p, double *s1, double *s2)
+{
+    const ek_kernels *run = ek__kernels();
+    const float *all = ek__bn_x(a, s), *x = all + p->first, *reference = all;
+    const int64_t w = s->width, end = p->rows * w;
+    float first_row[MAX_WIDE];
+
+    if (s->gradient) {
+        const float *g = ek__bn_g(a, s) + p->first;
+        const ek_bn_numbers n = numbers_of(a, s);
+        const ek_bn_columns k = ek__bn_columns(a, s, &n);
+        run->bn_grad_sums_f32(p->rows, w, x, g, &k, s1, s2);
+        if (p->tail > 0) run->bn_grad_sums_f32(1, p->tail, x + end, g + end, &k, s1, s2);
+        return;
+    }
+    if (s->k > 1) {
+        for (int64_t j = 0; j < w; j++) first_row[j] = all[j % s->channels];
+        reference = first_row;
+    }
+    run->bn_stats_f32(p->rows, w, x, reference, s1, s2);
+    if (p->tail > 0) run->bn_stats_f32(1, p->tail, x + end, reference, s1, s2);
+}
+
+static void fold_copies(const ek_bn_state *s, double *sums)
+{
+    for (int64_t j = s->channels; j < s->width; j++) sums[j % s->channels] += sums[j];
+}
+
+static ek_status part_of_sums(const ek_run_args *a, int64_t part)
+{
+    const ek_bn_state *s = a->state;
+    const span p = part_span(s, part);
+    pile *order = pile_of(a, s);
+    double copies[2 * MAX_WIDE], *sums = part_sums(a, s, part);
+    double *s1 = s->k > 1 ? copies : sums, *s2 = s1 + s->width;
+
+    order->part[atomic_fetch_add_explicit(&order->n, 1, memory_order_relaxed)] = part;
+    memset(s1, 0, (size_t)(2 * s->width) * sizeof *s1);
+    sums_of(a, s, &p, s1, s2);
+    if (s->k == 1) return EK_OK;
+    fold_copies(s, s1);
+    fold_copies(s, s2);
+    memcpy(sums, s1, (size_t)s->channels * sizeof *s1);
+    memcpy(sums + s->channels, s2, (size_t)s->channels * sizeof *s2);
+    return EK_OK;
+}
+
+/* ---- what they mean ------------------------------------------------------------------------------------------------------ */
+
+static bool has_sums(const ek_bn_state *s)
+{
+    return s->gradient || s->spec.training;
+}
+
+static ek_status finish(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    const ek_bn_numbers n = numbers_of(a, s);
+    double *sum = part_sums(a, s, 0);
+    const float *x = ek__bn_x(a, s);
+
+    EK_UNUSED(chunk);
+    ek__bn_nothing(a, s);
+    for (int64_t p = 1; has_sums(s) && p < s->parts; p++) {
+        const double *more = part_sums(a, s, p);
+        for (int64_t i = 0; i < 2 * s->channels; i++) sum[i] += more[i];
+    }
+    for (int64_t c = 0; c < s->channels; c++) {
+        const double s1 = has_sums(s) ? sum[c] : 0, s2 = has_sums(s) ? sum[s->channels + c] : 0;
+        const ek_bn_channel k = s->gradient         ? ek__bn_gradient(a, s, c, s1, s2)
+                                : s->spec.training ? ek__bn_statistics(a, s, c, s1, s2, s->count > 0 ? (double)x[c] : (double)NAN)
+                                                   : ek__bn_given(a, s, c);
+        set_numbers(&n, c, &k);
+    }
+    repeat(s, &n);
+    return EK_OK;
+}
+
+/* ---- the second pass --------------------------------------------------------------------------------------------------- */
+
+/* Rows [r, r + rows) from `first`, or the short row. */
+static void apply(const ek_run_args *a, const ek_bn_state *s, const ek_bn_columns *k, int64_t first, int64_t rows,
+                  int64_t w)
+{
+    const ek_kernels *run = ek__kernels();
+    const float *x = ek__bn_x(a, s) + first;
+    float *y = ek__bn_result(a, s) + first;
+
+    if (s->gradient) run->bn_grad_apply_f32(rows, w, x, ek__bn_g(a, s) + first, k, y);
+    else run->bn_apply_f32(rows, w, x, k, y);
+    ek__bn_leave(a, s, first, rows * w);
+}
+
+static ek_status part_of_results(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    pile *order = pile_of(a, s);
+    const int64_t top = has_sums(s) ? atomic_fetch_sub_explicit(&order->n, 1, memory_order_relaxed) - 1 : 0;
+    const span p = part_span(s, has_sums(s) ? order->part[top] : chunk);
+    const ek_bn_numbers n = numbers_of(a, s);
+    const ek_bn_columns k = ek__bn_columns(a, s, &n);
+    const int64_t w = s->width, piece = PIECE / w > 4 ? PIECE / w : 4;
+
+    if (s->spec.at.y < 0) return EK_OK;
+    if (p.tail > 0) apply(a, s, &k, p.first + p.rows * w, 1, p.tail);
+    for (int64_t r = (p.rows - 1) / piece * piece; r >= 0; r -= piece)
+        apply(a, s, &k, p.first + r * w, p.rows - r < piece ? p.rows - r : piece, w);
+    return EK_OK;
+}
+
+/* ---- preparing ----------------------------------------------------------------------------------------------------------- */
+
+/* A problem too small for threads. */
+static ek_status whole(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+
+    for (int64_t i = 0; i <= ek__bn_copies(s); i++) EK_TRY(begin(a, i));
+    if (has_sums(s) && s->count > 0) EK_TRY(part_of_sums(a, 0));
+    else if (has_sums(s)) memset(part_sums(a, s, 0), 0, (size_t)(2 * s->channels) * sizeof(double));
+    EK_TRY(finish(a, chunk));
+    return s->count > 0 && s->channels > 0 ? part_of_results(a, 0) : EK_OK;
+}
+
+static void cut(ek_bn_state *s)
+{
+    const int64_t channels = s->channels;
+
+    s->k = 1;
+    while (channels > 0 && channels < WIDE && (s->k * channels % LANES != 0 || s->k * channels < WIDE)) s->k++;
+    s->width = s->k * channels;
+    s->rows = s->count / s->k;
+    s->tail = s->count % s->k * channels;
+    s->part_rows = s->width > 0 && EK_BN_CHUNK / s->width > PART_ROWS ? EK_BN_CHUNK / s->width : PART_ROWS;
+    s->parts = s->total > EK_BN_CHUNK && s->rows > s->part_rows ? (s->rows + s->part_rows - 1) / s->part_rows : 1;
+    if (s->parts == 1) s->part_rows = s->rows;
+}
+
+void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s)
+{
+    cut(s);
+    s->at_order = s->at_numbers + ((size_t)s->width * 6 * sizeof(float) + 63) / 64 * 64;
+    s->at_sums = s->at_order + (sizeof(pile) + (size_t)s->parts * sizeof(int64_t) + 63) / 64 * 64;
+    c->scratch_bytes = s->at_sums + (size_t)(s->parts * 2 * s->channels) * sizeof(double);
+    if (s->parts == 1) {
+        ek__add_phase(c, whole, 1);
+        return;
+    }
+    ek__add_phase(c, begin, has_sums(s) || ek__bn_copies(s) > 0 ? 1 + ek__bn_copies(s) : 0);
+    if (has_sums(s)) ek__add_phase(c, part_of_sums, s->parts);
+    ek__add_phase(c, finish, 1);
+    ek__add_phase(c, part_of_results, s->parts);
+}

@@ -1,0 +1,66 @@
+/* ops/bn_state.h - batch norm between its files: bn.c prepares and says what sums mean, bn_rows.c, bn_planes.c and
+ * bn_double.c walk the array. */
+#ifndef EK_OPS_BN_STATE_H
+#define EK_OPS_BN_STATE_H
+
+#include "kernels/kernels.h"
+#include "ops/bn.h"
+
+enum { EK_BN_CHUNK = 65536 }; /* numbers: a problem of no more is one chunk, larger ones are cut into such */
+
+/* Numbers per channel for the second pass; in the rows' walk repeated to a row's width. */
+typedef struct ek_bn_numbers {
+    float *mean, *a, *b; /* y = (x - mean) * a + b */
+    float *ga, *gc, *gd; /* dx = (ga * g + (x - mean) * gc) + gd */
+} ek_bn_numbers;
+
+typedef struct ek_bn_state {
+    ek_bn_spec spec;
+    bool gradient;
+    int64_t channels, count, total; /* count: numbers per channel */
+    /* rows: R of C read as `rows` of `width` = k * C, and `tail` numbers */
+    int64_t k, width, rows, tail, part_rows, parts;
+    int64_t group;                  /* planes, doubles: channels in a chunk */
+    bool big;                       /* x and y leave the caches */
+    size_t at_x, at_g, at_numbers, at_order, at_sums; /* places in the scratch, in bytes */
+} ek_bn_state;
+
+/* ---- what sums mean (bn.c); every number of one channel in double, rounded to the type it leaves in -------------- */
+
+typedef struct ek_bn_channel {
+    double mean, a, b, ga, gc, gd;
+} ek_bn_channel;
+
+/* From the sums of x - reference and its square over the batch. Writes the statistics among the outputs. */
+ek_bn_channel ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum, double squares,
+                                double reference);
+/* From the statistics given. Forward: writes those that leave. Gradient: what can be known before the sums. */
+ek_bn_channel ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c);
+/* A gradient from sum g and sum g (x - mean), mean as ek__bn_given has it. Writes dscale and doffset. */
+ek_bn_channel ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum_g, double sum_gx);
+
+/* The output that holds nothing. */
+void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s);
+
+/* ---- arrays ------------------------------------------------------------------------------------------------------- */
+
+/* Chunks that copy: 16-bit floats become floats, gradients pass their activation. 0: none. They come first. */
+int64_t ek__bn_copies(const ek_bn_state *s);
+ek_status ek__bn_copy(const ek_run_args *a, int64_t chunk);
+/* x and g as floats: themselves, or their copies in the scratch. */
+const float *ek__bn_x(const ek_run_args *a, const ek_bn_state *s);
+const float *ek__bn_g(const ek_run_args *a, const ek_bn_state *s);
+/* Where the second pass writes. */
+float *ek__bn_result(const ek_run_args *a, const ek_bn_state *s);
+/* What is left to do to n results from `first`: the activation unless the kernel did it, narrowing. */
+void ek__bn_leave(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n);
+/* How the kernels are to run over numbers `n`. */
+ek_bn_columns ek__bn_columns(const ek_run_args *a, const ek_bn_state *s, const ek_bn_numbers *n);
+
+/* ---- walks: each adds its phases and its scratch ------------------------------------------------------------------------ */
+
+void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s);
+void ek__bn_planes(ek_prepare_ctx *c, ek_bn_state *s);
+void ek__bn_doubles(ek_prepare_ctx *c, ek_bn_state *s);
+
+#endif
