@@ -19,7 +19,8 @@ typedef struct roles {
 typedef struct result {
     int32_t y;
     roles r;
-    uint32_t kept;
+    uint32_t axes, kept;
+    int computed; /* parameters that are no leaves */
 } result;
 
 /* One anchor under one hypothesis. */
@@ -371,6 +372,18 @@ static void push_users(ek_search *q, int32_t t)
         if (ek__followed(q->s->g->node[q->s->user[u]])) ek__queue_push(&q->queue, q->s->user[u]);
 }
 
+static int computed(const ek_env *e, const roles *r)
+{
+    return (r->gamma >= 0 && !ek__env_is_leaf(e, r->gamma)) + (r->beta >= 0 && !ek__env_is_leaf(e, r->beta));
+}
+
+static result result_of(const trial *t, int32_t y, const roles *r)
+{
+    const uint32_t all = (1u << t->e->s->shape[t->e->x].rank) - 1, kept = t->e->kept;
+
+    return (result){y, *r, t->train ? t->e->reduced | t->e->ones : all & ~kept, kept, computed(t->e, r)};
+}
+
 /* Follows x through what scales it, and keeps what is normalized. */
 static void follow(trial *t)
 {
@@ -387,7 +400,7 @@ static void follow(trial *t)
 
         if (p == NULL || ek__poly_coef(p, 1, 0).at == NULL || ek__scene_count(q->s, out) != size) continue;
         alive++;
-        if (is_normalized(t, p, &r) && !any_is_foreign(t, &r)) t->found[t->n_found++] = (result){out, r, t->e->kept};
+        if (is_normalized(t, p, &r) && !any_is_foreign(t, &r)) t->found[t->n_found++] = result_of(t, out, &r);
         push_users(q, out);
     }
 }
@@ -401,50 +414,60 @@ static bool reads(const ek_scene *s, const ek_node *n, int32_t t)
     return false;
 }
 
-/* The output goes one multiplication with a leaf gamma further, then one addition of a leaf beta. */
-static result last_of(const trial *t)
+/* Whether `next` carries on from `at`: one multiplication with a leaf gamma, one addition of a leaf beta. */
+static bool carries_on(const trial *t, const result *at, const result *next)
 {
-    const ek_scene *s = t->q->s;
-    result at = t->found[0];
+    const ek_node *n = ek__scene_node(t->q->s, next->y);
+    const bool none = at->r.beta < 0, none_then = next->r.beta < 0;
 
-    for (int i = 1; i < t->n_found; i++) {
-        const result *next = &t->found[i];
-        const ek_node *n = ek__scene_node(s, next->y);
-        const bool none = at.r.beta < 0, none_then = next->r.beta < 0;
-
-        if (!reads(s, n, at.y) || at.r.mean != next->r.mean) continue;
-        const bool scales = none && none_then && at.r.gamma < 0 && next->r.gamma >= 0 &&
-                            ek__env_is_leaf(t->e, next->r.gamma) &&
-                            (ek__is_type(n, "Mul") || ek__is_type(n, "RealDiv"));
-        const bool shifts = none && !none_then && at.r.gamma == next->r.gamma && ek__env_is_leaf(t->e, next->r.beta) &&
-                            !ek__is_type(n, "Sub");
-        const bool same = none && none_then && at.r.gamma == next->r.gamma;
-        if (scales || shifts || same) at = *next;
-    }
-    return at;
+    if (!reads(t->q->s, n, at->y) || at->r.mean != next->r.mean) return false;
+    const bool scales = none && none_then && at->r.gamma < 0 && next->r.gamma >= 0 &&
+                        ek__env_is_leaf(t->e, next->r.gamma) && (ek__is_type(n, "Mul") || ek__is_type(n, "RealDiv"));
+    const bool shifts = none && !none_then && at->r.gamma == next->r.gamma &&
+                        ek__env_is_leaf(t->e, next->r.beta) && !ek__is_type(n, "Sub");
+    return scales || shifts || (none && none_then && at->r.gamma == next->r.gamma);
 }
 
-static int computed(const ek_env *e, const roles *r)
+/* Whether result i begins a site: it reads none of those before it, or it is one more map of what is normalized. */
+static bool begins(const trial *t, int i)
 {
-    return (r->gamma >= 0 && !ek__env_is_leaf(e, r->gamma)) + (r->beta >= 0 && !ek__env_is_leaf(e, r->beta));
+    for (int k = 0; k < i; k++) {
+        const result *at = &t->found[k];
+
+        if (!reads(t->q->s, ek__scene_node(t->q->s, t->found[i].y), at->y)) continue;
+        if (at->r.gamma >= 0 || at->r.beta >= 0 || !carries_on(t, at, &t->found[i])) return false;
+    }
+    return true;
+}
+
+/* Where the site that begins with result i ends; marks the results on the way. */
+static result last_of(const trial *t, int i, bool *passed)
+{
+    result at = t->found[i];
+
+    for (int k = i + 1; k < t->n_found; k++) {
+        if (passed[k] || !carries_on(t, &at, &t->found[k])) continue;
+        at = t->found[k];
+        passed[k] = true;
+    }
+    return at;
 }
 
 /* Where a role is no leaf: once more with vectors of one constant known. */
 static void know_constants(trial *t, result *at)
 {
     const uint32_t reduced = t->e->reduced_known ? t->e->reduced : 0;
-    const int before = computed(t->e, &at->r);
     const ek_poly *p;
     roles r;
 
-    if (before == 0) return;
+    if (at->computed == 0) return;
     ek__env_restart(t->e, t->e->x, -1, reduced);
     t->e->constants_known = true;
     if (t->variance >= 0) t->e->keep[t->e->n_keep++] = t->variance;
     if (at->r.mean >= 0) t->e->keep[t->e->n_keep++] = at->r.mean;
     if (!(t->train ? is_batch_variance(t) : is_stored_variance(t))) return;
     p = ek__env_value(t->e, at->y);
-    if (p == NULL || !is_normalized(t, p, &r) || computed(t->e, &r) >= before) return;
+    if (p == NULL || !is_normalized(t, p, &r) || computed(t->e, &r) >= at->computed) return;
     at->r = r;
 }
 
@@ -456,20 +479,18 @@ static bool parameter_is_whole(ek_env *e, int32_t t)
     return c.at != NULL && (c.axes & e->kept) == e->kept;
 }
 
-static ek_status conclude(trial *t)
+static ek_status conclude(trial *t, result at)
 {
     ek_search *q = t->q;
     const ek_shape *x = &q->s->shape[t->e->x];
-    result at = last_of(t);
     int32_t stops[5];
     int n = 0;
 
-    const uint32_t axes = t->train ? t->e->reduced | t->e->ones : ((1u << x->rank) - 1) & ~at.kept;
     know_constants(t, &at);
     ek_found f = {.train = t->train,
                   .x = t->e->x,
                   .y = at.y,
-                  .axes = axes,
+                  .axes = at.axes,
                   .gamma = at.r.gamma,
                   .beta = at.r.beta,
                   .mean = at.r.mean,
@@ -478,12 +499,25 @@ static ek_status conclude(trial *t)
                   .rank = x->rank,
                   .epsilon = t->epsilon,
                   .anchor = t->anchor};
+    t->e->kept = at.kept;
     f.look_alike = ek__is_look_alike(q, &f, parameter_is_whole(t->e, f.gamma) || parameter_is_whole(t->e, f.beta));
     const int32_t all[] = {f.x, f.gamma, f.beta, f.mean, f.variance};
     for (int i = 0; i < EK_COUNT_OF(all); i++)
         if (all[i] >= 0) stops[n++] = all[i];
     EK_TRY(ek__cover(q, &f.y, 1, stops, n, NULL, &f.covers, &f.n_covers));
     return ek__search_add(q, &f);
+}
+
+static ek_status conclude_all(trial *t)
+{
+    bool passed[MOST_ALIVE] = {false};
+    result end[MOST_ALIVE];
+    int n = 0;
+
+    for (int i = 0; i < t->n_found; i++)
+        if (!passed[i] && begins(t, i)) end[n++] = last_of(t, i, passed);
+    for (int i = 0; i < n; i++) EK_TRY(conclude(t, end[i]));
+    return EK_OK;
 }
 
 static ek_status note_anchor(const trial *t)
@@ -542,7 +576,7 @@ static ek_status try_anchor(ek_search *q, const ek_node *n)
         follow(&t);
         if (q->env.pool.failed || q->queue.failed) return ek__search_no_memory(q);
         if (t.n_found == 0) continue;
-        EK_TRY(conclude(&t));
+        EK_TRY(conclude_all(&t));
         trained |= list[i].train;
         if (!list[i].train) done[n_done++] = list[i].entry;
     }
