@@ -62,12 +62,13 @@ typedef struct candidates {
     int n;
 } candidates;
 
+/* What the forward half computes is no gradient; but y itself may be, of half its square. */
 static bool fits(const candidates *c, int32_t t)
 {
     for (int i = 0; i < c->n; i++)
         if (c->at[i] == t) return false;
     return c->n < MOST_CANDIDATES && c->s->floats[t] && ek__scene_count(c->s, t) == ek__scene_count(c->s, c->f->x) &&
-           t != c->f->x && !c->s->dead[t] && !covered(c->f, c->s->node_of[t]);
+           t != c->f->x && !c->s->dead[t] && (t == c->f->y || !covered(c->f, c->s->node_of[t]));
 }
 
 /* Large partners of what comes from a root of the same value, in or out of the forward half. */
