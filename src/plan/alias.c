@@ -80,7 +80,10 @@ static void take_over(ek_builder *b, const ek_lowered *op, int32_t out, int32_t 
 static void op_in_place(ek_builder *b, ek_lowered *op, int32_t k)
 {
     for (int32_t i = 0; i < op->n_in; i++) {
-        if (!ek__bit(op->node->spec->def->inplace, i) || !dies_here(b, op, k, i) || !read_once(op, i)) continue;
+        const bool may = op->kind == EK_LOWERED_HALF ? ek__half_may_overwrite(op, i)
+                                                     : ek__bit(op->node->spec->def->inplace, i);
+
+        if (!may || !dies_here(b, op, k, i) || !read_once(op, i)) continue;
         const ek_value *in = &b->value[op->in[i].value], *out = &b->value[op->out[0].value];
         if (out->place.home != EK_HOME_BLOCK || in->bytes != out->bytes) continue;
         take_over(b, op, 0, i);
@@ -122,7 +125,8 @@ ek_status ek__pass_alias(ek_builder *b)
 
         if (op->kind == EK_LOWERED_CHAIN)
             chain_in_place(b, op, k);
-        else if (op->kind == EK_LOWERED_OP && op->n_out > 0 && op->node->spec->def->inplace != 0)
+        else if (op->kind == EK_LOWERED_HALF ||
+                 (op->kind == EK_LOWERED_OP && op->n_out > 0 && op->node->spec->def->inplace != 0))
             op_in_place(b, op, k);
     }
     return EK_OK;

@@ -7,7 +7,9 @@
 #define EK_PLAN_IR_H
 
 #include "base/log.h"
+#include "ops/bn.h"
 #include "plan/plan.h"
+#include "sites/sites.h"
 
 /* Why a node is part of a run. */
 enum {
@@ -61,6 +63,30 @@ typedef struct ek_facts {
     ek_arena arena;      /* gone after planning unless the region splits */
 } ek_facts;
 
+/* What one lowered op may give in place of the nodes of a half of a batch norm. */
+typedef enum ek_half_out {
+    EK_HALF_Y, EK_HALF_MEAN, EK_HALF_VARIANCE, EK_HALF_MEAN_LOW, EK_HALF_INVERSE, /* forward */
+    EK_HALF_DX = EK_HALF_Y, EK_HALF_DGAMMA, EK_HALF_DBETA                         /* backward */
+} ek_half_out;
+enum { EK_HALF_OUTS = 5 };
+
+/* A half that runs as one op. It is placed where everything it may be given is there; whoever asks for its tensors
+ * earlier, or for others inside, gets them from the nodes, which then run as well. Where that is follows from the graph
+ * alone, so that another fetch changes nothing. */
+typedef struct ek_half {
+    const ek_site *site;
+    const ek_site_gradient *gradient; /* NULL: forward */
+    int32_t forward;          /* of a backward half in training: place of its forward half; else -1 */
+    int32_t rank;             /* nodes of a higher rank come after it */
+    int32_t place;            /* in the order: before the node there */
+    uint32_t want;            /* bit per ek_half_out: somebody asks for it */
+    bool lowered;
+    const ek_site_entry *in[EK_SITE_ROLES]; /* where each role is read; NULL: absent */
+    int32_t value[EK_HALF_OUTS]; /* once lowered; -1: absent */
+    ek_bn_view view;
+    ek_dtype dtype;
+} ek_half;
+
 /* A value between lowered ops: one piece of memory. Several tensors may be one value (Identity, Reshape). */
 typedef struct ek_value {
     ek_dtype dtype;      /* base type */
@@ -100,6 +126,7 @@ typedef struct ek_link {
 typedef enum ek_lowered_kind {
     EK_LOWERED_OP,       /* def's own prepare */
     EK_LOWERED_CHAIN,    /* links over tiles */
+    EK_LOWERED_HALF,     /* of a batch norm */
     EK_LOWERED_SNAPSHOT, /* the value of a variable at this point: a copy, or nothing where no write follows */
     EK_LOWERED_GONE
 } ek_lowered_kind;
@@ -117,6 +144,8 @@ typedef struct ek_lowered {
     const ek_node **covers;
     const ek_shape **written_shape; /* per variable written, in the order of inputs */
     int32_t *variable;   /* per input: the variable it refers to, or -1; NULL: none does */
+    const ek_bn_spec *norm; /* of a half */
+    bool backward;
     bool pinned;         /* an effect, or an input is the memory of a variable: its place in the order matters */
 } ek_lowered;
 
@@ -140,6 +169,12 @@ typedef struct ek_builder {
     ek_shape *in_shape, *in_as_shape, *in_handle, *out_shape, *out_handle;
     const ek_array **in_value;
     ek_dtype *in_dtype, *out_dtype;
+    /* from recognise on */
+    int32_t n_halves;
+    ek_half *half;               /* by rank */
+    const int32_t *rank;         /* per node; NULL: there are no halves */
+    uint8_t *provider;           /* per output: 1 + ek_half_out; 0: from its node alone. NULL: there are no halves */
+    int32_t *provider_half;      /* per output */
     /* from lower on */
     int32_t n_values, n_ops;
     int64_t cap_values, cap_ops;
@@ -154,6 +189,7 @@ typedef struct ek_builder {
 ek_status ek__pass_prune(ek_builder *b);   /* program: live */
 ek_status ek__pass_order(ek_builder *b);   /* program: order, first_out */
 ek_status ek__pass_infer(ek_builder *b);   /* facts; sets end and plan->split */
+ek_status ek__pass_recognise(ek_builder *b); /* halves */
 ek_status ek__pass_lower(ek_builder *b);   /* value, op */
 ek_status ek__pass_fuse(ek_builder *b);    /* chains */
 ek_status ek__pass_alias(ek_builder *b);   /* lifetimes, snapshots, in place */
@@ -213,6 +249,34 @@ void ek__variables_written(ek_builder *b, const ek_node *n, const ek_shape **now
 ek_status ek__check_add(ek_builder *b, ek_plan_check check);
 /* Shape of input i as it is now: that of a variable may have changed since its node. */
 const ek_shape *ek__input_shape(const ek_builder *b, const ek_node *n, int i, const ek_shape *const *now);
+
+/* order.c: the place of every node in the order that ek__pass_order gives its parts; INT32_MAX: on a cycle or behind
+ * one. false without memory. */
+bool ek__order_nodes(const ek_graph *g, ek_arena *scratch, int32_t *rank);
+
+/* halves.c: the half that gives an output to a reader of rank `reader`; NULL: its node does. */
+ek_half *ek__half_for(const ek_builder *b, int32_t at, int32_t reader);
+/* Whether a half that has been lowered gives it. */
+bool ek__half_gave(const ek_builder *b, int32_t at);
+/* The inputs of a half: calls `need` for each edge that what is wanted of it takes. */
+void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need);
+/* half_lower.c */
+ek_status ek__half_lower(ek_builder *b, ek_half *h);
+ek_prepare_ctx ek__half_ctx(ek_builder *b, const ek_lowered *op);
+ek_status ek__half_prepare(const ek_lowered *op, ek_prepare_ctx *c);
+/* Whether output 0 may lie over input i. */
+bool ek__half_may_overwrite(const ek_lowered *op, int32_t i);
+
+/* lower.c: a new value or op; the value that a tensor has by now. */
+ek_status ek__value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape, ek_home home, int32_t index, int32_t *out);
+ek_status ek__constant_new(ek_builder *b, ek_array *a, int32_t *out); /* of an array that outlives the plan */
+ek_status ek__value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *out);
+ek_status ek__op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out,
+                     ek_lowered **out);
+/* References must have a value before anything but an assignment uses them, here input i of n. */
+ek_status ek__check_input(ek_builder *b, const ek_node *n, int32_t i);
+/* What is fetched of a node, right after it: a variable's memory is copied as it is now. */
+ek_status ek__lower_fetches(ek_builder *b, const ek_node *n);
 
 /* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
 bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, const ek_port *out, ek_prepare_ctx *c);

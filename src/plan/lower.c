@@ -12,6 +12,23 @@ static bool runs(const ek_builder *b, const ek_node *n)
     return b->program->live[n->id] == EK_LIVE_RUN && b->facts->node_dead[n->id] == 0;
 }
 
+/* Marks a tensor for a reader of some rank: the half that gives it, or its node. */
+static void need_edge(const ek_builder *b, ek_edge e, int32_t reader, uint8_t *need)
+{
+    const int32_t at = ek__out_at(b->program, e);
+    ek_half *h = ek__half_for(b, at, reader);
+
+    if (h != NULL)
+        h->want |= 1u << (b->provider[at] - 1);
+    else
+        need[at] = 1;
+}
+
+static int32_t rank_of(const ek_builder *b, const ek_node *n)
+{
+    return b->rank != NULL ? b->rank[n->id] : 0;
+}
+
 static bool output_wanted(const ek_builder *b, const ek_node *n, const uint8_t *need)
 {
     const int32_t out = b->program->first_out[n->id];
@@ -26,12 +43,12 @@ static void need_inputs(const ek_builder *b, const ek_node *n, uint8_t *need)
     const ek_op_kind kind = n->spec->def->kind;
 
     if (kind == EK_KIND_SWITCH) {
-        need[ek__out_at(b->program, n->in[0])] = 1;
+        need_edge(b, n->in[0], rank_of(b, n), need);
         return;
     }
     for (int32_t i = 0; i < n->n_in; i++)
         if (kind != EK_KIND_MERGE || !b->facts->fact[ek__out_at(b->program, n->in[i])].dead)
-            need[ek__out_at(b->program, n->in[i])] = 1;
+            need_edge(b, n->in[i], rank_of(b, n), need);
 }
 
 /* Effects run whether or not anybody wants their outputs; of pure nodes, those that lead to something wanted. */
@@ -40,7 +57,8 @@ static bool node_wanted(const ek_builder *b, const ek_node *n, const uint8_t *ne
     if (!runs(b, n)) return false;
     if (ek__is_effect(n)) return true;
     if ((b->program->mark[n->id] & EK_MARK_TARGET) != 0 && n->n_out > 0 &&
-        b->facts->constant[b->program->first_out[n->id]] == NULL)
+        b->facts->constant[b->program->first_out[n->id]] == NULL &&
+        ek__half_for(b, b->program->first_out[n->id], INT32_MAX) == NULL)
         return true;
     return output_wanted(b, n, need);
 }
@@ -49,23 +67,30 @@ static void find_needs(ek_builder *b, uint8_t *need)
 {
     const ek_program *p = b->program;
 
-    for (int32_t k = 0; k < p->n_fetches; k++) need[ek__out_at(p, p->fetch[k])] = 1;
+    int32_t half = b->n_halves - 1;
+
+    for (int32_t k = 0; k < p->n_fetches; k++) need_edge(b, p->fetch[k], INT32_MAX, need);
+    for (int32_t k = 0; k < p->n_targets; k++)
+        if (ek__half_for(b, p->first_out[p->target[k]], INT32_MAX) != NULL)
+            need_edge(b, (ek_edge){ p->target[k], 0 }, INT32_MAX, need);
     for (int32_t k = b->end; k < p->n_order; k++) {
         const ek_node *n = ek__at(p, p->order[k]);
 
         if (p->live[n->id] != EK_LIVE_RUN && n->spec->def->kind != EK_KIND_SWITCH) continue;
-        for (int32_t i = 0; i < n->n_in; i++) need[ek__out_at(p, n->in[i])] = 1;
+        for (int32_t i = 0; i < n->n_in; i++) need_edge(b, n->in[i], INT32_MAX, need);
     }
+    for (; half >= 0 && b->half[half].place == b->end; half--) ek__half_needs(b, &b->half[half], need);
     for (int32_t k = b->end - 1; k >= b->begin; k--) {
         const ek_node *n = ek__at(p, p->order[k]);
 
         if (node_wanted(b, n, need)) need_inputs(b, n, need);
+        for (; half >= 0 && b->half[half].place == k; half--) ek__half_needs(b, &b->half[half], need);
     }
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
-static ek_status value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape, ek_home home, int32_t index,
+ek_status ek__value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape, ek_home home, int32_t index,
                            int32_t *out)
 {
     ek_value *v;
@@ -91,13 +116,13 @@ static ek_status value_new(ek_builder *b, ek_dtype dtype, const ek_shape *shape,
     return EK_OK;
 }
 
-static ek_status constant_value(ek_builder *b, ek_array *a, int32_t *out)
+ek_status ek__constant_new(ek_builder *b, ek_array *a, int32_t *out)
 {
     ek_plan *p = b->plan;
 
     if (!EK_GROW(p->constant, b->cap_constants, p->n_constants + 1)) return ek__plan_no_memory(b->err);
     p->constant[p->n_constants] = a;
-    EK_TRY(value_new(b, a->dtype, &a->shape, EK_HOME_CONSTANT, p->n_constants, out));
+    EK_TRY(ek__value_new(b, a->dtype, &a->shape, EK_HOME_CONSTANT, p->n_constants, out));
     p->n_constants++;
     return EK_OK;
 }
@@ -105,25 +130,25 @@ static ek_status constant_value(ek_builder *b, ek_array *a, int32_t *out)
 static ek_status variable_value(ek_builder *b, int32_t v, int32_t *out)
 {
     if (b->variable_value[v] < 0)
-        EK_TRY(value_new(b, ek_dtype_base(b->plan->variable[v].node->out_dtype[0]), &EK_UNKNOWN_SHAPE, EK_HOME_VARIABLE,
+        EK_TRY(ek__value_new(b, ek_dtype_base(b->plan->variable[v].node->out_dtype[0]), &EK_UNKNOWN_SHAPE, EK_HOME_VARIABLE,
                          v, &b->variable_value[v]));
     *out = b->variable_value[v];
     return EK_OK;
 }
 
 /* The value of a tensor; what comes from outside gets one when it is first asked for. */
-static ek_status value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *out)
+ek_status ek__value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *out)
 {
     ek_fact *f = &b->facts->fact[at];
     const ek_shape *shape = &b->facts->shape[at];
 
     if (f->value < 0) {
         if (b->facts->constant[at] != NULL)
-            EK_TRY(constant_value(b, b->facts->constant[at], &f->value));
+            EK_TRY(ek__constant_new(b, b->facts->constant[at], &f->value));
         else if (f->feed >= 0)
-            EK_TRY(value_new(b, dtype, shape, EK_HOME_FEED, f->feed, &f->value));
+            EK_TRY(ek__value_new(b, dtype, shape, EK_HOME_FEED, f->feed, &f->value));
         else if (f->outer >= 0)
-            EK_TRY(value_new(b, dtype, shape, EK_HOME_OUTER, f->outer, &f->value));
+            EK_TRY(ek__value_new(b, dtype, shape, EK_HOME_OUTER, f->outer, &f->value));
         else if (f->variable >= 0 && !f->snapshot)
             EK_TRY(variable_value(b, f->variable, &f->value));
         else
@@ -135,7 +160,7 @@ static ek_status value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *ou
 
 /* ---- ops --------------------------------------------------------------------------------------- */
 
-static ek_status op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out,
+ek_status ek__op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out,
                         ek_lowered **out)
 {
     ek_lowered *op;
@@ -172,11 +197,11 @@ static ek_status add_snapshot(ek_builder *b, const ek_node *n, int32_t variable,
                        ek_dtype_cc_name(v->slot->dtype), ek_dtype_cc_name(dtype));
     EK_TRY(ek__check_add(b, (ek_plan_check){ .step = b->n_ops, .variable = variable, .node = n, .fetch = fetch,
                                              .whole_read = v->is_resource }));
-    EK_TRY(op_new(b, EK_LOWERED_SNAPSHOT, n, 1, 1, &op));
+    EK_TRY(ek__op_new(b, EK_LOWERED_SNAPSHOT, n, 1, 1, &op));
     op->pinned = true;
     op->in[0] = (ek_port){ .dtype = dtype, .shape = shape };
     EK_TRY(variable_value(b, variable, &op->in[0].value));
-    EK_TRY(value_new(b, dtype, shape, EK_HOME_BLOCK, 0, value));
+    EK_TRY(ek__value_new(b, dtype, shape, EK_HOME_BLOCK, 0, value));
     b->value[*value].variable = variable;
     op->out[0] = (ek_port){ *value, dtype, shape };
     b->n_ops++;
@@ -248,7 +273,7 @@ static ek_status lower_inputs(ek_builder *b, ek_lowered *op)
 
         op->in[i].dtype = ek_dtype_base(n->in_dtype[i]);
         op->in[i].shape = ek__input_shape(b, n, i, b->now);
-        EK_TRY(value_of(b, ek__out_at(b->program, n->in[i]), op->in[i].dtype, &op->in[i].value));
+        EK_TRY(ek__value_of(b, ek__out_at(b->program, n->in[i]), op->in[i].dtype, &op->in[i].value));
         if (b->value[op->in[i].value].place.home == EK_HOME_VARIABLE) op->pinned = true;
         if (v < 0) continue;
         if (op->variable == NULL) {
@@ -279,9 +304,9 @@ static ek_status lower_outputs(ek_builder *b, ek_lowered *op)
         } else if (port->dtype == EK_RESOURCE || port->dtype == EK_VARIANT) {
             return EK_FAIL(b->err, UNIMPLEMENTED, "resources come from variables only, not from a %s", n->type);
         } else {
-            EK_TRY(value_new(b, port->dtype, port->shape, EK_HOME_BLOCK, 0, &port->value));
+            EK_TRY(ek__value_new(b, port->dtype, port->shape, EK_HOME_BLOCK, 0, &port->value));
         }
-        if (f->feed < 0 && b->facts->constant[out + k] == NULL) f->value = port->value;
+        if (f->feed < 0 && b->facts->constant[out + k] == NULL && !ek__half_gave(b, out + k)) f->value = port->value;
     }
     return EK_OK;
 }
@@ -316,7 +341,7 @@ static ek_status lower_op(ek_builder *b, const ek_node *n)
     for (int i = 0; i < n->n_in && i < 32; i++)
         if (ek__bit(d->writes | d->reads, i) && ek__variable_of_input(b, n, i) < 0)
             return EK_FAIL(b->err, INVALID_ARGUMENT, "input %d of '%s' must be a variable", i, n->name);
-    EK_TRY(op_new(b, EK_LOWERED_OP, n, n->n_in, n->n_out, &op));
+    EK_TRY(ek__op_new(b, EK_LOWERED_OP, n, n->n_in, n->n_out, &op));
     op->pinned = ek__is_effect(n);
     EK_TRY(lower_inputs(b, op));
     EK_TRY(lower_outputs(b, op));
@@ -327,17 +352,19 @@ static ek_status lower_op(ek_builder *b, const ek_node *n)
     return note_written(b, n);
 }
 
-/* References must have a value before anything but an assignment uses them. */
+ek_status ek__check_input(ek_builder *b, const ek_node *n, int32_t i)
+{
+    const int32_t at = ek__out_at(b->program, n->in[i]);
+    const ek_fact *f = &b->facts->fact[at];
+
+    if (f->feed >= 0 || f->variable < 0 || f->snapshot || n->in_dtype[i] == EK_RESOURCE) return EK_OK;
+    if (b->facts->constant[at] != NULL || ek__bit(n->spec->def->accepts_uninitialized, i)) return EK_OK;
+    return ek__check_add(b, (ek_plan_check){ .step = b->n_ops, .variable = f->variable, .node = n, .fetch = -1 });
+}
+
 static ek_status add_checks(ek_builder *b, const ek_node *n)
 {
-    for (int i = 0; i < n->n_in; i++) {
-        const int32_t at = ek__out_at(b->program, n->in[i]);
-        const ek_fact *f = &b->facts->fact[at];
-
-        if (f->feed >= 0 || f->variable < 0 || f->snapshot || n->in_dtype[i] == EK_RESOURCE) continue;
-        if (b->facts->constant[at] != NULL || ek__bit(n->spec->def->accepts_uninitialized, i)) continue;
-        EK_TRY(ek__check_add(b, (ek_plan_check){ .step = b->n_ops, .variable = f->variable, .node = n, .fetch = -1 }));
-    }
+    for (int i = 0; i < n->n_in; i++) EK_TRY(ek__check_input(b, n, i));
     return EK_OK;
 }
 
@@ -347,8 +374,8 @@ static ek_status pass_on(ek_builder *b, const ek_node *n, int32_t from, int32_t 
     const int32_t to = b->program->first_out[n->id] + k;
     ek_fact *f = &b->facts->fact[to];
 
-    if (f->feed >= 0 || f->dead || b->facts->constant[to] != NULL) return EK_OK;
-    return value_of(b, ek__out_at(b->program, n->in[from]), ek_dtype_base(n->in_dtype[from]), &f->value);
+    if (f->feed >= 0 || f->dead || b->facts->constant[to] != NULL || ek__half_gave(b, to)) return EK_OK;
+    return ek__value_of(b, ek__out_at(b->program, n->in[from]), ek_dtype_base(n->in_dtype[from]), &f->value);
 }
 
 static ek_status lower_node(ek_builder *b, const ek_node *n, const uint8_t *need)
@@ -382,7 +409,7 @@ static ek_status lower_node(ek_builder *b, const ek_node *n, const uint8_t *need
 /* ---- fetches --------------------------------------------------------------------------------------- */
 
 /* Right after the node: a variable's memory is copied as it is now. */
-static ek_status lower_fetches(ek_builder *b, const ek_node *n)
+ek_status ek__lower_fetches(ek_builder *b, const ek_node *n)
 {
     const ek_program *p = b->program;
 
@@ -392,6 +419,7 @@ static ek_status lower_fetches(ek_builder *b, const ek_node *n)
         ek_fact *f = &b->facts->fact[at];
 
         if (p->fetch[k].node != n->id || f->feed >= 0) continue;
+        if (ek__half_for(b, at, INT32_MAX) != NULL && !ek__half_gave(b, at)) continue; /* the half comes later */
         if (f->dead) {
             if (b->plan->dead_fetch < 0) b->plan->dead_fetch = k;
             continue;
@@ -401,7 +429,7 @@ static ek_status lower_fetches(ek_builder *b, const ek_node *n)
                                 ek_shape_is_known(&b->facts->shape[at]) ? &b->facts->shape[at] : &EK_SCALAR, k,
                                 &b->fetch_value[k]));
         } else {
-            EK_TRY(value_of(b, at, ek_dtype_base(n->out_dtype[p->fetch[k].index]), &b->fetch_value[k]));
+            EK_TRY(ek__value_of(b, at, ek_dtype_base(n->out_dtype[p->fetch[k].index]), &b->fetch_value[k]));
         }
         b->value[b->fetch_value[k]].keep = true;
     }
@@ -417,7 +445,7 @@ static ek_status lower_fed_fetches(ek_builder *b)
         const int32_t at = ek__out_at(p, p->fetch[k]);
 
         if (b->facts->fact[at].feed < 0 || b->plan->outer != NULL) continue;
-        EK_TRY(value_of(b, at, ek_dtype_base(ek__at(p, p->fetch[k].node)->out_dtype[p->fetch[k].index]),
+        EK_TRY(ek__value_of(b, at, ek_dtype_base(ek__at(p, p->fetch[k].node)->out_dtype[p->fetch[k].index]),
                         &b->fetch_value[k]));
     }
     return EK_OK;
@@ -434,7 +462,7 @@ static ek_status keep_for_tail(ek_builder *b)
         for (int32_t i = b->plan->split->kind == EK_SPLIT_BRANCH; i < n->n_in; i++) {
             int32_t v;
 
-            EK_TRY(value_of(b, ek__out_at(p, n->in[i]), ek_dtype_base(n->in_dtype[i]), &v));
+            EK_TRY(ek__value_of(b, ek__out_at(p, n->in[i]), ek_dtype_base(n->in_dtype[i]), &v));
         }
         EK_TRY(add_checks(b, n));
     }
@@ -447,7 +475,7 @@ static ek_status keep_for_tail(ek_builder *b)
             int32_t v = f->value;
 
             /* What this region only hands on is a value of it all the same. */
-            if (v < 0 && f->outer >= 0) EK_TRY(value_of(b, at, ek_dtype_base(n->in_dtype[i]), &v));
+            if (v < 0 && f->outer >= 0) EK_TRY(ek__value_of(b, at, ek_dtype_base(n->in_dtype[i]), &v));
             if (v >= 0) b->value[v].keep = true;
         }
     }
@@ -459,6 +487,7 @@ ek_status ek__pass_lower(ek_builder *b)
     const ek_program *p = b->program;
     const int32_t n_vars = b->plan->n_variables;
     uint8_t *need = ek__arena_calloc(&b->scratch, (size_t)p->n_outs + 1, 1);
+    int32_t half = 0;
 
     b->fetch_value = ek__arena_alloc(&b->scratch, sizeof(int32_t) * (size_t)(p->n_fetches + 1), sizeof(int32_t));
     b->variable_value = ek__arena_alloc(&b->scratch, sizeof(int32_t) * (size_t)(n_vars + 1), sizeof(int32_t));
@@ -476,10 +505,12 @@ ek_status ek__pass_lower(ek_builder *b)
     for (int32_t k = b->begin; k < b->end; k++) {
         const ek_node *n = ek__at(p, p->order[k]);
 
-        if (lower_node(b, n, need) != EK_OK || lower_fetches(b, n) != EK_OK) {
+        for (; half < b->n_halves && b->half[half].place == k; half++) EK_TRY(ek__half_lower(b, &b->half[half]));
+        if (lower_node(b, n, need) != EK_OK || ek__lower_fetches(b, n) != EK_OK) {
             ek__fail_at(b->err, n->name);
             return b->err->code;
         }
     }
+    for (; half < b->n_halves; half++) EK_TRY(ek__half_lower(b, &b->half[half]));
     return keep_for_tail(b);
 }

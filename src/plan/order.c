@@ -62,16 +62,15 @@ typedef struct edges {
     int32_t *heap;
 } edges;
 
-/* Counts edges, then fills consumers behind each node. */
-static ek_status collect_edges(ek_builder *b, edges *e)
+/* Counts edges, then fills consumers behind each node. false without memory. */
+static bool collect_edges(const ek_program *p, ek_arena *scratch, edges *e)
 {
-    const ek_program *p = b->program;
     int64_t total = 0;
 
-    e->waits = EK_ARENA_NEW(&b->scratch, int32_t, p->n_nodes);
-    e->first = EK_ARENA_NEW(&b->scratch, int32_t, p->n_nodes + 2);
-    e->heap = EK_ARENA_NEW(&b->scratch, int32_t, p->n_order + 1);
-    if (e->waits == NULL || e->first == NULL || e->heap == NULL) return ek__plan_no_memory(b->err);
+    e->waits = EK_ARENA_NEW(scratch, int32_t, p->n_nodes);
+    e->first = EK_ARENA_NEW(scratch, int32_t, p->n_nodes + 2);
+    e->heap = EK_ARENA_NEW(scratch, int32_t, p->n_order + 1);
+    if (e->waits == NULL || e->first == NULL || e->heap == NULL) return false;
     for (int32_t k = 0; k < p->n_order; k++) {
         const ek_node *n = ek__at(p, p->order[k]);
 
@@ -83,33 +82,41 @@ static ek_status collect_edges(ek_builder *b, edges *e)
         }
     }
     for (int64_t i = 2; i < p->n_nodes + 2; i++) e->first[i] += e->first[i - 1];
-    e->user = EK_ARENA_NEW(&b->scratch, int32_t, total + 1);
-    if (e->user == NULL) return ek__plan_no_memory(b->err);
+    e->user = EK_ARENA_NEW(scratch, int32_t, total + 1);
+    if (e->user == NULL) return false;
     for (int32_t k = 0; k < p->n_order; k++) {
         const ek_node *n = ek__at(p, p->order[k]);
 
         for (int32_t i = 0; i < n->n_in + n->n_control; i++)
             if (edge_counts(p, n, i)) e->user[e->first[source_of(n, i) + 1]++] = n->id;
     }
-    return EK_OK;
+    return true;
+}
+
+/* Puts p->order in order; returns how many nodes have a place, fewer than there are where there is a cycle. */
+static int32_t place_nodes(ek_program *p, edges *e)
+{
+    int32_t waiting = 0, done = 0;
+
+    for (int32_t k = 0; k < p->n_order; k++)
+        if (e->waits[p->order[k]] == 0) heap_push(e->heap, waiting++, p->order[k]);
+    while (waiting > 0) {
+        const int32_t id = heap_pop(e->heap, waiting--);
+
+        p->order[done++] = id;
+        for (int32_t u = e->first[id]; u < e->first[id + 1]; u++)
+            if (--e->waits[e->user[u]] == 0) heap_push(e->heap, waiting++, e->user[u]);
+    }
+    return done;
 }
 
 static ek_status sort(ek_builder *b)
 {
     ek_program *p = b->program;
     edges e = { 0 };
-    int32_t waiting = 0, done = 0;
 
-    EK_TRY(collect_edges(b, &e));
-    for (int32_t k = 0; k < p->n_order; k++)
-        if (e.waits[p->order[k]] == 0) heap_push(e.heap, waiting++, p->order[k]);
-    while (waiting > 0) {
-        const int32_t id = heap_pop(e.heap, waiting--);
-
-        p->order[done++] = id;
-        for (int32_t u = e.first[id]; u < e.first[id + 1]; u++)
-            if (--e.waits[e.user[u]] == 0) heap_push(e.heap, waiting++, e.user[u]);
-    }
+    if (!collect_edges(p, &b->scratch, &e)) return ek__plan_no_memory(b->err);
+    const int32_t done = place_nodes(p, &e);
     if (done == p->n_order) return EK_OK;
     for (int32_t id = 0; id < p->n_nodes; id++) {
         if (e.waits[id] == 0) continue;
@@ -119,6 +126,24 @@ static ek_status sort(ek_builder *b)
         break;
     }
     return EK_INVALID_ARGUMENT;
+}
+
+bool ek__order_nodes(const ek_graph *g, ek_arena *scratch, int32_t *rank)
+{
+    ek_program all = { .graph = g, .n_nodes = g->n_nodes, .n_order = (int32_t)g->n_nodes };
+    edges e = { 0 };
+
+    all.mark = EK_ARENA_NEW(scratch, uint8_t, g->n_nodes + 1);
+    all.order = EK_ARENA_NEW(scratch, int32_t, g->n_nodes + 1);
+    if (all.mark == NULL || all.order == NULL) return false;
+    for (int32_t id = 0; id < g->n_nodes; id++) {
+        all.order[id] = id;
+        rank[id] = INT32_MAX;
+    }
+    if (!collect_edges(&all, scratch, &e)) return false;
+    const int32_t done = place_nodes(&all, &e);
+    for (int32_t k = 0; k < done; k++) rank[all.order[k]] = k;
+    return true;
 }
 
 ek_status ek__pass_order(ek_builder *b)

@@ -139,6 +139,7 @@ static ek_status run_passes(ek_builder *b)
 {
     b->tainted = b->tainted || b->plan->outer != NULL;
     EK_TRY(ek__pass_infer(b));
+    if (b->host->fuse) EK_TRY(ek__pass_recognise(b));
     EK_TRY(ek__pass_lower(b));
     if (b->host->fuse) EK_TRY(ek__pass_fuse(b));
     EK_TRY(ek__pass_alias(b));

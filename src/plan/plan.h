@@ -31,8 +31,10 @@ typedef struct ek_plan_host {
     /* The state of an op between runs, zeroed at first. */
     ek_status (*op_state)(void *self, const ek_node *node, size_t bytes, void **out, ek_error *err);
     void (*frame_destroy)(void *frame); /* how frames that rest in a plan end */
+    struct ek_recognised **recognised; /* where findings about the graph are kept, NULL at first; NULL: nowhere. End
+                                        * them by ek__recognised_free */
     /* Passes that may be left out; the numbers stay the same. */
-    bool fuse;    /* chains of element-wise ops become one step */
+    bool fuse;    /* chains of element-wise ops become one step, and so does each half of a batch norm (within 2e-5) */
     bool fold;    /* what follows from constants is computed once */
     bool inplace; /* outputs may lie over inputs that die */
     bool reuse;   /* memory of values that died is used again */
@@ -155,7 +157,7 @@ struct ek_plan {
     int32_t n_owned;
     ek_array **owned;
 
-    int32_t n_steps;
+    int32_t n_steps, n_norms;   /* n_norms: halves of batch norms that run as one step */
     ek_step *step;
     ek_run_fn *single;          /* per step: its only function, where it is one phase of one chunk and writes nothing */
     int32_t n_checks;
@@ -209,6 +211,8 @@ typedef struct ek_split_room {
 } ek_split_room;
 /* Shapes of the outputs of the node at the split, from the values in room->in, into room->out_shape. */
 ek_status ek__split_shapes(const ek_plan *head, const ek_split_room *room, ek_error *err);
+
+void ek__recognised_free(struct ek_recognised *list);
 
 ek_plan *ek__plan_ref(ek_plan *p);
 void ek__plan_unref(ek_plan *p);

@@ -43,12 +43,16 @@ static ek_status snapshot_prepare(ek_builder *b, const ek_lowered *op, ek_step *
 static ek_status op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     const ek_node *n = op->node;
+    const bool half = op->kind == EK_LOWERED_HALF;
     ek_prepare_ctx c;
 
-    if (!ek__prepare_ctx_fill(b, n, op->in, op->out, &c)) return ek__plan_no_memory(b->err);
-    if (n->spec->def->prepare == NULL)
+    if (half)
+        c = ek__half_ctx(b, op);
+    else if (!ek__prepare_ctx_fill(b, n, op->in, op->out, &c))
+        return ek__plan_no_memory(b->err);
+    if (!half && n->spec->def->prepare == NULL)
         return EK_FAIL(b->err, UNIMPLEMENTED, "%s has no kernel for these types", n->type);
-    const ek_status st = n->spec->def->prepare(&c);
+    const ek_status st = half ? ek__half_prepare(op, &c) : n->spec->def->prepare(&c);
     if (st != EK_OK) return EK_FAIL(b->err, INTERNAL, "%s could not be prepared", n->type);
     step->state = c.state;
     for (int i = 0; i < c.n_phases; i++)

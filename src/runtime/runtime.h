@@ -117,6 +117,7 @@ struct ek_session {
     bool check_numerics, deterministic, traced;
     bool fuse, fold, inplace, reuse; /* passes of plans */
     pthread_mutex_t planner;
+    struct ek_recognised *recognised; /* what is known of the graph's batch norms; the planner's */
     ek_map states;             /* node id -> place in `state` */
     ek_op_state **state;
     int64_t n_states, cap_states;

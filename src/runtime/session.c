@@ -56,6 +56,7 @@ void ek_session_destroy(ek_session *s)
 {
     if (s == NULL) return;
     ek__cache_fini(&s->cache);
+    ek__recognised_free(s->recognised);
     for (int64_t i = 0; i < s->n_states; i++) {
         ek__free(s->state[i]->state);
         ek__free(s->state[i]);
@@ -114,6 +115,7 @@ static ek_plan_host host_of(ek_session *s)
                            .variable = host_variable,
                            .op_state = host_state,
                            .frame_destroy = ek__frame_destroy,
+                           .recognised = &s->recognised,
                            .fuse = s->fuse,
                            .fold = s->fold,
                            .inplace = s->inplace,

@@ -543,6 +543,15 @@ static bool is_anchor(const ek_scene *s, const ek_node *n)
     return k != NULL && k->count == 1 && (ek_array_get(k, 0) == 0.5 || ek_array_get(k, 0) == -0.5);
 }
 
+bool ek__sites_possible(const ek_view *view)
+{
+    static const char *const anchors[] = {"Rsqrt", "Sqrt", "Pow"};
+
+    for (int32_t id = 0; id < view->n_nodes; id++)
+        if (ek__view_live(view, id) && ek__is_one_of(view->graph->node[id], anchors, EK_COUNT_OF(anchors))) return true;
+    return false;
+}
+
 static bool worth_trying(const ek_scene *s, int32_t anchor, const hypothesis *h)
 {
     const int64_t n = ek__scene_count(s, h->x), least = ek__scene_count(s, anchor);

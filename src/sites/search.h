@@ -72,6 +72,9 @@ ek_status ek__find_gradients(ek_search *q);       /* backward.c: of all that was
  * every axis that is kept. */
 bool ek__is_look_alike(ek_search *q, const ek_found *f, bool parameters);
 
+/* What whoever replaces the halves of a site by something else must know (provide.c). */
+ek_status ek__tell_terms(ek_search *q, const ek_found *f, ek_site *out);
+
 /* The nodes between `from` (n tensors) and the stops, ascending, in the arena (covers.c). Those that
  * `outside` covers are left out; NULL: none. */
 ek_status ek__cover(ek_search *q, const int32_t *from, int n, const int32_t *stop, int n_stops, const ek_found *outside,

@@ -135,7 +135,8 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
                      .n_gradients = f->n_gradients};
     const ek_edge role[] = {out->gamma, out->beta, out->mean, out->variance};
     out->set = common_scope(q->arena, s->g, role, EK_COUNT_OF(role));
-    return out->set != NULL ? EK_OK : ek__search_no_memory(q);
+    if (out->set == NULL) return ek__search_no_memory(q);
+    return ek__tell_terms(q, f, out);
 }
 
 /* ---- one setting of the flags ------------------------------------------------------------------------------ */

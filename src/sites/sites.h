@@ -11,6 +11,34 @@
 
 typedef enum ek_site_mode { EK_SITE_TRAIN, EK_SITE_INFERENCE, EK_SITE_SWITCHED } ek_site_mode;
 
+/* What a half is given from outside. */
+typedef enum ek_site_role {
+    EK_ROLE_X, EK_ROLE_DY, EK_ROLE_GAMMA, EK_ROLE_BETA, EK_ROLE_MEAN, EK_ROLE_VARIANCE
+} ek_site_role;
+enum { EK_SITE_ROLES = EK_ROLE_VARIANCE + 1 };
+
+/* Input `input` of the covered node is what the role says, as the graph hands it in. */
+typedef struct ek_site_entry {
+    int32_t node, input;
+    ek_site_role role;
+} ek_site_entry;
+
+/* A tensor all of whose elements were taken for this number, be it a constant or what follows from sizes. */
+typedef struct ek_site_number {
+    ek_edge at;
+    double value;
+} ek_site_number;
+
+/* What was found holds where sizes are others if the numbers are those of other sizes too. */
+typedef struct ek_site_terms {
+    const ek_site_entry *entry;
+    int n_entries;
+    const ek_site_number *number;
+    int n_numbers;
+    double count; /* elements that a statistic was taken over, of sizes that may be made up */
+    bool assumed; /* a branch inside was taken for a reason that the view does not know */
+} ek_site_terms;
+
 /* The way back through a site: dx from dy. Tensors of node -1: not in the graph, or not the formula. */
 typedef struct ek_site_gradient {
     ek_edge dy, dx, dgamma, dbeta;
@@ -20,6 +48,7 @@ typedef struct ek_site_gradient {
     bool before_gamma;     /* dy is the gradient of the normalized x: dx is that of gamma = 1 */
     const int32_t *covers; /* nodes, ascending */
     int n_covers;
+    ek_site_terms terms;
 } ek_site_gradient;
 
 typedef struct ek_site {
@@ -36,6 +65,9 @@ typedef struct ek_site {
     const char *set;       /* the common scope of its variables, "" if none */
     const int32_t *covers; /* the nodes that make it up, ascending; of the training way where it is switched */
     int n_covers;
+    ek_site_terms terms;
+    const ek_edge *batch_mean, *batch_variance; /* covered tensors that are the batch's statistics (biased) */
+    int n_batch_means, n_batch_variances;
     const ek_site_gradient *gradient;
     int n_gradients;
 } ek_site;
@@ -54,6 +86,8 @@ ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, e
 /* The same of a whole graph, some of whose tensors are known. */
 ek_status ek__sites_find_fed(const ek_graph *g, int n, const ek_tensor *fed, ek_array *const *value, ek_branch assume,
                              ek_sites *out, ek_error *err);
+/* Whether what is live holds anything that a composed site is made of: a quick no. */
+bool ek__sites_possible(const ek_view *view);
 void ek__sites_free(ek_sites *sites);
 
 /* "train", "inference", "switched" */

@@ -1,0 +1,225 @@
+/* plan/half_lower.c - one op for a half of a batch norm: its operands, what it covers, its kernel.
+ */
+#include "plan/ir.h"
+
+enum { MOST_PORTS = EK_SITE_ROLES + 3 };
+
+/* A half on its way to be an op. */
+typedef struct build {
+    ek_builder *b;
+    ek_half *h;
+    ek_lowered *op;
+    ek_bn_spec *spec;
+    const ek_shape *vector; /* one number per channel */
+} build;
+
+/* ---- operands -------------------------------------------------------------------------------------- */
+
+static ek_status add_role(build *u, ek_site_role role, int *port)
+{
+    ek_builder *b = u->b;
+    const ek_site_entry *e = u->h->in[role];
+
+    if (e == NULL) return EK_OK;
+    const ek_node *n = ek__at(b->program, e->node);
+    ek_port *in = &u->op->in[u->op->n_in];
+    in->dtype = u->h->dtype;
+    in->shape = ek__input_shape(b, n, e->input, b->now);
+    if (ek__check_input(b, n, e->input) != EK_OK ||
+        ek__value_of(b, ek__out_at(b->program, n->in[e->input]), in->dtype, &in->value) != EK_OK) {
+        ek__fail_at(b->err, n->name);
+        return b->err->code;
+    }
+    if (b->value[in->value].place.home == EK_HOME_VARIABLE) u->op->pinned = true;
+    *port = u->op->n_in++;
+    return EK_OK;
+}
+
+/* A statistic that the forward half leaves. */
+static int add_saved(build *u, ek_half_out what)
+{
+    const ek_half *forward = &u->b->half[u->h->forward];
+
+    u->op->in[u->op->n_in] = (ek_port){ forward->value[what], u->h->dtype, u->vector };
+    return u->op->n_in++;
+}
+
+static ek_status add_output(build *u, ek_half_out what, const ek_shape *shape, int *port)
+{
+    if ((u->h->want & 1u << what) == 0) return EK_OK;
+    ek_port *out = &u->op->out[u->op->n_out];
+    *out = (ek_port){ .dtype = u->h->dtype, .shape = shape };
+    EK_TRY(ek__value_new(u->b, u->h->dtype, shape, EK_HOME_BLOCK, 0, &out->value));
+    u->h->value[what] = out->value;
+    *port = u->op->n_out++;
+    return EK_OK;
+}
+
+static ek_status forward_operands(build *u)
+{
+    ek_bn_ports *at = &u->spec->at;
+
+    EK_TRY(add_role(u, EK_ROLE_X, &at->x));
+    EK_TRY(add_role(u, EK_ROLE_GAMMA, &at->scale));
+    EK_TRY(add_role(u, EK_ROLE_BETA, &at->offset));
+    EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
+    EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
+    EK_TRY(add_output(u, EK_HALF_Y, u->op->in[at->x].shape, &at->y));
+    EK_TRY(add_output(u, EK_HALF_MEAN, u->vector, &at->saved_mean));
+    EK_TRY(add_output(u, EK_HALF_VARIANCE, u->vector, &at->saved_variance));
+    EK_TRY(add_output(u, EK_HALF_MEAN_LOW, u->vector, &at->saved_mean_low));
+    return add_output(u, EK_HALF_INVERSE, u->vector, &at->saved_inverse);
+}
+
+/* The sum of dy alone takes neither x nor statistics: dy stands in for x. */
+static ek_status backward_operands(build *u)
+{
+    ek_bn_ports *at = &u->spec->at;
+
+    EK_TRY(add_role(u, EK_ROLE_DY, &at->dy));
+    at->x = at->dy;
+    EK_TRY(add_role(u, EK_ROLE_X, &at->x));
+    EK_TRY(add_role(u, EK_ROLE_GAMMA, &at->scale));
+    EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
+    EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
+    if (u->h->forward >= 0 && u->h->in[EK_ROLE_X] != NULL) {
+        at->mean = add_saved(u, EK_HALF_MEAN);
+        at->mean_low = add_saved(u, EK_HALF_MEAN_LOW);
+        at->inverse = add_saved(u, EK_HALF_INVERSE);
+    }
+    EK_TRY(add_output(u, EK_HALF_DX, u->op->in[at->dy].shape, &at->y));
+    EK_TRY(add_output(u, EK_HALF_DGAMMA, u->vector, &at->dscale));
+    return add_output(u, EK_HALF_DBETA, u->vector, &at->doffset);
+}
+
+/* Where nothing else is given for them: a mean of 0 and an inverse of 0. */
+static ek_status stand_in(build *u)
+{
+    ek_bn_ports *at = &u->spec->at;
+    ek_array *zeros = NULL;
+    ek_port *in = &u->op->in[u->op->n_in];
+
+    if (!u->op->backward || at->mean >= 0) return EK_OK;
+    EK_TRY(ek__array_new(u->h->dtype, u->vector, NULL, &zeros, u->b->err));
+    memset(zeros->data, 0, (size_t)zeros->count * ek_dtype_size(u->h->dtype));
+    EK_TRY(ek__own(u->b, zeros));
+    *in = (ek_port){ .dtype = u->h->dtype, .shape = u->vector };
+    EK_TRY(ek__constant_new(u->b, zeros, &in->value));
+    at->mean = at->inverse = u->op->n_in++;
+    return EK_OK;
+}
+
+/* ---- what it covers ---------------------------------------------------------------------------------- */
+
+static ek_status add_covers(build *u)
+{
+    ek_builder *b = u->b;
+    const ek_site_gradient *g = u->h->gradient;
+    const int32_t *covers = g != NULL ? g->covers : u->h->site->covers;
+    const int n = g != NULL ? g->n_covers : u->h->site->n_covers;
+    const ek_node **list = ek__arena_alloc(b->arena, sizeof *list * ((size_t)n + 1), sizeof *list);
+
+    if (list == NULL) return ek__plan_no_memory(b->err);
+    list[0] = u->op->node;
+    u->op->n_covers = 1;
+    for (int i = 0; i < n; i++)
+        if (covers[i] != list[0]->id && b->program->live[covers[i]] == EK_LIVE_RUN)
+            list[u->op->n_covers++] = ek__at(b->program, covers[i]);
+    u->op->covers = list;
+    u->op->cap_covers = n + 1;
+    return EK_OK;
+}
+
+/* The node whose name speaks for the half. */
+static const ek_node *speaker(const ek_builder *b, const ek_half *h)
+{
+    const ek_site_gradient *g = h->gradient;
+    const ek_edge e = g == NULL            ? h->site->y
+                      : g->dx.node >= 0     ? g->dx
+                      : g->dgamma.node >= 0 ? g->dgamma
+                                            : g->dbeta;
+
+    return ek__at(b->program, e.node);
+}
+
+/* ---- the op -------------------------------------------------------------------------------------------- */
+
+/* Tensors that the half gives have its values from now on; those that were passed by while they are fetched as well. */
+static ek_status hand_out(build *u)
+{
+    ek_builder *b = u->b;
+    const int32_t self = (int32_t)(u->h - b->half);
+    const ek_site_gradient *g = u->h->gradient;
+    const int32_t *covers = g != NULL ? g->covers : u->h->site->covers;
+    const int n = g != NULL ? g->n_covers : u->h->site->n_covers;
+
+    for (int i = 0; i < n; i++) {
+        const ek_node *node = ek__at(b->program, covers[i]);
+
+        if (b->program->live[node->id] == EK_LIVE_NOT) continue;
+        for (int k = 0; k < node->n_out; k++) {
+            const int32_t at = b->program->first_out[node->id] + k;
+            const int32_t what = b->provider[at] - 1;
+
+            if (what >= 0 && b->provider_half[at] == self && u->h->value[what] >= 0)
+                b->facts->fact[at].value = u->h->value[what];
+        }
+    }
+    u->h->lowered = true;
+    for (int i = 0; i < n; i++)
+        if (b->rank[covers[i]] <= u->h->rank && b->program->live[covers[i]] != EK_LIVE_NOT)
+            EK_TRY(ek__lower_fetches(b, ek__at(b->program, covers[i])));
+    return EK_OK;
+}
+
+static ek_bn_spec *spec_of(const ek_builder *b, const ek_half *h)
+{
+    const ek_site *s = h->site;
+    const bool stopped = h->gradient != NULL && h->gradient->stopped;
+    ek_bn_spec *spec = ek__arena_calloc(b->arena, 1, sizeof *spec);
+
+    if (spec == NULL) return NULL;
+    spec->at = EK_BN_NO_PORTS;
+    spec->dtype = h->dtype;
+    spec->view = h->view;
+    spec->training = s->mode == EK_SITE_TRAIN && !stopped;
+    spec->epsilon = s->epsilon;
+    return spec;
+}
+
+ek_status ek__half_lower(ek_builder *b, ek_half *h)
+{
+    ek_shape vector = EK_SHAPE(h->view.channels);
+    build u = { .b = b, .h = h };
+
+    if (h->want == 0) return EK_OK;
+    u.spec = spec_of(b, h);
+    u.vector = ek__arena_memdup(&b->scratch, &vector, sizeof vector);
+    if (u.spec == NULL || u.vector == NULL) return ek__plan_no_memory(b->err);
+    EK_TRY(ek__op_new(b, EK_LOWERED_HALF, speaker(b, h), MOST_PORTS, EK_HALF_OUTS, &u.op));
+    u.op->n_in = u.op->n_out = 0;
+    u.op->norm = u.spec;
+    u.op->backward = h->gradient != NULL;
+    EK_TRY(u.op->backward ? backward_operands(&u) : forward_operands(&u));
+    EK_TRY(stand_in(&u));
+    EK_TRY(add_covers(&u));
+    b->n_ops++;
+    b->plan->n_norms++;
+    return hand_out(&u);
+}
+
+ek_prepare_ctx ek__half_ctx(ek_builder *b, const ek_lowered *op)
+{
+    return (ek_prepare_ctx){ .def = op->node->spec->def, .n_in = op->n_in, .n_out = op->n_out, .arena = b->arena,
+                             .deterministic = b->host->deterministic, .err = b->err };
+}
+
+ek_status ek__half_prepare(const ek_lowered *op, ek_prepare_ctx *c)
+{
+    return op->backward ? ek__bn_prepare_gradient(c, op->norm) : ek__bn_prepare_forward(c, op->norm);
+}
+
+bool ek__half_may_overwrite(const ek_lowered *op, int32_t i)
+{
+    return op->norm->at.y == 0 && (i == op->norm->at.x || i == op->norm->at.dy);
+}

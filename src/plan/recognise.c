@@ -1,0 +1,343 @@
+/* plan/recognise.c - the batch norms of the whole graph, once per setting of its flags: kept for every signature.
+ *
+ * The whole graph is looked at, not what a run needs of it: then another fetch finds the same. How the halves lie in one
+ * plan is in halves.c.
+ */
+#include "plan/recognise.h"
+
+#include <stdlib.h>
+
+enum {
+    MOST_KEPT = 8,       /* settings of flags */
+    MOST_FLAGS = 64,
+    MOST_VISITED = 20000 /* nodes between a half and what it is given */
+};
+
+static ek_status no_memory(ek_builder *b)
+{
+    return ek__plan_no_memory(b->err);
+}
+
+/* ---- flags ---------------------------------------------------------------------------------------- */
+
+static void add_flag(ek_flag *list, int32_t *n, ek_edge at, bool value)
+{
+    for (int32_t i = 0; i < *n; i++)
+        if (list[i].at.node == at.node && list[i].at.index == at.index) return;
+    if (*n < MOST_FLAGS) list[(*n)++] = (ek_flag){ at, value };
+}
+
+/* What this plan was made for: booleans that are fed and steer it, and what decides its Switches. */
+static int32_t flags_of(const ek_builder *b, ek_flag *list)
+{
+    const ek_program *p = b->program;
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < p->n_feeds && i < 64; i++) {
+        const ek_fact *f = &b->facts->fact[ek__out_at(p, p->feed[i])];
+
+        if (f->known != NULL && (b->plan->root->steering >> i & 1) != 0)
+            add_flag(list, &n, p->feed[i], *(const bool *)f->known->data);
+    }
+    for (int32_t k = b->begin; k < b->end; k++) {
+        const ek_node *node = ek__at(p, p->order[k]);
+
+        if (node->spec->def->kind != EK_KIND_SWITCH || b->facts->taken[node->id] < 0) continue;
+        if (ek__at(p, node->in[1].node)->constant == NULL)
+            add_flag(list, &n, node->in[1], b->facts->taken[node->id] == 1);
+    }
+    return n;
+}
+
+static bool is_for(const ek_recognised *r, const ek_graph *g, const ek_flag *flag, int32_t n)
+{
+    if (r->version != g->version || r->n_flags != n) return false;
+    for (int32_t i = 0; i < n; i++)
+        if (r->flag[i].at.node != flag[i].at.node || r->flag[i].at.index != flag[i].at.index ||
+            r->flag[i].value != flag[i].value)
+            return false;
+    return true;
+}
+
+/* ---- ranks ------------------------------------------------------------------------------------------ */
+
+/* Creation order where that is an order, else the one of ek__pass_order: the smallest node that is ready goes first. */
+static bool rank_nodes(const ek_graph *g, ek_arena *arena, int32_t *rank)
+{
+    bool in_order = true;
+
+    for (int32_t id = 0; id < g->n_nodes; id++) {
+        const ek_node *n = g->node[id];
+
+        rank[id] = id;
+        for (int32_t i = 0; i < n->n_in; i++) in_order &= n->in[i].node < id;
+        for (int32_t i = 0; i < n->n_control; i++) in_order &= n->control[i] < id;
+    }
+    return in_order || ek__order_nodes(g, arena, rank);
+}
+
+/* ---- convexity ---------------------------------------------------------------------------------------- */
+
+typedef struct walk {
+    const ek_graph *g;
+    const int32_t *rank;
+    uint32_t *seen, now; /* per node: stamps */
+    uint8_t *inside;     /* per node: what the half computes from what it is given */
+    int32_t *stack;
+} walk;
+
+static bool carries(const ek_node *n, int32_t i)
+{
+    return n->spec == NULL || !ek__shape_input(n->spec, i, n->n_in);
+}
+
+/* Marks the covered nodes that values flow through; what is static is anybody's. Returns their lowest rank. */
+static int32_t mark_inside(walk *w, const int32_t *covers, int n, const ek_site_terms *terms)
+{
+    int32_t lowest = INT32_MAX;
+    bool again = true;
+
+    for (int i = 0; i < terms->n_entries; i++)
+        if (carries(w->g->node[terms->entry[i].node], terms->entry[i].input)) w->inside[terms->entry[i].node] = 1;
+    while (again) { /* once where ids are an order */
+        again = false;
+        for (int i = 0; i < n; i++) {
+            const ek_node *node = w->g->node[covers[i]];
+
+            for (int32_t k = 0; k < node->n_in && w->inside[node->id] == 0; k++) {
+                if (w->inside[node->in[k].node] == 0 || !carries(node, k)) continue;
+                w->inside[node->id] = 1;
+                again = true;
+            }
+        }
+    }
+    for (int i = 0; i < n; i++)
+        if (w->inside[covers[i]] != 0 && w->rank[covers[i]] < lowest) lowest = w->rank[covers[i]];
+    return lowest;
+}
+
+/* Whether what enters depends on what is computed inside. */
+static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest)
+{
+    int32_t n = 0, visited = 0;
+
+    w->now++;
+    for (int i = 0; i < terms->n_entries; i++) {
+        const ek_node *by = w->g->node[terms->entry[i].node];
+        const int32_t from = by->in[terms->entry[i].input].node;
+
+        if (w->seen[from] == w->now || w->rank[from] < lowest) continue;
+        w->seen[from] = w->now;
+        w->stack[n++] = from;
+    }
+    while (n > 0) {
+        const ek_node *node = w->g->node[w->stack[--n]];
+
+        if (w->inside[node->id] != 0 || ++visited > MOST_VISITED) return true;
+        for (int32_t i = 0; i < node->n_in; i++) {
+            const int32_t from = node->in[i].node;
+
+            if (w->seen[from] == w->now || w->rank[from] < lowest || !carries(node, i)) continue;
+            w->seen[from] = w->now;
+            w->stack[n++] = from;
+        }
+    }
+    return false;
+}
+
+static bool is_convex(walk *w, const int32_t *covers, int n, const ek_site_terms *terms)
+{
+    const int32_t lowest = mark_inside(w, covers, n, terms);
+    const bool convex = !returns(w, terms, lowest);
+
+    for (int i = 0; i < n; i++) w->inside[covers[i]] = 0;
+    return convex;
+}
+
+/* ---- halves ------------------------------------------------------------------------------------------- */
+
+static int32_t highest(const walk *w, const ek_site_terms *terms, int32_t from)
+{
+    for (int i = 0; i < terms->n_entries; i++) {
+        const ek_site_entry *e = &terms->entry[i];
+        const int32_t r = w->rank[w->g->node[e->node]->in[e->input].node];
+
+        if (r > from) from = r;
+    }
+    return from;
+}
+
+static ek_found_half forward_half(walk *w, const ek_site *s)
+{
+    ek_found_half h = { .site = s, .forward = -1, .rank = highest(w, &s->terms, -1) };
+
+    if (s->terms.assumed || s->predicate.node >= 0)
+        h.why_not = "which way it goes is not known when planning";
+    else if (h.rank == INT32_MAX)
+        h.why_not = "it is on a loop";
+    else if (!is_convex(w, s->covers, s->n_covers, &s->terms))
+        h.why_not = "what it is given depends on its statistics";
+    return h;
+}
+
+static ek_found_half backward_half(walk *w, const ek_found_half *forward, int32_t at, const ek_site_gradient *g)
+{
+    const bool train = forward->site->mode == EK_SITE_TRAIN;
+    ek_found_half h = { .site = forward->site, .gradient = g, .forward = train ? at : -1 };
+
+    h.rank = highest(w, &g->terms, forward->rank);
+    if (g->terms.assumed)
+        h.why_not = "which way it goes is not known when planning";
+    else if (h.rank == INT32_MAX)
+        h.why_not = "it is on a loop";
+    else if (forward->why_not != NULL)
+        h.why_not = "its forward half is not one op";
+    else if (!is_convex(w, g->covers, g->n_covers, &g->terms))
+        h.why_not = "what it is given depends on its results";
+    return h;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const ek_found_half *x = a, *y = b;
+
+    if (x->rank != y->rank) return (x->rank > y->rank) - (x->rank < y->rank);
+    return (x->gradient != NULL) - (y->gradient != NULL);
+}
+
+/* Halves by rank; a gradient's forward half is found again by its site. */
+static void sort_halves(ek_recognised *r)
+{
+    if (r->n_halves > 0) qsort(r->half, (size_t)r->n_halves, sizeof *r->half, by_rank);
+    for (int32_t i = 0; i < r->n_halves; i++) {
+        if (r->half[i].forward < 0) continue;
+        r->half[i].forward = 0;
+        while (r->half[r->half[i].forward].site != r->half[i].site || r->half[r->half[i].forward].gradient != NULL)
+            r->half[i].forward++;
+    }
+}
+
+static ek_status list_halves(ek_builder *b, ek_recognised *r)
+{
+    const ek_graph *g = b->program->graph;
+    ek_arena scratch = { .block_size = 0 };
+    walk w = { .g = g, .rank = r->rank };
+    int64_t most = 0;
+    ek_status st = EK_OK;
+
+    for (int i = 0; i < r->sites.n; i++) most += 1 + r->sites.at[i].n_gradients;
+    r->half = EK_ARENA_NEW(&r->arena, ek_found_half, most + 1);
+    w.seen = EK_ARENA_NEW(&scratch, uint32_t, g->n_nodes + 1);
+    w.inside = EK_ARENA_NEW(&scratch, uint8_t, g->n_nodes + 1);
+    w.stack = EK_ARENA_NEW(&scratch, int32_t, g->n_nodes + 1);
+    if (r->half == NULL || w.seen == NULL || w.inside == NULL || w.stack == NULL) st = no_memory(b);
+    for (int i = 0; i < r->sites.n && st == EK_OK; i++) {
+        const ek_site *s = &r->sites.at[i];
+        const int32_t at = r->n_halves;
+
+        if (s->fused) continue; /* one op already */
+        r->half[r->n_halves++] = forward_half(&w, s);
+        for (int k = 0; k < s->n_gradients; k++)
+            r->half[r->n_halves++] = backward_half(&w, &r->half[at], at, &s->gradient[k]);
+    }
+    if (st == EK_OK) sort_halves(r);
+    ek__arena_fini(&scratch);
+    return st;
+}
+
+/* ---- one setting ------------------------------------------------------------------------------------------ */
+
+static void recognised_free(ek_recognised *r)
+{
+    ek__sites_free(&r->sites);
+    ek__arena_fini(&r->arena);
+    ek__free(r);
+}
+
+void ek__recognised_free(ek_recognised *list)
+{
+    while (list != NULL) {
+        ek_recognised *next = list->next;
+
+        recognised_free(list);
+        list = next;
+    }
+}
+
+/* The whole graph with the flags as constants. */
+static ek_status find_sites(ek_builder *b, ek_recognised *r)
+{
+    const ek_graph *g = b->program->graph;
+    ek_tensor tensor[MOST_FLAGS];
+    ek_array *value[MOST_FLAGS] = { NULL };
+    ek_status st = EK_OK;
+
+    for (int32_t i = 0; i < r->n_flags && st == EK_OK; i++) {
+        tensor[i] = ek__tensor(g, r->flag[i].at);
+        st = ek__array_new(EK_BOOL, &EK_SCALAR, &r->flag[i].value, &value[i], b->err);
+    }
+    if (st == EK_OK) st = ek__sites_find_fed(g, r->n_flags, tensor, value, EK_BRANCH_TRUE, &r->sites, b->err);
+    for (int32_t i = 0; i < r->n_flags; i++) ek_array_unref(value[i]);
+    return st;
+}
+
+static ek_recognised *look(ek_builder *b, const ek_flag *flag, int32_t n)
+{
+    const ek_graph *g = b->program->graph;
+    ek_recognised *r = ek__calloc(1, sizeof *r);
+    ek_arena scratch = { .block_size = 0 };
+    ek_status st = EK_OK;
+
+    if (r == NULL) {
+        (void)no_memory(b);
+        return NULL;
+    }
+    r->version = g->version;
+    r->n_flags = n;
+    r->flag = EK_ARENA_NEW(&r->arena, ek_flag, n + 1);
+    r->rank = EK_ARENA_NEW(&r->arena, int32_t, g->n_nodes + 1);
+    if (r->flag == NULL || r->rank == NULL || !rank_nodes(g, &scratch, r->rank)) st = no_memory(b);
+    if (st == EK_OK && n > 0) memcpy(r->flag, flag, sizeof *flag * (size_t)n);
+    ek__arena_fini(&scratch);
+    if (st == EK_OK) st = find_sites(b, r);
+    if (st == EK_OK) st = list_halves(b, r);
+    if (st == EK_OK) return r;
+    recognised_free(r);
+    return NULL;
+}
+
+/* The newest stands first, the oldest goes. */
+static void keep(ek_recognised **list, ek_recognised *r)
+{
+    int n = 1;
+
+    r->next = *list;
+    *list = r;
+    while (n < MOST_KEPT && r->next != NULL) {
+        r = r->next;
+        n++;
+    }
+    ek__recognised_free(r->next);
+    r->next = NULL;
+}
+
+const ek_recognised *ek__recognise(ek_builder *b)
+{
+    const ek_graph *g = b->program->graph;
+    ek_flag flag[MOST_FLAGS + 1];
+    const int32_t n = flags_of(b, flag);
+    ek_recognised **list = b->host->recognised, **at = list;
+
+    while (*at != NULL && !is_for(*at, g, flag, n)) at = &(*at)->next;
+    if (*at != NULL) {
+        ek_recognised *r = *at;
+
+        *at = r->next;
+        r->next = *list;
+        *list = r;
+        return r;
+    }
+    ek_recognised *r = look(b, flag, n);
+    if (r != NULL) keep(list, r);
+    return r;
+}

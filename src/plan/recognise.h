@@ -1,0 +1,43 @@
+/* plan/recognise.h - the batch norms of a graph as plans may use them: found once per graph and setting of its flags.
+ */
+#ifndef EK_PLAN_RECOGNISE_H
+#define EK_PLAN_RECOGNISE_H
+
+#include "plan/ir.h"
+
+/* A half as it stands in the graph, whoever fetches what. */
+typedef struct ek_found_half {
+    const ek_site *site;
+    const ek_site_gradient *gradient; /* NULL: forward */
+    int32_t forward;                  /* of a gradient in training: its forward half among these; -1 */
+    int32_t rank;                     /* the highest of what it may be given; INT32_MAX: on a loop */
+    const char *why_not;              /* it is left to its nodes; NULL: it may be one op */
+} ek_found_half;
+
+/* The value of a tensor that steers. */
+typedef struct ek_flag {
+    ek_edge at;
+    bool value;
+} ek_flag;
+
+typedef struct ek_recognised {
+    struct ek_recognised *next;
+    uint64_t version;
+    int32_t n_flags;
+    ek_flag *flag;
+    ek_sites sites;
+    int32_t *rank; /* per node: a place in an order of the whole graph that plans keep to */
+    int32_t n_halves;
+    ek_found_half *half; /* by rank; a forward half comes before its gradients */
+    ek_arena arena;
+} ek_recognised;
+
+/* What is known for the flags of this plan; NULL: nothing to be found (or no memory, then b->err says so). */
+const ek_recognised *ek__recognise(ek_builder *b);
+
+static inline const char *ek__half_name(const ek_graph *g, const ek_site *s)
+{
+    return g->node[s->y.node]->name;
+}
+
+#endif
