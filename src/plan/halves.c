@@ -243,6 +243,17 @@ static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
     return true;
 }
 
+/* Whether a parameter that is not read here would not fit: with it the half would be left to its nodes. */
+static bool misfits(const ek_builder *b, const ek_half *h, ek_edge role)
+{
+    if (role.node < 0 || role.node >= b->program->n_nodes) return false;
+    const ek_node *n = ek__at(b->program, role.node);
+    const bool handle = n->out_dtype[role.index] == EK_RESOURCE && n->out_handle != NULL;
+    const ek_shape *shape = handle ? &n->out_handle[role.index] : &n->out_shape[role.index];
+
+    return ek_shape_is_known(shape) && ek_shape_count(shape) != h->view.channels;
+}
+
 static const char *check_shapes(const ek_builder *b, ek_half *h)
 {
     const ek_site_entry *x = h->in[EK_ROLE_X] != NULL ? h->in[EK_ROLE_X] : h->in[EK_ROLE_DY];
@@ -253,6 +264,8 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
     if (shape->rank != h->site->rank || !ek_shape_is_known(shape) ||
         !ek__bn_view_of(shape, h->site->axes, &h->view))
         return "the axes of its statistics do not lie side by side";
+    if (misfits(b, h, h->site->gamma) || misfits(b, h, h->site->beta))
+        return "its parameters do not have one number per channel";
     for (int r = 0; r < EK_SITE_ROLES; r++) {
         if (h->in[r] == NULL) continue;
         const ek_node *n = ek__at(b->program, h->in[r]->node);
@@ -406,6 +419,14 @@ static bool keeps_order(const ek_builder *b)
     return true;
 }
 
+/* What was found was found for the booleans that are fed. */
+static void rest_on_flags(ek_builder *b)
+{
+    for (int32_t i = 0; i < b->program->n_feeds && i < 64; i++)
+        if (b->facts->fact[ek__out_at(b->program, b->program->feed[i])].known != NULL)
+            b->plan->steering |= (uint64_t)1 << i;
+}
+
 ek_status ek__pass_recognise(ek_builder *b)
 {
     const ek_program *p = b->program;
@@ -440,5 +461,6 @@ ek_status ek__pass_recognise(ek_builder *b)
         if (f->forward >= 0) h->forward = place[f->forward];
         provide(b, b->n_halves++);
     }
+    if (b->n_halves > 0 && b->plan->outer == NULL) rest_on_flags(b);
     return EK_OK;
 }

@@ -27,7 +27,7 @@ static void add_flag(ek_flag *list, int32_t *n, ek_edge at, bool value)
     if (*n < MOST_FLAGS) list[(*n)++] = (ek_flag){ at, value };
 }
 
-/* What this plan was made for: booleans that are fed and steer it, and what decides its Switches. */
+/* Booleans that are fed, of a tail those that its root was made for, and what decides the plan's Switches. */
 static int32_t flags_of(const ek_builder *b, ek_flag *list)
 {
     const ek_program *p = b->program;
@@ -36,7 +36,7 @@ static int32_t flags_of(const ek_builder *b, ek_flag *list)
     for (int32_t i = 0; i < p->n_feeds && i < 64; i++) {
         const ek_fact *f = &b->facts->fact[ek__out_at(p, p->feed[i])];
 
-        if (f->known != NULL && (b->plan->root->steering >> i & 1) != 0)
+        if (f->known != NULL && (b->plan->outer == NULL || (b->plan->root->steering >> i & 1) != 0))
             add_flag(list, &n, p->feed[i], *(const bool *)f->known->data);
     }
     for (int32_t k = b->begin; k < b->end; k++) {
@@ -264,20 +264,37 @@ void ek__recognised_free(ek_recognised *list)
     }
 }
 
+/* Flags that are not fed have their defaults. */
+static void add_defaults(const ek_graph *g, ek_flag *list, int32_t *n)
+{
+    for (int32_t id = 0; id < g->n_nodes; id++) {
+        const ek_node *node = g->node[id];
+
+        if (node->spec == NULL || !node->spec->def->feed_point || node->n_in != 1 || node->n_out != 1) continue;
+        const ek_array *value = g->node[node->in[0].node]->constant;
+        if (value != NULL && value->dtype == EK_BOOL && value->count == 1)
+            add_flag(list, n, (ek_edge){ id, 0 }, *(const bool *)value->data);
+    }
+}
+
 /* The whole graph with the flags as constants. */
 static ek_status find_sites(ek_builder *b, ek_recognised *r)
 {
     const ek_graph *g = b->program->graph;
+    ek_flag flag[MOST_FLAGS];
     ek_tensor tensor[MOST_FLAGS];
     ek_array *value[MOST_FLAGS] = { NULL };
+    int32_t n = r->n_flags;
     ek_status st = EK_OK;
 
-    for (int32_t i = 0; i < r->n_flags && st == EK_OK; i++) {
-        tensor[i] = ek__tensor(g, r->flag[i].at);
-        st = ek__array_new(EK_BOOL, &EK_SCALAR, &r->flag[i].value, &value[i], b->err);
+    if (n > 0) memcpy(flag, r->flag, sizeof *flag * (size_t)n);
+    add_defaults(g, flag, &n);
+    for (int32_t i = 0; i < n && st == EK_OK; i++) {
+        tensor[i] = ek__tensor(g, flag[i].at);
+        st = ek__array_new(EK_BOOL, &EK_SCALAR, &flag[i].value, &value[i], b->err);
     }
-    if (st == EK_OK) st = ek__sites_find_fed(g, r->n_flags, tensor, value, EK_BRANCH_TRUE, &r->sites, b->err);
-    for (int32_t i = 0; i < r->n_flags; i++) ek_array_unref(value[i]);
+    if (st == EK_OK) st = ek__sites_find_fed(g, n, tensor, value, EK_BRANCH_TRUE, &r->sites, b->err);
+    for (int32_t i = 0; i < n; i++) ek_array_unref(value[i]);
     return st;
 }
 

@@ -545,11 +545,16 @@ static bool is_anchor(const ek_scene *s, const ek_node *n)
 
 bool ek__sites_possible(const ek_view *view)
 {
-    static const char *const anchors[] = {"Rsqrt", "Sqrt", "Pow"};
+    static const char *const parts[] = {"Mean", "Sum", "BiasAddGrad", "Rsqrt", "Sqrt", "Pow"};
+    bool root = false, part = false;
 
-    for (int32_t id = 0; id < view->n_nodes; id++)
-        if (ek__view_live(view, id) && ek__is_one_of(view->graph->node[id], anchors, EK_COUNT_OF(anchors))) return true;
-    return false;
+    for (int32_t id = 0; id < view->n_nodes && !(root && part); id++) {
+        const ek_node *n = view->graph->node[id];
+
+        root = root || ek__is_one_of(n, parts + 3, 3);
+        part = part || (ek__view_live(view, id) && ek__is_one_of(n, parts, EK_COUNT_OF(parts)));
+    }
+    return root && part;
 }
 
 static bool worth_trying(const ek_scene *s, int32_t anchor, const hypothesis *h)
