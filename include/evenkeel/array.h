@@ -29,8 +29,9 @@ typedef struct ek_shape {
 #define EK_SCALAR ((ek_shape){ .dim = { 0 }, .rank = 0 })
 #define EK_UNKNOWN_SHAPE ((ek_shape){ .dim = { 0 }, .rank = -1 })
 
+/* NULL stands for an unknown shape, and for a buffer of no bytes. */
 EK_API bool ek_shape_is_known(const ek_shape *s);      /* rank and every dimension */
-EK_API int64_t ek_shape_count(const ek_shape *s);      /* elements; -1 when not known; 1 for a scalar */
+EK_API int64_t ek_shape_count(const ek_shape *s);      /* elements; -1: not known; INT64_MAX: beyond int64; 1 for a scalar */
 EK_API bool ek_shape_equal(const ek_shape *a, const ek_shape *b); /* unknown equals unknown only */
 /* Whether one array can have both static shapes (unknown fits anything). */
 EK_API bool ek_shape_compatible(const ek_shape *a, const ek_shape *b);
@@ -53,7 +54,9 @@ EK_API EK_MUST_CHECK ek_status ek_array_create(ek_dtype dtype, ek_shape shape, c
 EK_API ek_array *ek_array_of(ek_dtype dtype, ek_shape shape, const void *data);
 
 /* Wraps the caller's memory without a copy; `release(arg, data)`, if any, is called
- * once when the last reference goes. `data` must fit the dtype's natural alignment. */
+ * once when the last reference goes, not on failure. `data` must fit the dtype's natural alignment; of strings it is an
+ * array of ek_string that ek_array_set_string cannot change.
+ * Errors  INVALID_ARGUMENT: no memory, a wrong alignment, a shape not fully known, a dtype without elements. */
 EK_API EK_MUST_CHECK ek_status ek_array_wrap(ek_dtype dtype, ek_shape shape, void *data,
                                              void (*release)(void *arg, void *data), void *arg,
                                              ek_array **out);
@@ -66,7 +69,7 @@ EK_API EK_MUST_CHECK ek_status ek_array_copy(const ek_array *a, ek_array **out);
 EK_API ek_dtype ek_array_dtype(const ek_array *a);
 EK_API const ek_shape *ek_array_shape(const ek_array *a); /* borrowed */
 EK_API int ek_array_rank(const ek_array *a);
-EK_API int64_t ek_array_dim(const ek_array *a, int axis); /* negative axes count from the end */
+EK_API int64_t ek_array_dim(const ek_array *a, int axis); /* negative axes count from the end; -1: no such axis */
 EK_API int64_t ek_array_count(const ek_array *a);
 EK_API size_t ek_array_bytes(const ek_array *a);          /* count times element size */
 EK_API void *ek_array_data(ek_array *a);                  /* NULL for a NULL array */

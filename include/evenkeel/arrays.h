@@ -127,10 +127,12 @@ typedef struct ek_range_options {
     ek_operand start, limit, delta; /* of one dtype; numbers adapt */
     const char *name;               /* NULL: "range" */
 } ek_range_options;
+/* A default that may be replaced: an initializer without a call. */
+#define EK_INT_OPERAND_(v) { 'l', { .literal = { EK_DTYPE_NONE, 'i', { .i = (v) } } } }
 /* tf.range: ek_range(g, EK_OPERAND(5)), ek_range(g, EK_OPERAND(10), .start = EK_OPERAND(2)) */
 #define ek_range(g, ...)                                                                                     \
-    EK_CALL(ek_tensor, ek_range_with, ((g),), ek_range_options, .start = ek_operand_of_int(0),               \
-            .delta = ek_operand_of_int(1), .name = NULL, .limit = __VA_ARGS__)
+    EK_CALL(ek_tensor, ek_range_with, ((g),), ek_range_options, .start = EK_INT_OPERAND_(0),                 \
+            .delta = EK_INT_OPERAND_(1), .name = NULL, .limit = __VA_ARGS__)
 EK_API ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where);
 
 /* ---- joining and choosing -------------------------------------------------------------------- */

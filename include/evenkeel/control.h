@@ -107,7 +107,7 @@ typedef struct ek_tuple_options {
 } ek_tuple_options;
 /* tf.tuple: each tensor again, available only when all are. An operation in the list gives an operation that waits. */
 #define ek_tuple(g, ...)                                                                                               \
-    EK_CALL(ek_list, ek_tuple_with, ((g), ), ek_tuple_options, .control = EK_EMPTY_LIST, .name = NULL,                 \
+    EK_CALL(ek_list, ek_tuple_with, ((g), ), ek_tuple_options, .control = { NULL, NULL, 0 }, .name = NULL,             \
             .list = __VA_ARGS__)
 EK_API ek_list ek_tuple_with(ek_graph *g, const ek_tuple_options *o, ek_where where);
 

@@ -4,7 +4,7 @@
  * TensorFlow 1.15's types, attributes and names. Building never fails one by one: the
  * first failure is kept in the graph with the caller's file and line, that call and all
  * that are fed by it return dead handles, and ek_graph_status (or the first run) reports
- * it. One thread builds a graph at a time; any number may run it meanwhile.
+ * it. A call that has no graph to fail in is told of by ek_last_error(). One thread builds a graph at a time; any number may run it meanwhile.
  */
 #ifndef EVENKEEL_GRAPH_H
 #define EVENKEEL_GRAPH_H
@@ -42,8 +42,8 @@ typedef struct ek_variable {
  * The last required argument is the first member of the options, so that a call without
  * options needs no comma. The later initialiser wins (C11 6.7.9p19); compilers warn of just
  * that, so the warning sleeps for this one expression. From C++ and bindings call
- * ek_foo_with(.., &options, where), `size` set to sizeof. Options start from
- * EK_FOO_DEFAULTS; a struct zeroed by hand means zeros, never "default". */
+ * ek_foo_with(.., &options, where), `size` set to sizeof: NULL and a smaller size are refused.
+ * Options start from EK_FOO_DEFAULTS; a struct zeroed by hand means zeros, never "default". */
 #define EK_CALL(ret, fn, args, type, ...) \
     EK_CALL_(EK_CAT_(ek_result_, __COUNTER__), ret, fn, EK_UNWRAP_ args, type, __VA_ARGS__)
 #define EK_UNWRAP_(...) __VA_ARGS__
@@ -136,7 +136,7 @@ typedef struct ek_attribute {
         const double *fs;
         const char *const *ss;
     } u;
-    int count; /* of a list; of the bytes of a string, or -1 for a NUL-ended one */
+    int count; /* of a list; of the bytes of a string, 0 or -1 for a NUL-ended one */
 } ek_attribute;
 typedef enum ek_attribute_kind {
     EK_A_STRING, EK_A_INT, EK_A_FLOAT, EK_A_BOOL, EK_A_TYPE, EK_A_SHAPE, EK_A_TENSOR,

@@ -32,7 +32,7 @@ EK_API ek_literal ek_int(int64_t v);
 EK_API ek_literal ek_float(double v);
 EK_API ek_literal ek_str(const char *s);
 EK_API ek_literal ek_value(const ek_array *a);
-EK_API ek_literal ek_scalar(ek_dtype dtype, double v);
+EK_API ek_literal ek_scalar(ek_dtype dtype, double v); /* of an integer dtype: a whole number that it has */
 
 typedef struct ek_operand {
     char kind; /* 't' tensor, 'v' variable, 'l' literal */

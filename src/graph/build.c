@@ -1,6 +1,7 @@
 /* graph/build.c - everything that makes a node: names, types, colocation, control inputs, shapes, contexts. */
 #include "graph/build.h"
 
+#include "codec/wire.h"
 #include "graph/attr.h"
 
 static const ek_op dead = { NULL, -1 };
@@ -18,7 +19,7 @@ static bool inputs_usable(ek_graph *g, const ek_node_args *args)
                            i, args->type, ek_op_name((ek_op){ t.graph, t.op }), t.index);
             return false;
         }
-        if (t.graph == NULL || t.op < 0 || t.op >= g->n_nodes || t.index < 0 || t.index >= g->node[t.op]->n_out) {
+        if (!ek__tensor_in(g, t)) {
             ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT,
                            "input %d of the Op '%s' is no tensor: the call that should have "
                            "made it failed, or was never made",
@@ -27,7 +28,7 @@ static bool inputs_usable(ek_graph *g, const ek_node_args *args)
         }
     }
     for (int i = 0; i < args->n_control; i++) {
-        if (args->control[i].graph == g && args->control[i].id >= 0 && args->control[i].id < g->n_nodes) continue;
+        if (ek__op_in(g, args->control[i])) continue;
         ek__graph_fail(g, args->where, EK_INVALID_ARGUMENT,
                        "control input %d of the Op '%s' is no operation of this graph", i, args->type);
         return false;
@@ -180,7 +181,10 @@ ek_op ek__node_build(ek_graph *g, const ek_node_args *args)
     ek_error err = { 0 };
     ek_node *n;
 
-    if (g == NULL) return dead;
+    if (g == NULL) {
+        ek__graph_fail(NULL, args->where, EK_INVALID_ARGUMENT, "the Op '%s' needs a graph, NULL was given", args->type);
+        return dead;
+    }
     if (ek__graph_closed(g, args->where) || !inputs_usable(g, args)) return (ek_op){ g, -1 };
     n = EK_ARENA_NEW(&g->arena, ek_node, 1);
     if (n == NULL) (void)EK_FAIL(&err, RESOURCE_EXHAUSTED, "no memory for an operation");
@@ -216,12 +220,15 @@ static bool convert(ek_graph *g, const ek_attribute *from, ek_attr *to)
     if (from->name == NULL || from->kind < 0 || from->kind >= EK_COUNT_OF(kinds)) return false;
     to->name = from->name;
     v->kind = kinds[from->kind];
-    v->count = from->count > 0 && (v->kind & EK_ATTR_LIST) != 0 ? from->count : 0;
+    if ((v->kind & EK_ATTR_LIST) != 0) {
+        v->count = from->count;
+        if (v->count < 0 || (v->count > 0 && from->u.is == NULL)) return false; /* any pointer of the union */
+    }
     switch (from->kind) {
     case EK_A_STRING:
-        v->u.s.data = (char *)(uintptr_t)(from->u.s != NULL ? from->u.s : "");
-        v->u.s.size =
-            from->count >= 0 && from->u.s != NULL && from->count != 0 ? (size_t)from->count : strlen(v->u.s.data);
+        if (from->u.s == NULL || from->count < -1) return false;
+        v->u.s.data = (char *)(uintptr_t)from->u.s;
+        v->u.s.size = from->count > 0 ? (size_t)from->count : strlen(from->u.s);
         return true;
     case EK_A_INT: v->u.i = from->u.i; return true;
     case EK_A_FLOAT: v->u.f = (float)from->u.f; return true;
@@ -237,17 +244,37 @@ static bool convert(ek_graph *g, const ek_attribute *from, ek_attr *to)
         return v->u.fs != NULL;
     default:
         v->u.ss = EK_ARENA_NEW(&g->arena, ek_string, v->count + 1);
-        for (int32_t i = 0; v->u.ss != NULL && i < v->count; i++)
+        for (int32_t i = 0; v->u.ss != NULL && i < v->count; i++) {
+            if (from->u.ss[i] == NULL) return false;
             v->u.ss[i] = (ek_string){ (char *)(uintptr_t)from->u.ss[i], strlen(from->u.ss[i]) };
+        }
         return v->u.ss != NULL;
     }
 }
 
+/* Attributes that are told twice, and what no file could hold. */
+static bool well_told(ek_graph *g, const ek_op_build_options *o, ek_where where)
+{
+    const char *const device = o->device != NULL ? o->device : "";
+    const bool utf8 = ek__utf8_bad((const uint8_t *)device, strlen(device), false) < 0;
+
+    if (!utf8) ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the device of the Op '%s' is not UTF-8", o->type);
+    for (int i = 1; i < o->n_attributes; i++)
+        for (int k = 0; k < i; k++) {
+            if (strcmp(o->attributes[i].name, o->attributes[k].name) != 0) continue;
+            ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the Op '%s' was given the attribute '%s' twice", o->type,
+                           o->attributes[i].name);
+            return false;
+        }
+    return utf8;
+}
+
 ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return (ek_op){ g, -1 };
     ek_attr *attrs;
 
-    if (g == NULL) return dead;
+    if (!EK_GRAPH_OK(g, where)) return dead;
     if (o->type == NULL || o->type[0] == '\0' || o->n_inputs < 0 || o->n_attributes < 0 || o->n_control < 0) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "an operation needs a type, and counts of zero or more");
         return (ek_op){ g, -1 };
@@ -261,7 +288,8 @@ ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *o, ek_where where
     for (int i = 0; attrs != NULL && i < o->n_attributes; i++) {
         if (convert(g, &o->attributes[i], &attrs[i])) continue;
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
-                       "attribute %d of the Op '%s' has no name, no value, or a kind that does not exist",
+                       "attribute %d of the Op '%s' has no name, no value, a kind that does not exist, or a count "
+                       "that is not its own",
                        i, o->type);
         return (ek_op){ g, -1 };
     }
@@ -269,6 +297,7 @@ ek_op ek_op_build_with(ek_graph *g, const ek_op_build_options *o, ek_where where
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for attributes");
         return (ek_op){ g, -1 };
     }
+    if (!well_told(g, o, where)) return (ek_op){ g, -1 };
     return ek__node_build(g, &(ek_node_args){ .type = o->type, .name = o->name, .in = o->inputs, .n_in = o->n_inputs,
                                              .attr = attrs, .n_attr = o->n_attributes, .control = o->control,
                                              .n_control = o->n_control, .device = o->device, .where = where });

@@ -3,6 +3,7 @@
 
 #include <regex.h>
 
+#include "codec/wire.h"
 #include "graph/scope.h"
 
 struct ek_collections *ek__collections_create(ek_graph *g)
@@ -49,11 +50,13 @@ void ek_touch_collection(ek_graph *g, const char *key)
 static bool item_alive(const ek_graph *g, const ek_item *item)
 {
     switch (item->kind) {
-    case EK_ITEM_OP: return item->u.op.graph == g && ek_op_ok(item->u.op);
-    case EK_ITEM_TENSOR: return item->u.tensor.graph == g && ek_tensor_ok(item->u.tensor);
-    case EK_ITEM_VARIABLE: return item->u.variable.graph == g && item->u.variable.id >= 0;
+    case EK_ITEM_OP: return ek__op_in(g, item->u.op);
+    case EK_ITEM_TENSOR: return ek__tensor_in(g, item->u.tensor);
+    case EK_ITEM_VARIABLE: return ek__variable_in(g, item->u.variable);
+    case EK_ITEM_CONTEXT: return item->u.context > 0 && item->u.context <= g->scopes->n_contexts;
     case EK_ITEM_STRING: return item->u.string != NULL;
-    default: return item->kind != EK_ITEM_NONE;
+    case EK_ITEM_INT: return true;
+    default: return false;
     }
 }
 
@@ -61,10 +64,14 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
 {
     ek_collection *c;
 
-    if (g == NULL || ek__graph_closed(g, where)) return;
+    if (!EK_GRAPH_OK(g, where) || ek__graph_closed(g, where)) return;
     if (key == NULL || !item_alive(g, &item)) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
                        "what is added to the collection '%s' is dead or of another graph", key != NULL ? key : "NULL");
+        return;
+    }
+    if (ek__utf8_bad((const uint8_t *)key, strlen(key), false) >= 0) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the name of a collection is not UTF-8");
         return;
     }
     if (item.kind == EK_ITEM_STRING) item.u.string = ek__arena_strdup(&g->arena, item.u.string);
@@ -140,11 +147,12 @@ const char *ek_item_name(ek_graph *g, ek_item item)
 {
     const char *name = "";
 
+    if (item.kind == EK_ITEM_STRING) return item.u.string != NULL ? item.u.string : "";
     if (g == NULL) return name;
     switch (item.kind) {
     case EK_ITEM_OP: return ek_op_name(item.u.op);
     case EK_ITEM_TENSOR:
-        if (ek_tensor_ok(item.u.tensor))
+        if (ek__tensor_in(item.u.tensor.graph, item.u.tensor))
             name = ek__arena_printf(&g->arena, "%s:%d", ek_op_name(ek_tensor_op(item.u.tensor)), item.u.tensor.index);
         break;
     case EK_ITEM_VARIABLE:
@@ -154,7 +162,6 @@ const char *ek_item_name(ek_graph *g, ek_item item)
     case EK_ITEM_CONTEXT:
         if (item.u.context > 0 && item.u.context <= g->scopes->n_contexts) return ek__context(g, item.u.context)->name;
         break;
-    case EK_ITEM_STRING: return item.u.string;
     default: break;
     }
     if (name == NULL) ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for a name");

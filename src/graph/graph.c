@@ -67,11 +67,10 @@ void ek__graph_fail(ek_graph *g, ek_where where, ek_status code, const char *fmt
     char text[sizeof g->error.text];
     va_list args;
 
-    if (g == NULL) return;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    ek__fail(&g->error, code, where.file, where.line, "%s", text);
+    ek__fail(g != NULL ? &g->error : ek__error_begin(NULL), code, where.file, where.line, "%s", text);
 }
 
 void ek__graph_fail_from(ek_graph *g, ek_where where, const ek_error *from, const char *node)
@@ -80,6 +79,32 @@ void ek__graph_fail_from(ek_graph *g, ek_where where, const ek_error *from, cons
     ek__fail(&g->error, from->code, where.file != NULL ? where.file : from->file,
              where.file != NULL ? where.line : from->line, "%s", from->text);
     if (node != NULL) ek__fail_node(&g->error, node);
+}
+
+bool ek__options_ok(ek_graph *g, const void *o, size_t size, size_t needed, const char *who, ek_where where)
+{
+    if (o != NULL && size >= needed) return true;
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   o == NULL ? "%s was given no options: NULL" :
+                               "%s was given options of size %zu, expected %zu; set .size = sizeof(options), and build "
+                               "against this library's headers",
+                   who, size, needed);
+    return false;
+}
+
+bool ek__graph_ok(const ek_graph *g, const char *who, ek_where where)
+{
+    if (g == NULL) ek__graph_fail(NULL, where, EK_INVALID_ARGUMENT, "%s needs a graph, NULL was given", who);
+    return g != NULL;
+}
+
+bool ek__list_ok(ek_graph *g, const void *at, int64_t n, const char *what, ek_where where)
+{
+    if (n == 0 || (n > 0 && at != NULL)) return true;
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   n < 0 ? "the list %s has a length of %lld" : "the list %s has a length of %lld and is NULL", what,
+                   (long long)n);
+    return false;
 }
 
 bool ek__graph_closed(ek_graph *g, ek_where where)

@@ -157,6 +157,7 @@ int ek_tensor_name(ek_tensor t, char *buf, size_t size)
 {
     const ek_node *n = producer(t);
 
+    if (buf == NULL) size = 0;
     return n != NULL ? snprintf(buf, size, "%s:%d", n->name, t.index) : snprintf(buf, size, "%s", "");
 }
 
@@ -165,12 +166,20 @@ void ek_set_shape_at(ek_tensor t, ek_shape shape, ek_where where)
     const ek_node *n = producer(t);
     char have[256], given[256];
 
-    if (n == NULL) return;
+    if (n == NULL) {
+        ek__graph_fail(t.graph, where, EK_INVALID_ARGUMENT, "ek_set_shape was given a dead tensor");
+        return;
+    }
     if (shape.rank > EK_MAX_RANK) {
         ek__graph_fail(t.graph, where, EK_INVALID_ARGUMENT, "a shape of rank %d was given; %d is the limit", shape.rank,
                        EK_MAX_RANK);
         return;
     }
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] < -1) {
+            ek__graph_fail(t.graph, where, EK_INVALID_ARGUMENT, "Dimension %lld must be >= 0", (long long)shape.dim[i]);
+            return;
+        }
     pthread_rwlock_wrlock(&t.graph->lock); /* sessions may be planning */
     const bool fits = ek_shape_merge(&n->out_shape[t.index], &shape, &n->out_shape[t.index]);
     pthread_rwlock_unlock(&t.graph->lock);

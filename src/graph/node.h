@@ -109,10 +109,24 @@ ek_op ek__node_build(ek_graph *g, const ek_node_args *args);
 
 /* Whether nothing more may be added; a failure is then recorded. */
 bool ek__graph_closed(ek_graph *g, ek_where where);
-/* Sticky failure: records it with the caller's place, returns nothing useful on purpose. */
+/* Sticky failure: records it with the caller's place (without a graph in ek_last_error()), returns nothing useful on
+ * purpose. */
 void ek__graph_fail(ek_graph *g, ek_where where, ek_status code, const char *fmt, ...) EK_PRINTF(4, 5);
 /* The same from a record that a callee filled; `node` names the node at fault, or is NULL. */
 void ek__graph_fail_from(ek_graph *g, ek_where where, const ek_error *from, const char *node);
+
+/* Guards of what callers hand over. False: it is refused, and the graph has failed (without one: ek_last_error()).
+ * EK_OPTIONS_OK   options that are there and no shorter than this library's
+ * EK_GRAPH_OK     a graph
+ * EK_LIST_OK      a list of n things has n things: { NULL, 3 } and { p, -1 } are refused. `what` names it: ".perm" */
+#define EK_OPTIONS_OK(g, o, where) \
+    ek__options_ok((g), (o), (o) != NULL ? (o)->size : 0, sizeof *(o), __func__, (where))
+#define EK_GRAPH_OK(g, where) ek__graph_ok((g), __func__, (where))
+#define EK_LIST_OK(g, list, what, where) ek__list_ok((g), (list).at, (list).n, (what), (where))
+#define EK_ITEMS_OK(g, list, where) ek__list_ok((g), (list).item, (list).count, "of items", (where))
+bool ek__options_ok(ek_graph *g, const void *o, size_t size, size_t needed, const char *who, ek_where where);
+bool ek__graph_ok(const ek_graph *g, const char *who, ek_where where);
+bool ek__list_ok(ek_graph *g, const void *at, int64_t n, const char *what, ek_where where);
 
 /* The public lookups, with a record of one's own. */
 ek_status ek__op_by_name(const ek_graph *g, const char *name, ek_op *out, ek_error *err);
@@ -138,6 +152,19 @@ static inline ek_tensor ek__tensor(const ek_graph *g, ek_edge e)
     return (ek_tensor){ (ek_graph *)(uintptr_t)g, e.node, e.index };
 }
 static inline ek_edge ek__edge(ek_tensor t) { return (ek_edge){ t.op, t.index }; }
+/* Whether a handle stands for something in this graph: numbers that no call gave out are refused like dead ones. */
+static inline bool ek__op_in(const ek_graph *g, ek_op op)
+{
+    return g != NULL && op.graph == g && op.id >= 0 && op.id < g->n_nodes;
+}
+static inline bool ek__tensor_in(const ek_graph *g, ek_tensor t)
+{
+    return ek__op_in(g, (ek_op){ t.graph, t.op }) && t.index >= 0 && t.index < g->node[t.op]->n_out;
+}
+static inline bool ek__variable_in(const ek_graph *g, ek_variable v)
+{
+    return g != NULL && v.graph == g && v.id >= 0 && v.id < g->n_variables;
+}
 static inline ek_tensor ek__dead(ek_graph *g) { return (ek_tensor){ g, -1, 0 }; }
 
 /* Evaluates one pure op on arrays: shape, prepare, run. Outputs are new references. in[] may not hold NULL.

@@ -77,7 +77,7 @@ static void put_item_repr(ek_buf *b, ek_graph *g, ek_item item)
     case EK_ITEM_OP: put_op_repr(b, item.u.op); break;
     case EK_ITEM_TENSOR: put_tensor_repr(b, item.u.tensor); break;
     case EK_ITEM_VARIABLE: put_variable_repr(b, item.u.variable); break;
-    case EK_ITEM_STRING: put_quoted(b, item.u.string); break;
+    case EK_ITEM_STRING: put_quoted(b, ek_item_name(g, item)); break;
     case EK_ITEM_INT: ek__buf_printf(b, "%lld", (long long)item.u.integer); break;
     case EK_ITEM_CONTEXT: ek__buf_printf(b, "<control-flow context '%s'>", ek_item_name(g, item)); break;
     default: ek__buf_str(b, "None");
@@ -145,7 +145,7 @@ char *ek_list_repr(ek_list list)
     ek_buf b = { 0 };
 
     ek__buf_str(&b, "[");
-    for (int64_t i = 0; i < list.count; i++) {
+    for (int64_t i = 0; list.item != NULL && i < list.count; i++) {
         if (i > 0) ek__buf_str(&b, ", ");
         put_item_repr(&b, list.graph, list.item[i]);
     }

@@ -31,7 +31,7 @@ void ek_scope_pop(ek_scope *scope)
 {
     ek_graph *g = scope != NULL ? scope->graph : NULL;
 
-    if (g == NULL || scope->depth == 0) return;
+    if (g == NULL || scope->depth <= 0) return;
     while (g->scopes->depth > scope->depth) {
         const ek_scope_frame *inner = ek__scope_open(g);
         ek__graph_fail(g, inner->where, EK_FAILED_PRECONDITION,
@@ -60,7 +60,7 @@ ek_scope ek_name_scope_push(ek_graph *g, const char *name, ek_where where)
 {
     ek_scope_state next;
 
-    if (g == NULL) return (ek_scope){ NULL, 0, true };
+    if (!EK_GRAPH_OK(g, where)) return (ek_scope){ NULL, 0, true };
     next = *ek__scope_now(g);
     next.name = ek__name_scope_enter(g, name, where);
     if (next.name == NULL) next.name = ek__scope_now(g)->name;
@@ -80,10 +80,10 @@ static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
     case EK_ITEM_OP: op = item.u.op; break;
     case EK_ITEM_TENSOR: op = (ek_op){ item.u.tensor.graph, item.u.tensor.op }; break;
     case EK_ITEM_VARIABLE:
-        if (item.u.variable.graph == g && item.u.variable.id >= 0 && item.u.variable.id < g->n_variables)
-            op.id = g->variable[item.u.variable.id]->op;
+        if (ek__variable_in(g, item.u.variable)) op.id = g->variable[item.u.variable.id]->op;
         break;
     case EK_ITEM_STRING:
+        if (item.u.string == NULL) break;
         if (strchr(item.u.string, ':') != NULL && ek__tensor_by_name(g, item.u.string, &t, &err) == EK_OK) op.id = t.op;
         else if (err.code == EK_OK) (void)ek__op_by_name(g, item.u.string, &op, &err);
         if (err.code != EK_OK) ek__graph_fail_from(g, where, &err, NULL);
@@ -93,12 +93,13 @@ static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
                        item.kind == EK_ITEM_INT ? "int" : item.kind == EK_ITEM_CONTEXT ? "context" : "NoneType");
         return -1;
     }
+    if (ek__op_in(g, op)) return op.id;
     if (op.graph != g && op.id >= 0)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Operation '%s' is not an element of this graph.",
                        ek_op_name(op));
-    else if (op.id < 0)
+    else
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "a control dependency is dead: the call that made it failed");
-    return op.graph == g ? op.id : -1;
+    return -1;
 }
 
 static bool contributed(const ek_controller *c, int32_t op)
@@ -115,8 +116,8 @@ ek_scope ek_control_dependencies_push(ek_graph *g, ek_list list, ek_where where)
     ek_controller *c;
     int32_t *ops;
 
-    if (g == NULL) return (ek_scope){ NULL, 0, true };
-    if (list.item == NULL) list.count = 0;
+    if (!EK_GRAPH_OK(g, where)) return (ek_scope){ NULL, 0, true };
+    if (!EK_ITEMS_OK(g, list, where)) list.count = 0;
     next = *ek__scope_now(g);
     c = EK_ARENA_NEW(&g->arena, ek_controller, 1);
     ops = EK_ARENA_NEW(&g->arena, int32_t, list.count + 1);
@@ -138,7 +139,7 @@ ek_scope ek_control_dependencies_clear_push(ek_graph *g, ek_where where)
 {
     ek_scope_state next;
 
-    if (g == NULL) return (ek_scope){ NULL, 0, true };
+    if (!EK_GRAPH_OK(g, where)) return (ek_scope){ NULL, 0, true };
     next = *ek__scope_now(g);
     next.controller = NULL;
     next.context = 0;

@@ -61,7 +61,7 @@ static ek_batch_norm *create(ek_graph *g, const ek_batch_normalization_options *
 {
     ek_batch_norm *bn;
 
-    if (g == NULL || g->error.code != EK_OK) return NULL;
+    if (!EK_GRAPH_OK(g, where) || g->error.code != EK_OK) return NULL;
     bn = EK_ARENA_NEW(&g->arena, ek_batch_norm, 1);
     if (bn == NULL) {
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a layer");
@@ -76,12 +76,14 @@ static ek_batch_norm *create(ek_graph *g, const ek_batch_normalization_options *
     or_else(&bn->o.moving_mean_initializer, ek_zeros_initializer());
     or_else(&bn->o.moving_variance_initializer, ek_ones_initializer());
     bn->n_axes = o->axes.count >= 0 ? o->axes.count : 1;
-    if (bn->n_axes == 0 || bn->n_axes > EK_MAX_RANK) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, bn->n_axes == 0 ? "list index out of range: axes is an empty list"
-                                                                      : "more axes than any array has");
+    if (bn->n_axes == 0 || bn->n_axes > EK_MAX_RANK || o->axes.count < -2) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       bn->n_axes == 0 ? "list index out of range: axes is an empty list" :
+                                         "%d axes, at most %d are possible; EK_AXES(...) counts them",
+                       o->axes.count, EK_MAX_RANK);
         return NULL;
     }
-    for (int i = 0; i < bn->n_axes; i++) bn->axis[i] = o->axes.count >= 0 ? o->axes.axis[i] : o->axis;
+    for (int i = 0; i < bn->n_axes; i++) bn->axis[i] = o->axes.count != -1 ? o->axes.axis[i] : o->axis;
     ek__layer_init(&bn->layer, g, o->name != NULL ? o->name : "batch_normalization", function ? o->name : NULL,
                    function ? (int)o->reuse : EK_VSCOPE_NEW, o->trainable, where);
     return keep_arrays(g, bn, where) && check_clipping(g, &bn->o, where) ? bn : NULL;
@@ -315,7 +317,7 @@ static ek_tensor call(ek_batch_norm *bn, ek_tensor x, ek_tensor training, ek_whe
     const ek_shape shape = ek_tensor_shape(x);
     ek_tensor y = ek__dead(c.g);
 
-    if (x.graph != c.g || !ek_tensor_ok(x)) {
+    if (!ek__tensor_in(c.g, x)) {
         ek__graph_fail(c.g, where, EK_INVALID_ARGUMENT, "the input of layer %s is %s", bn->layer.base_name,
                        x.graph != c.g && x.graph != NULL ? "a tensor of another graph"
                                                          : "dead: the call that made it failed");
@@ -337,6 +339,7 @@ static ek_tensor call(ek_batch_norm *bn, ek_tensor x, ek_tensor training, ek_whe
 
 ek_tensor ek_batch_normalization_with(const ek_batch_normalization_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_batch_norm *bn = create(o->x.graph, o, true, where);
 
     return bn != NULL ? call(bn, o->x, o->training, where) : ek__dead(o->x.graph);
@@ -344,11 +347,13 @@ ek_tensor ek_batch_normalization_with(const ek_batch_normalization_options *o, e
 
 ek_batch_norm *ek_batch_norm_layer_with(ek_graph *g, const ek_batch_normalization_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return NULL;
     return create(g, o, false, where);
 }
 
 ek_tensor ek_batch_norm_call_with(ek_batch_norm *layer, const ek_batch_norm_call_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return layer != NULL ? call(layer, o->x, o->training, where) : ek__dead(o->x.graph);
 }
 

@@ -14,6 +14,8 @@ static ek_operand statistic(ek_graph *g, ek_operand x, ek_where where)
 
 ek_fused_batch_norm_result ek_nn_fused_batch_norm_with(const ek_nn_fused_batch_norm_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where))
+        return (ek_fused_batch_norm_result){ ek__dead(NULL), ek__dead(NULL), ek__dead(NULL) };
     ek_graph *g = o->x.graph;
     ek_tensor y = ek__dead(g);
 

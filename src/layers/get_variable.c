@@ -21,11 +21,12 @@ bool ek__reuse_ok(ek_graph *g, int reuse, ek_where where)
 
 ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return (ek_scope){ g, 0, true };
     ek_vscope_args a = { .name = o->name, .default_name = o->default_name, .again = o->scope.scope,
                          .reuse = (int)o->reuse, .dtype = o->dtype, .use_resource = o->use_resource,
                          .no_name_scope = !o->auxiliary_name_scope };
 
-    if (g == NULL) return (ek_scope){ NULL, 0, true };
+    if (!EK_GRAPH_OK(g, where)) return (ek_scope){ NULL, 0, true };
     if (a.again != NULL && o->scope.graph != g)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the variable scope \"%s\" belongs to another graph",
                        a.again->name);
@@ -251,7 +252,8 @@ ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args)
 
 ek_variable ek_get_variable_with(ek_graph *g, const ek_get_variable_options *o, ek_where where)
 {
-    if (g == NULL) return ek__dead_variable(NULL);
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead_variable(g);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead_variable(NULL);
     return ek__get_variable(g, &(ek_get_variable_args){
         .name = o->name, .has_shape = o->shape.rank != -2, .shape = o->shape.rank != -2 ? o->shape : EK_UNKNOWN_SHAPE,
         .dtype = o->dtype, .trainable = o->trainable, .validate_shape = o->validate_shape,

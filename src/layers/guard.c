@@ -13,7 +13,7 @@ ek_tensor ek_initialized_value_at(ek_variable v, ek_where where)
     ek_tensor out = ek__dead(g);
     ek_conditional *cond;
 
-    if (ek__info(v) == NULL) return out;
+    if (ek__info(v) == NULL) return ek_is_variable_initialized_at(v, where);
     EK_IN_SCOPE(ek_control_dependencies_clear_push(g, where)) {
         cond = ek_cond_begin_at(ek__of(ek_is_variable_initialized_at(v, where)), NULL, where);
         EK_IN_SCOPE(ek_branch_push(cond, true, where))

@@ -15,10 +15,9 @@ ek_list ek_moving_average_variables(ek_graph *g) { return ek_get_collection(g, E
 /* The variable of item i; dead, and recorded, where it is something else. */
 static ek_variable variable_at(ek_graph *g, ek_list list, int64_t i, ek_where where)
 {
-    const ek_item item = list.item != NULL ? list.item[i] : (ek_item){ .kind = EK_ITEM_NONE };
+    const ek_item item = list.item[i];
 
-    if (item.kind == EK_ITEM_VARIABLE && item.u.variable.graph == g && ek__info(item.u.variable) != NULL)
-        return item.u.variable;
+    if (item.kind == EK_ITEM_VARIABLE && ek__variable_in(g, item.u.variable)) return item.u.variable;
     ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "item %lld of the list is no variable of this graph", (long long)i);
     return ek__dead_variable(g);
 }
@@ -27,7 +26,7 @@ ek_op ek_variables_initializer_at(ek_graph *g, ek_list list, const char *name, e
 {
     ek_op *control, init = { g, -1 };
 
-    if (g == NULL || g->error.code != EK_OK) return init;
+    if (!EK_GRAPH_OK(g, where) || g->error.code != EK_OK || !EK_ITEMS_OK(g, list, where)) return init;
     control = ek__calloc((size_t)list.count + 1, sizeof *control);
     if (control == NULL) {
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the initializer of %lld variables",
@@ -202,7 +201,7 @@ ek_tensor ek_report_uninitialized_variables_at(ek_graph *g, ek_list list, const 
 {
     ek_tensor out = ek__dead(g);
 
-    if (g == NULL || g->error.code != EK_OK) return out;
+    if (!EK_GRAPH_OK(g, where) || g->error.code != EK_OK || !EK_ITEMS_OK(g, list, where)) return out;
     if (list.count == 0) list = global_and_local(g);
     EK_IN_SCOPE(ek_name_scope_push(g, name != NULL ? name : "report_uninitialized_variables", where))
         out = list.count > 0 ? report(g, list, where)

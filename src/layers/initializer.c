@@ -74,6 +74,10 @@ static ek_tensor variance_scaling(ek_graph *g, const ek_initializer *init, const
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "`scale` must be positive float.");
         return ek__dead(g);
     }
+    if (init->mode != EK_FAN_IN && init->mode != EK_FAN_OUT && init->mode != EK_FAN_AVG) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Invalid `mode` argument: %d", (int)init->mode);
+        return ek__dead(g);
+    }
     switch (init->distribution) {
     case EK_DISTRIBUTION_UNIFORM: {
         const double limit = sqrt(3.0 * scale);
@@ -81,9 +85,12 @@ static ek_tensor variance_scaling(ek_graph *g, const ek_initializer *init, const
     }
     case EK_DISTRIBUTION_UNTRUNCATED_NORMAL:
         return normal(ek_random_normal_with, g, shape, 0.0, sqrt(scale), dtype, init->seed, where);
-    default:
+    case EK_DISTRIBUTION_TRUNCATED_NORMAL:
         return normal(ek_truncated_normal_with, g, shape, 0.0, sqrt(scale) / cut_deviation, dtype, init->seed, where);
+    default: break;
     }
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Invalid `distribution` argument: %d", (int)init->distribution);
+    return ek__dead(g);
 }
 
 /* ---- one way in ---------------------------------------------------------------------------------------- */

@@ -45,12 +45,14 @@ static ek_moments_result moments(const ek_moments_options *o, ek_where where)
 
 ek_moments_result ek_moments_with(const ek_moments_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return (ek_moments_result){ ek__dead(NULL), ek__dead(NULL) };
     ek_graph *g = o->x.graph;
     ek_moments_result r = { ek__dead(g), ek__dead(g) };
 
     if (g == NULL || !ek_tensor_ok(o->x)) return r;
     if (o->axes.count < 0 || o->axes.count > EK_MAX_RANK) {
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "ek_moments needs .axes, 0 to %d of them", EK_MAX_RANK);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "ek_moments needs .axes = EK_AXES(...), 0 to %d of them",
+                       EK_MAX_RANK);
         return r;
     }
     EK_IN_SCOPE(ek_name_scope_push(g, o->name != NULL ? o->name : "moments", where)) r = moments(o, where);
@@ -86,6 +88,7 @@ static ek_tensor normalize(const ek_nn_batch_normalization_options *o, ek_where 
 
 ek_tensor ek_nn_batch_normalization_with(const ek_nn_batch_normalization_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_graph *g = o->x.graph;
     ek_tensor y = ek__dead(g);
 
@@ -100,6 +103,7 @@ ek_tensor ek_nn_batch_normalization_with(const ek_nn_batch_normalization_options
 
 ek_tensor ek_batch_norm_with_global_normalization_with(const ek_global_normalization_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_nn_batch_normalization_options n = { .size = sizeof n, .x = o->t, .mean = o->m, .variance = o->v,
                                             .offset = o->beta, .variance_epsilon = o->variance_epsilon,
                                             .name = o->name };

@@ -47,7 +47,10 @@ static ek_tensor keras(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_w
 ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where)
 {
     if (r->kind == KERAS) return keras(g, r, v, where);
-    return r->kind == CALL && r->call != NULL ? r->call(v, r->arg) : ek__dead(g);
+    if (r->kind == CALL && r->call != NULL) return r->call(v, r->arg);
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "this is no regularizer (kind %d); make one with ek_..._regularizer()",
+                   r->kind);
+    return ek__dead(g);
 }
 
 /* ---- constraints ---------------------------------------------------------------------------------- */

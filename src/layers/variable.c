@@ -62,7 +62,9 @@ static bool check_first_value(ek_graph *g, const ek_variable_args *a, const char
     ek_shape shape;
     char *repr;
 
-    if (!ek_tensor_ok(value)) return false;
+    if (value.graph != g && value.graph != NULL)
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "the initial value of variable %s is of another graph", name);
+    if (!ek__tensor_in(g, value)) return false;
     shape = ek_tensor_shape(value);
     if (a->make == NULL && ek__node(g, value.op)->context != 0) {
         ek__graph_fail(
@@ -173,6 +175,19 @@ static void make_resource(ek_graph *g, const ek_variable_args *a, ek_variable_in
 
 /* ---- both --------------------------------------------------------------------------------------------- */
 
+/* A count of -1 says that none are given. */
+static bool keys_ok(ek_graph *g, const ek_variable_args *a)
+{
+    if (a->collections.count == -1) return true;
+    if (!ek__list_ok(g, a->collections.key, a->collections.count, ".collections", a->where)) return false;
+    for (int i = 0; i < a->collections.count; i++) {
+        if (a->collections.key[i] != NULL) continue;
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "key %d of .collections is NULL", i);
+        return false;
+    }
+    return true;
+}
+
 static const ek_constraint *keep_constraint(ek_graph *g, const ek_constraint *c)
 {
     return c == NULL || c->call == NULL ? NULL : ek__arena_memdup(&g->arena, c, sizeof *c);
@@ -184,7 +199,7 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
     ek_variable_info info = { .op = -1, .initializer = -1, .initial_value = { -1, 0 }, .snapshot = { -1, 0 },
                               .trainable = a->trainable, .is_resource = a->resource, .where = a->where };
 
-    if (g->error.code != EK_OK) return v;
+    if (g->error.code != EK_OK || !keys_ok(g, a)) return v;
     info.constraint = keep_constraint(g, a->constraint);
     /* Nothing around a variable decides whether it is initialized. */
     EK_IN_SCOPE(ek_control_dependencies_clear_push(g, a->where))
@@ -206,6 +221,7 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
 
 ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead_variable(g);
     ek_variable_args a = {
         .name = o->name != NULL ? o->name : "Variable",
         .value = o->value,
@@ -217,7 +233,7 @@ ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, e
         .where = where,
     };
 
-    if (g == NULL) return ek__dead_variable(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead_variable(NULL);
     a.resource = o->use_resource == EK_DEFAULT ? g->use_resource : o->use_resource == EK_YES;
     return ek__variable_make(g, &a);
 }
@@ -276,6 +292,15 @@ ek_variable ek_variable_by_name(ek_graph *g, const char *name)
 
 /* ---- reading it ------------------------------------------------------------------------------------------ */
 
+/* What is known of a variable that a node is to be made for; NULL for a dead one, which is recorded. */
+static const ek_variable_info *wanted(ek_variable v, ek_where where)
+{
+    const ek_variable_info *info = ek__info(v);
+
+    if (info == NULL) ek__graph_fail(v.graph, where, EK_INVALID_ARGUMENT, "a variable is needed, this one is dead");
+    return info;
+}
+
 static ek_tensor handle_of(ek_variable v)
 {
     return (ek_tensor){ v.graph, ek__info(v)->op, 0 };
@@ -285,7 +310,7 @@ ek_tensor ek_variable_value_at(ek_variable v, ek_where where) { return ek__varia
 
 ek_tensor ek_read_value_at(ek_variable v, ek_where where)
 {
-    const ek_variable_info *info = ek__info(v);
+    const ek_variable_info *info = wanted(v, where);
     ek_tensor value = ek__dead(v.graph);
 
     if (info == NULL) return value;
@@ -297,7 +322,7 @@ ek_tensor ek_read_value_at(ek_variable v, ek_where where)
 
 ek_tensor ek_is_variable_initialized_at(ek_variable v, ek_where where)
 {
-    const ek_variable_info *info = ek__info(v);
+    const ek_variable_info *info = wanted(v, where);
 
     if (info == NULL) return ek__dead(v.graph);
     return ek__emit1(info->is_resource ? "VarIsInitializedOp" : "IsVariableInitialized", handle_of(v), NULL, where);

@@ -67,6 +67,7 @@ static ek_tensor known_int(ek_graph *g, int64_t v, const char *name, ek_where wh
 
 ek_tensor ek_shape_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     const ek_tensor x = asked(o, where);
     const ek_shape s = ek_tensor_shape(x);
     const char *name = o->name != NULL ? o->name : "Shape";
@@ -77,6 +78,7 @@ ek_tensor ek_shape_with(const ek_unary_options *o, ek_where where)
 
 ek_tensor ek_size_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     const ek_tensor x = asked(o, where);
     const ek_shape s = ek_tensor_shape(x);
     const char *name = o->name != NULL ? o->name : "Size";
@@ -87,6 +89,7 @@ ek_tensor ek_size_with(const ek_unary_options *o, ek_where where)
 
 ek_tensor ek_rank_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     const ek_tensor x = asked(o, where);
     const ek_shape s = ek_tensor_shape(x);
     const char *name = o->name != NULL ? o->name : "Rank";
@@ -98,6 +101,7 @@ ek_tensor ek_rank_with(const ek_unary_options *o, ek_where where)
 
 ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     if (o->shape.graph != NULL)
         return ek__call_tensor(&(ek_call){ .type = "Reshape", .name = o->name,
                                            .in = (ek_operand[]){ ek__of(o->tensor), ek__of(o->shape) }, .n_in = 2,
@@ -114,6 +118,8 @@ ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
 
 ek_tensor ek_squeeze_with(const ek_squeeze_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
+    if (!EK_LIST_OK(o->input.graph, o->axis, ".axis", where)) return ek__dead(o->input.graph);
     ek_attr dims = { .name = "squeeze_dims", .value = { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = o->axis.n } };
 
     dims.value.u.is = (int64_t *)(uintptr_t)o->axis.at;
@@ -123,11 +129,14 @@ ek_tensor ek_squeeze_with(const ek_squeeze_options *o, ek_where where)
 
 ek_tensor ek_expand_dims_with(const ek_axis_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return with_ints("ExpandDims", o->name, o->input, &o->axis, -1, where);
 }
 
 ek_tensor ek_transpose_with(const ek_transpose_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
+    if (!EK_LIST_OK(o->input.graph, o->perm, ".perm", where)) return ek__dead(o->input.graph);
     const ek_shape s = ek_tensor_shape(o->input);
     const char *name = o->name != NULL ? o->name : "transpose";
     int64_t reversed[EK_MAX_RANK];
@@ -147,14 +156,15 @@ ek_tensor ek_transpose_with(const ek_transpose_options *o, ek_where where)
 
 ek_tensor ek_fill_with(const ek_fill_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return ek__call_tensor(&(ek_call){ .type = "Fill", .name = o->name,
                                        .in = (ek_operand[]){ ek__of(o->dims), o->value }, .n_in = 2, .where = where });
 }
 
-/* Zero, one, False, True, or the empty string. */
+/* Zero, one, False, True, the empty string. */
 static ek_literal unit(ek_dtype dtype, bool one)
 {
-    if (dtype == EK_STRING) return ek_str("");
+    if (dtype == EK_STRING) return one ? ek_int(1) : ek_str(""); /* Python has no one of strings: it is refused */
     if (dtype == EK_BOOL) return ek_bool(one);
     return ek_scalar(dtype, one ? 1.0 : 0.0);
 }
@@ -178,7 +188,7 @@ static ek_tensor zeros(ek_graph *g, const ek_zeros_options *o, const char *name,
     const int64_t count = ek_shape_count(&o->shape);
     ek_tensor t = ek__dead(g);
 
-    if (g == NULL) return t;
+    if (!EK_GRAPH_OK(g, where)) return t;
     if (!ek_shape_is_known(&o->shape)) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s needs a shape that is fully known", name);
         return t;
@@ -200,20 +210,23 @@ static ek_tensor zeros(ek_graph *g, const ek_zeros_options *o, const char *name,
 
 ek_tensor ek_zeros_with(ek_graph *g, const ek_zeros_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     return zeros(g, o, "zeros", false, where);
 }
 
 ek_tensor ek_ones_with(ek_graph *g, const ek_zeros_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     return zeros(g, o, "ones", true, where);
 }
 
 ek_tensor ek_zeros_like_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_graph *g = ek__operand_graph(&o->x, 1);
     ek_tensor t = ek__dead(g);
 
-    if (g == NULL) return t;
+    if (!EK_GRAPH_OK(g, where)) return t;
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "zeros_like", where);
     const ek_tensor x = ek__operand_tensor(g, &o->x, EK_DTYPE_NONE, "tensor", where);
     const ek_shape s = ek_tensor_shape(x);
@@ -230,9 +243,10 @@ ek_tensor ek_zeros_like_with(const ek_unary_options *o, ek_where where)
 /* Always a Fill, with the shape as a Const where it is known. */
 ek_tensor ek_ones_like_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_graph *g = ek__operand_graph(&o->x, 1);
 
-    if (g == NULL) return ek__dead(g);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(g);
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "ones_like", where);
     const ek_tensor x = ek__operand_tensor(g, &o->x, EK_DTYPE_NONE, "tensor", where);
     const ek_unary_options shape = { .size = sizeof shape, .x = ek__of(x) };
@@ -243,11 +257,14 @@ ek_tensor ek_ones_like_with(const ek_unary_options *o, ek_where where)
 
 ek_tensor ek_tile_with(const ek_tile_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
+    if (!EK_LIST_OK(o->input.graph, o->multiples, "of multiples", where)) return ek__dead(o->input.graph);
     return with_ints("Tile", o->name, o->input, o->multiples.at, o->multiples.n, where);
 }
 
 ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     const ek_operand in[] = { o->start, o->limit, o->delta };
 
     return ek__call_tensor(&(ek_call){ .graph = g,
@@ -262,8 +279,13 @@ ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where)
 
 static ek_graph *graph_of_list(const ek_join_options *o, const char *what, ek_where where)
 {
+    if (!EK_LIST_OK(NULL, o->values, "of values", where)) return NULL;
     ek_graph *g = o->values.n > 0 ? o->values.at[0].graph : NULL;
 
+    if (g == NULL)
+        ek__graph_fail(NULL, where, EK_INVALID_ARGUMENT,
+                       "%s: at least one tensor of a graph was expected, found %s", what,
+                       o->values.n > 0 ? "one without a graph" : "none");
     for (int i = 0; i < o->values.n; i++)
         if (o->values.at[i].graph != g || !ek_tensor_ok(o->values.at[i])) {
             if (g != NULL)
@@ -275,6 +297,7 @@ static ek_graph *graph_of_list(const ek_join_options *o, const char *what, ek_wh
 
 ek_tensor ek_concat_with(const ek_join_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     const char *name = o->name != NULL ? o->name : "concat";
     ek_graph *g = graph_of_list(o, "ek_concat", where);
     ek_tensor *in = g != NULL ? EK_ARENA_NEW(&g->arena, ek_tensor, o->values.n + 1) : NULL;
@@ -297,6 +320,7 @@ ek_tensor ek_concat_with(const ek_join_options *o, ek_where where)
 
 ek_tensor ek_stack_with(const ek_join_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_graph *g = graph_of_list(o, "ek_stack", where);
     const ek_attr axis = EK_ATTR("axis", EK_ATTR_INT, i, o->axis);
 
@@ -309,6 +333,7 @@ ek_tensor ek_stack_with(const ek_join_options *o, ek_where where)
 
 ek_tensor ek_gather_with(const ek_gather_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_array *held;
     const ek_operand in[] = { ek__of(o->params), ek__of(o->indices),
                               ints(o->params.graph, &o->axis, -1, &held, where) };
@@ -322,6 +347,10 @@ ek_tensor ek_gather_with(const ek_gather_options *o, ek_where where)
 
 ek_tensor ek_slice_with(const ek_slice_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
+    if (!EK_LIST_OK(o->input.graph, o->begin, ".begin", where) ||
+        !EK_LIST_OK(o->input.graph, o->sizes, ".sizes", where))
+        return ek__dead(o->input.graph);
     ek_array *held[2];
     const ek_operand in[] = { ek__of(o->input), ints(o->input.graph, o->begin.at, o->begin.n, &held[0], where),
                               ints(o->input.graph, o->sizes.at, o->sizes.n, &held[1], where) };
@@ -354,6 +383,7 @@ static ek_tensor bounds(ek_graph *g, ek_int_list list, int n, ek_where where)
 
 ek_tensor ek_strided_slice_with(const ek_strided_slice_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     ek_graph *g = o->input.graph;
     const ek_attr attr[] = {
         EK_ATTR("begin_mask", EK_ATTR_INT, i, o->begin_mask),
@@ -364,6 +394,9 @@ ek_tensor ek_strided_slice_with(const ek_strided_slice_options *o, ek_where wher
     };
 
     if (g == NULL || !ek_tensor_ok(o->input)) return ek__dead(g);
+    if (!EK_LIST_OK(g, o->begin, ".begin", where) || !EK_LIST_OK(g, o->end, ".end", where) ||
+        !EK_LIST_OK(g, o->strides, ".strides", where))
+        return ek__dead(g);
     if (o->begin.n < 1 || o->end.n != o->begin.n || (o->strides.n > 0 && o->strides.n != o->begin.n)) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
                        "ek_strided_slice needs begin, end and strides of one length, found %d, %d, %d", o->begin.n,
@@ -382,5 +415,6 @@ ek_tensor ek_strided_slice_with(const ek_strided_slice_options *o, ek_where wher
 
 ek_tensor ek_where_true_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return ek__call_tensor(&(ek_call){ .type = "Where", .name = o->name, .in = &o->x, .n_in = 1, .where = where });
 }

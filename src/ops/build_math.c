@@ -36,11 +36,14 @@ static ek_tensor binary(const char *type, const char *name, ek_operand x, ek_ope
 }
 
 #define DEFINE_UNARY(f, Type) \
-    ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where) { return unary(#Type, o->name, o->x, where); }
+    ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where)                                                 \
+    {                                                                                                                  \
+        return EK_OPTIONS_OK(NULL, o, where) ? unary(#Type, o->name, o->x, where) : ek__dead(NULL);                    \
+    }
 #define DEFINE_BINARY(f, Type)                                                                                         \
     ek_tensor ek_##f##_with(const ek_binary_options *o, ek_where where)                                                \
     {                                                                                                                  \
-        return binary(#Type, o->name, o->x, o->y, where);                                                              \
+        return EK_OPTIONS_OK(NULL, o, where) ? binary(#Type, o->name, o->x, o->y, where) : ek__dead(NULL);             \
     }
 UNARY_FUNCTIONS(DEFINE_UNARY)
 BINARY_FUNCTIONS(DEFINE_BINARY)
@@ -95,7 +98,7 @@ static ek_tensor operate(const ek_binary_options *o, const char *name, operator_
     ek_tensor in[2], out;
     ek_scope scope;
 
-    if (g == NULL) return ek__dead(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(NULL);
     x = asked(&o->x, true, where);
     y = asked(&o->y, o->x.kind == 'l', where);
     scope = ek_name_scope_push(g, o->name != NULL ? o->name : name, where);
@@ -155,7 +158,10 @@ static ek_tensor finish_true_div(ek_graph *g, const char *scope, const ek_tensor
 }
 
 #define DEFINE_OPERATOR(f, name, finish) \
-    ek_tensor ek_##f##_with(const ek_binary_options *o, ek_where where) { return operate(o, name, finish, where); }
+    ek_tensor ek_##f##_with(const ek_binary_options *o, ek_where where) \
+    { \
+        return EK_OPTIONS_OK(NULL, o, where) ? operate(o, name, finish, where) : ek__dead(NULL); \
+    }
 DEFINE_OPERATOR(plus, "add", finish_add)
 DEFINE_OPERATOR(minus, "sub", finish_sub)
 DEFINE_OPERATOR(times, "mul", finish_mul)
@@ -168,12 +174,13 @@ DEFINE_OPERATOR(power, "pow", finish_pow)
 /* No operator, yet a function with a scope of its own: what it reads and makes constant is inside. */
 ek_tensor ek_div_no_nan_with(const ek_binary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     const ek_operand pair[] = { o->x, o->y };
     ek_graph *const g = ek__operand_graph(pair, 2);
     ek_tensor in[2], out;
     ek_scope scope;
 
-    if (g == NULL) return ek__dead(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(NULL);
     scope = ek_name_scope_push(g, o->name != NULL ? o->name : "div_no_nan", where);
     in[0] = ek__operand_tensor(g, &o->x, EK_DTYPE_NONE, "x", where);
     in[1] = ek__operand_tensor(g, &o->y, ek_dtype_base(ek_tensor_dtype(in[0])), "y", where);
@@ -188,12 +195,13 @@ ek_tensor ek_div_no_nan_with(const ek_binary_options *o, ek_where where)
  * same. */
 ek_tensor ek_cast_with(ek_operand x, const ek_cast_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&x, 1), o, where)) return ek__dead(NULL);
     ek_graph *const g = ek__operand_graph(&x, 1);
     const ek_attr to = EK_ATTR("DstT", EK_ATTR_TYPE, type, ek_dtype_base(o->dtype));
     ek_tensor t;
     ek_scope scope;
 
-    if (g == NULL) return ek__dead(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(NULL);
     if (x.kind == 't' && ek_dtype_base(ek_tensor_dtype(x.u.tensor)) == to.value.u.type) return x.u.tensor;
     scope = ek_name_scope_push(g, o->name != NULL ? o->name : "Cast", where);
     t = ek__operand_tensor(g, &x, EK_DTYPE_NONE, "x", where);
@@ -211,6 +219,7 @@ ek_tensor ek_cast_with(ek_operand x, const ek_cast_options *o, ek_where where)
 
 ek_tensor ek_leaky_relu_with(ek_operand x, const ek_leaky_relu_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&x, 1), o, where)) return ek__dead(NULL);
     const ek_attr alpha = EK_ATTR("alpha", EK_ATTR_FLOAT, f, (float)o->alpha);
 
     return ek__call_tensor(&(ek_call){
@@ -219,6 +228,7 @@ ek_tensor ek_leaky_relu_with(ek_operand x, const ek_leaky_relu_options *o, ek_wh
 
 ek_tensor ek_select_with(ek_operand condition, ek_operand x, const ek_select_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&condition, 1), o, where)) return ek__dead(NULL);
     const ek_operand in[] = { condition, x, o->y };
 
     return ek__call_tensor(&(ek_call){ .type = "Select", .name = o->name, .in = in, .n_in = 3, .where = where });
@@ -227,12 +237,13 @@ ek_tensor ek_select_with(ek_operand condition, ek_operand x, const ek_select_opt
 /* min(x, most), then max(that, least) under the scope's own name. */
 ek_tensor ek_clip_by_value_with(ek_operand x, ek_operand least, const ek_clip_by_value_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&x, 1), o, where)) return ek__dead(NULL);
     const ek_operand all[] = { x, least, o->most };
     ek_graph *const g = ek__operand_graph(all, 3);
     ek_tensor value, below, out;
     ek_scope scope;
 
-    if (g == NULL) return ek__dead(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(NULL);
     scope = ek_name_scope_push(g, o->name != NULL ? o->name : "clip_by_value", where);
     value = ek__operand_tensor(g, &x, EK_DTYPE_NONE, "t", where);
     below = binary("Minimum", NULL, ek_operand_of_tensor(value), o->most, where);
@@ -243,7 +254,12 @@ ek_tensor ek_clip_by_value_with(ek_operand x, ek_operand least, const ek_clip_by
 
 ek_tensor ek_check_numerics_with(ek_operand x, const ek_check_numerics_options *o, ek_where where)
 {
-    const char *const text = o->message != NULL ? o->message : "";
+    if (!EK_OPTIONS_OK(ek__operand_graph(&x, 1), o, where)) return ek__dead(NULL);
+    if (o->message == NULL) {
+        ek__graph_fail(ek__operand_graph(&x, 1), where, EK_INVALID_ARGUMENT, "ek_check_numerics needs a message");
+        return ek__dead(NULL);
+    }
+    const char *const text = o->message;
     const ek_attr message = EK_ATTR("message", EK_ATTR_STRING, s, ((ek_string){ (char *)(uintptr_t)text, strlen(text) }));
 
     return ek__call_tensor(&(ek_call){ .type = "CheckNumerics", .name = o->name, .in = &x, .n_in = 1, .attr = &message,
@@ -253,9 +269,15 @@ ek_tensor ek_check_numerics_with(ek_operand x, const ek_check_numerics_options *
 /* One tensor is its own sum: itself, or an Identity where a name is wanted. */
 ek_tensor ek_add_n_with(const ek_tensor *in, int64_t n, const ek_add_n_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
+    if (!ek__list_ok(NULL, in, n, "of tensors to add", where)) return ek__dead(NULL);
     ek_graph *const g = n > 0 ? in[0].graph : NULL;
 
-    if (g == NULL || n > INT32_MAX) return ek__dead(g);
+    if (g == NULL || n > INT32_MAX) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape");
+        return ek__dead(g);
+    }
     if (n == 1 && o->name == NULL) return in[0];
     return ek__node_tensor(
         g, &(ek_node_args){

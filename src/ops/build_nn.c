@@ -50,8 +50,9 @@ static ek_tensor reduce(const char *type, const ek_reduce_options *o, ek_where w
     ek_array *axes = NULL;
 
     if (!ek_tensor_ok(o->x)) return ek__dead(o->x.graph);
-    if (o->axis.count > EK_MAX_RANK) {
-        ek__graph_fail(o->x.graph, where, EK_INVALID_ARGUMENT, "%s over %d axes, at most %d are possible", type,
+    if (o->axis.count > EK_MAX_RANK || o->axis.count < -2) {
+        ek__graph_fail(o->x.graph, where, EK_INVALID_ARGUMENT,
+                       "%s over %d axes, at most %d are possible; EK_AXES(...) and EK_AXIS(i) count them", type,
                        o->axis.count, EK_MAX_RANK);
         return ek__dead(o->x.graph);
     }
@@ -69,7 +70,10 @@ static ek_tensor reduce(const char *type, const ek_reduce_options *o, ek_where w
 }
 
 #define REDUCE(f, Type) \
-    ek_tensor ek_reduce_##f##_with(const ek_reduce_options *o, ek_where where) { return reduce(#Type, o, where); }
+    ek_tensor ek_reduce_##f##_with(const ek_reduce_options *o, ek_where where) \
+    { \
+        return EK_OPTIONS_OK(NULL, o, where) ? reduce(#Type, o, where) : ek__dead(NULL); \
+    }
 REDUCE(all, All)
 REDUCE(any, Any)
 REDUCE(euclidean_norm, EuclideanNorm)
@@ -90,11 +94,13 @@ static ek_tensor arg(const char *type, const ek_argmax_options *o, ek_where wher
 
 ek_tensor ek_argmax_with(const ek_argmax_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return arg("ArgMax", o, where);
 }
 
 ek_tensor ek_argmin_with(const ek_argmax_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return arg("ArgMin", o, where);
 }
 
@@ -108,10 +114,11 @@ static bool maybe_batch(ek_tensor t)
 
 ek_tensor ek_matmul_with(ek_operand a, const ek_matmul_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&a, 1), o, where)) return ek__dead(NULL);
     const ek_operand pair[] = { a, o->b };
     ek_graph *g = ek__operand_graph(pair, 2);
 
-    if (g == NULL) return ek__dead(NULL);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(NULL);
     ek_scope scope = ek_name_scope_push(g, o->name != NULL ? o->name : "MatMul", where);
     ek_tensor in[2];
     in[0] = ek__operand_tensor(g, &a, a.kind == 'l' ? ek__operand_dtype(&o->b) : EK_DTYPE_NONE, "a", where);
@@ -134,6 +141,13 @@ ek_tensor ek_matmul_with(ek_operand a, const ek_matmul_options *o, ek_where wher
     return out;
 }
 
+/* Whether the strings an operation needs are there. */
+static bool told(ek_graph *g, const char *s, const char *what, ek_where where)
+{
+    if (s == NULL) ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is NULL", what);
+    return s != NULL;
+}
+
 static ek_attr string_attr(const char *name, const char *s)
 {
     return (ek_attr){ name, { .kind = EK_ATTR_STRING, .u.s = { (char *)(uintptr_t)s, strlen(s) } } };
@@ -146,7 +160,9 @@ static ek_attr ints_attr(const char *name, const int64_t *at, int count)
 
 ek_tensor ek_bias_add_with(ek_operand value, const ek_bias_add_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&value, 1), o, where)) return ek__dead(NULL);
     const ek_operand in[] = { value, o->bias };
+    if (!told(ek__operand_graph(in, 2), o->data_format, "ek_bias_add's .data_format", where)) return ek__dead(NULL);
     const ek_attr attr = string_attr("data_format", o->data_format);
 
     return ek__call_tensor(&(ek_call){
@@ -155,7 +171,12 @@ ek_tensor ek_bias_add_with(ek_operand value, const ek_bias_add_options *o, ek_wh
 
 ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&input, 1), o, where)) return ek__dead(NULL);
     const ek_operand in[] = { input, o->filter };
+    ek_graph *g = ek__operand_graph(in, 2);
+    if (!told(g, o->padding, "ek_nn_conv2d's .padding", where) ||
+        !told(g, o->data_format, "ek_nn_conv2d's .data_format", where))
+        return ek__dead(g);
     const bool explicit_padding = strcmp(o->padding, "EXPLICIT") == 0;
     const ek_attr attrs[] = { ints_attr("strides", o->strides, 4), string_attr("padding", o->padding),
                               string_attr("data_format", o->data_format), ints_attr("dilations", o->dilations, 4),
@@ -168,6 +189,7 @@ ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_
 #define UNARY(f, Type) \
     ek_tensor ek_##f##_with(const ek_unary_options *o, ek_where where) \
     { \
+        if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL); \
         return ek__call_tensor(&(ek_call){ .type = #Type, .name = o->name, .in = &o->x, .n_in = 1, .where = where }); \
     }
 UNARY(l2_loss, L2Loss)
@@ -211,6 +233,7 @@ static ek_tensor random_node(ek_graph *g, const char *type, const char *name, co
 
 ek_tensor ek_random_uniform_with(ek_graph *g, const ek_random_uniform_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where)) return ek__dead(g);
     const bool integer = ek_dtype_is_integer(o->dtype), given = o->maxval != EK_NO_MAXVAL;
 
     if (integer && !given) {
@@ -251,15 +274,18 @@ static ek_tensor normal(ek_graph *g, const char *name, const char *type, const e
 
 ek_tensor ek_random_normal_with(ek_graph *g, const ek_random_normal_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where)) return ek__dead(g);
     return normal(g, "random_normal", "RandomStandardNormal", o, where);
 }
 
 ek_tensor ek_truncated_normal_with(ek_graph *g, const ek_random_normal_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where)) return ek__dead(g);
     return normal(g, "truncated_normal", "TruncatedNormal", o, where);
 }
 
 ek_tensor ek_random_shuffle_with(const ek_random_shuffle_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return random_node(o->value.graph, "RandomShuffle", NULL, &o->value, 1, EK_DTYPE_NONE, o->seed, where);
 }

@@ -23,11 +23,12 @@ static ek_tensor repeated(ek_graph *g, ek_array *value, int32_t given, const cha
 
 ek_tensor ek_constant_with(ek_graph *g, const ek_constant_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     const int64_t given = o->value.kind != 'a' ? 1 : o->value.u.a != NULL ? o->value.u.a->count : 0;
     ek_error err = { 0 };
     ek_array *value = NULL;
 
-    if (g == NULL) return ek__dead(g);
+    if (!EK_GRAPH_OK(g, where)) return ek__dead(g);
     if (ek__literal_array(&o->value, o->dtype, o->shape.rank == -2 ? NULL : &o->shape, &value, &err) != EK_OK)
         return fail(g, where, &err);
     const ek_tensor t = given < value->count ? repeated(g, value, (int32_t)given, o->name, where)
@@ -38,6 +39,7 @@ ek_tensor ek_constant_with(ek_graph *g, const ek_constant_options *o, ek_where w
 
 ek_tensor ek_placeholder_with(ek_graph *g, const ek_placeholder_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     ek_shape shape = o->shape;
     const ek_attr attr[] = {
         EK_ATTR("dtype", EK_ATTR_TYPE, type, o->dtype),
@@ -50,6 +52,7 @@ ek_tensor ek_placeholder_with(ek_graph *g, const ek_placeholder_options *o, ek_w
 
 ek_tensor ek_placeholder_with_default_with(ek_graph *g, const ek_placeholder_with_default_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     const ek_operand value = ek_operand_of_literal(o->value);
     ek_shape shape = o->shape.rank == -2 ? ek__operand_shape(&value) : o->shape;
     const ek_attr attr = EK_ATTR("shape", EK_ATTR_SHAPE, shape, &shape);
@@ -66,10 +69,12 @@ static ek_tensor pass(const char *type, const ek_unary_options *o, ek_where wher
 
 ek_tensor ek_identity_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return pass("Identity", o, where);
 }
 
 ek_tensor ek_stop_gradient_with(const ek_unary_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return pass("StopGradient", o, where);
 }

@@ -49,7 +49,7 @@ static ek_tensor write(const write_types *types, const ek_assign_options *o, ek_
 {
     ek_graph *g = o->variable.graph;
 
-    if (g == NULL || o->variable.id < 0 || o->variable.id >= g->n_variables) return dead_write(o, where);
+    if (!EK_GRAPH_OK(g, where) || !ek__variable_in(g, o->variable)) return dead_write(o, where);
     const ek_variable_info *info = g->variable[o->variable.id];
     if (info->is_resource) return write_resource(info, types->resource, o, where);
 
@@ -64,15 +64,18 @@ static ek_tensor write(const write_types *types, const ek_assign_options *o, ek_
 
 ek_tensor ek_assign_with(const ek_assign_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return write(&(write_types){ "Assign", "AssignVariableOp", true }, o, where);
 }
 
 ek_tensor ek_assign_add_with(const ek_assign_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return write(&(write_types){ "AssignAdd", "AssignAddVariableOp", false }, o, where);
 }
 
 ek_tensor ek_assign_sub_with(const ek_assign_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return ek__dead(NULL);
     return write(&(write_types){ "AssignSub", "AssignSubVariableOp", false }, o, where);
 }

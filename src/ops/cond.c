@@ -56,7 +56,8 @@ ek_tristate ek__static_pred(ek_operand pred)
 
 ek_list ek_list_copy(ek_graph *g, ek_list list)
 {
-    ek_item *item = g != NULL && list.count > 0 ? EK_ARENA_NEW(&g->arena, ek_item, list.count) : NULL;
+    if (!EK_GRAPH_OK(g, EK_HERE) || !EK_ITEMS_OK(g, list, EK_HERE)) return (ek_list){ g, NULL, 0 };
+    ek_item *item = list.count > 0 ? EK_ARENA_NEW(&g->arena, ek_item, list.count) : NULL;
 
     if (item == NULL) {
         if (list.count > 0) ek__graph_fail(g, (ek_where){ 0 }, EK_RESOURCE_EXHAUSTED, "no memory for a list");
@@ -68,7 +69,7 @@ ek_list ek_list_copy(ek_graph *g, ek_list list)
 
 ek_tensor ek_list_tensor(ek_list list, int64_t i)
 {
-    if (i < 0 || i >= list.count) return ek__dead(list.graph);
+    if (i < 0 || i >= list.count || list.item == NULL) return ek__dead(list.graph);
     if (list.item[i].kind == EK_ITEM_TENSOR) return list.item[i].u.tensor;
     if (list.item[i].kind == EK_ITEM_OP) return ek_op_output(list.item[i].u.op, 0);
     return ek__dead(list.graph);
@@ -155,6 +156,10 @@ ek_conditional *ek_cond_begin_at(ek_operand pred, const char *name, ek_where whe
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a conditional");
         return NULL;
     }
+    if (pred.kind == 'v' && !ek__variable_in(g, pred.u.variable)) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the predicate of a conditional is a dead variable");
+        return NULL;
+    }
     c->graph = g;
     c->where = where;
     c->open = -1;
@@ -180,7 +185,7 @@ static ek_tensor as_result(ek_conditional *c, int branch, ek_item item)
     }
     if (item.kind == EK_ITEM_VARIABLE) t = ek__variable_value(item.u.variable, c->where);
     if (item.kind == EK_ITEM_TENSOR) t = item.u.tensor;
-    if (t.graph != g || !ek_op_ok(ek_tensor_op(t))) {
+    if (!ek__tensor_in(g, t)) {
         fail(c, c->where, EK_INVALID_ARGUMENT,
              "a branch of a conditional gave something that is no tensor, variable or operation of this "
              "graph, or that is dead");
@@ -330,6 +335,7 @@ static ek_list failed_list(ek_graph *g, ek_where where, const char *text)
 
 ek_list ek_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_cond_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&pred, 1), o, where)) return (ek_list){ NULL, NULL, 0 };
     const ek_branch_fn fn[2] = { o->false_fn, true_fn };
     ek_graph *g = ek__operand_graph(&pred, 1);
     ek_conditional *c;
@@ -340,7 +346,8 @@ ek_list ek_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_cond_option
     for (int b = 1; b >= 0 && c != NULL; b--) {
         ek_scope branch = ek_branch_push(c, b, where);
         const ek_list given = branch.once ? fn[b](g, o->arg) : EK_EMPTY_LIST;
-        for (int64_t i = 0; i < given.count; i++) ek_give_item(c, given.item[i], where);
+        const bool listed = EK_ITEMS_OK(g, given, where);
+        for (int64_t i = 0; listed && i < given.count; i++) ek_give_item(c, given.item[i], where);
         ek_scope_pop(&branch);
     }
     return c != NULL ? ek_cond_end_at(c, where) : (ek_list){ g, NULL, 0 };
@@ -348,12 +355,14 @@ ek_list ek_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_cond_option
 
 ek_list ek_smart_cond_with(ek_operand pred, ek_branch_fn true_fn, const ek_smart_cond_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(ek__operand_graph(&pred, 1), o, where)) return (ek_list){ NULL, NULL, 0 };
     const ek_tristate known = ek__static_pred(pred);
     ek_graph *g = ek__operand_graph(&pred, 1) != NULL ? ek__operand_graph(&pred, 1) : o->graph;
     const ek_cond_options plain = { .size = sizeof plain, .false_fn = o->false_fn, .arg = o->arg, .name = o->name };
 
     if (true_fn == NULL) return failed_list(g, where, "true_fn must be callable.");
     if (o->false_fn == NULL) return failed_list(g, where, "false_fn must be callable.");
+    if (!EK_GRAPH_OK(g, where)) return (ek_list){ NULL, NULL, 0 };
     if (known == EK_DEFAULT) return ek_cond_with(pred, true_fn, &plain, where);
     return (known == EK_YES ? true_fn : o->false_fn)(g, o->arg);
 }

@@ -5,6 +5,7 @@
 
 ek_op ek_no_op_with(const ek_no_op_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(NULL, o, where)) return (ek_op){ NULL, -1 };
     return ek__node_build(o->graph, &(ek_node_args){ .type = "NoOp", .name = o->name, .where = where });
 }
 
@@ -16,12 +17,13 @@ static ek_scope call_scope(ek_graph *g, const char *name, const char *usual, ek_
 
 ek_tensor ek_with_dependencies_with(ek_tensor t, const ek_with_dependencies_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(t.graph, o, where)) return ek__dead(t.graph);
     ek_graph *g = t.graph;
     ek_scope name, place = { 0 }, control;
     ek_op op;
 
-    if (g == NULL) return t;
-    if (!ek_op_ok(ek_tensor_op(t))) {
+    if (!EK_GRAPH_OK(g, where)) return t;
+    if (!ek__tensor_in(g, t)) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "ek_with_dependencies was given a dead tensor");
         return ek__dead(g);
     }
@@ -44,8 +46,7 @@ static ek_op item_op(ek_graph *g, ek_item item)
     case EK_ITEM_OP: return item.u.op;
     case EK_ITEM_TENSOR: return (ek_op){ item.u.tensor.graph, item.u.tensor.op };
     case EK_ITEM_VARIABLE:
-        if (item.u.variable.graph == g && item.u.variable.id >= 0 && item.u.variable.id < g->n_variables)
-            return (ek_op){ g, g->variable[item.u.variable.id]->op };
+        if (ek__variable_in(g, item.u.variable)) return (ek_op){ g, g->variable[item.u.variable.id]->op };
         break;
     default: break;
     }
@@ -97,11 +98,12 @@ static ek_op group_by_device(ek_graph *g, ek_list list, ek_where where)
 
 ek_op ek_group_with(ek_graph *g, const ek_group_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return (ek_op){ g, -1 };
     const char *first;
     ek_scope name;
     ek_op op;
 
-    if (g == NULL) return (ek_op){ NULL, -1 };
+    if (!EK_GRAPH_OK(g, where) || !EK_ITEMS_OK(g, o->list, where)) return (ek_op){ g, -1 };
     name = call_scope(g, o->name, "group_deps", where);
     first = next_device(g, o->list, NULL);
     if (first == NULL || next_device(g, o->list, first) == NULL)
@@ -150,12 +152,13 @@ static ek_item gated(ek_graph *g, ek_item item, ek_op gate, ek_where where)
 
 ek_list ek_tuple_with(ek_graph *g, const ek_tuple_options *o, ek_where where)
 {
+    if (!EK_OPTIONS_OK(g, o, where)) return (ek_list){ g, NULL, 0 };
     ek_list out = { g, NULL, 0 };
     ek_item *item;
     ek_scope name;
     ek_op gate;
 
-    if (g == NULL) return out;
+    if (!EK_GRAPH_OK(g, where) || !EK_ITEMS_OK(g, o->list, where) || !EK_ITEMS_OK(g, o->control, where)) return out;
     if (o->list.count == 0) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Must have at least one Tensor: []");
         return out;

@@ -130,6 +130,18 @@ static ek_dtype own_dtype(const ek_literal *l, const source *s)
     return s->dtype;
 }
 
+/* Whether an integer type has this very number. A double beyond 2^53 is whole, and compared as such. */
+static bool holds(ek_dtype to, const ek_literal *l)
+{
+    const int bits = (int)ek_dtype_size(to) * 8;
+    const bool is_signed = to == EK_INT8 || to == EK_INT16 || to == EK_INT32 || to == EK_INT64;
+    const double most = ldexp(1.0, is_signed ? bits - 1 : bits), least = is_signed ? -most : 0.0;
+
+    if (l->kind == 'f') return l->u.f >= least && l->u.f < most && l->u.f == floor(l->u.f);
+    if (to == EK_UINT64) return l->u.i >= 0;
+    return bits == 64 || ((double)l->u.i >= least && (double)l->u.i < most);
+}
+
 /* What Python refuses: text as a number, a number as text, a fraction as an integer. */
 static ek_status convertible(const ek_literal *l, const source *s, ek_dtype to, ek_error *err)
 {
@@ -143,6 +155,7 @@ static ek_status convertible(const ek_literal *l, const source *s, ek_dtype to, 
     const bool named = l->dtype != EK_DTYPE_NONE || l->kind == 'a'; /* a dtype was given: any number will do */
     bool ok = to != EK_STRING && s->dtype != EK_STRING;
     if (l->kind == 'f' && !named && !ek_dtype_is_floating(to) && !ek_dtype_is_complex(to)) ok = false;
+    if ((l->kind == 'f' || l->kind == 'i') && ek_dtype_is_integer(to) && !holds(to, l)) ok = false;
     if (l->kind == 'b' && to != EK_BOOL) ok = false;
     if ((l->kind == 'f' || l->kind == 'i') && !named && to == EK_BOOL) ok = false;
     if (ok) return EK_OK;

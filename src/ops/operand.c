@@ -5,7 +5,7 @@
 
 static const ek_variable_info *variable_info(ek_variable v)
 {
-    return v.graph != NULL && v.id >= 0 && v.id < v.graph->n_variables ? v.graph->variable[v.id] : NULL;
+    return ek__variable_in(v.graph, v) ? v.graph->variable[v.id] : NULL;
 }
 
 ek_graph *ek__operand_graph(const ek_operand *x, int n)
@@ -42,7 +42,10 @@ ek_tensor ek__variable_value(ek_variable v, ek_where where)
 {
     const ek_variable_info *info = variable_info(v);
 
-    if (info == NULL) return ek__dead(v.graph);
+    if (info == NULL) {
+        ek__graph_fail(v.graph, where, EK_INVALID_ARGUMENT, "a variable is needed, this one is dead");
+        return ek__dead(v.graph);
+    }
     if (!info->is_resource) return ek__tensor(v.graph, info->snapshot);
     const ek_tensor handle = { v.graph, info->op, 0 };
     const ek_attr dtype = EK_ATTR("dtype", EK_ATTR_TYPE, type, info->dtype);
@@ -92,7 +95,14 @@ ek_tensor ek__const_shape(ek_graph *g, const ek_shape *s, const char *name, ek_w
     ek_error err = { 0 };
     ek_array *value = NULL;
 
-    for (int32_t d = 0; d < s->rank; d++) dim[d] = (int32_t)s->dim[d];
+    for (int32_t d = 0; d < s->rank && d < EK_MAX_RANK; d++) {
+        if (s->dim[d] > INT32_MAX) {
+            ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the dimension %lld does not fit into int32",
+                           (long long)s->dim[d]);
+            return ek__dead(g);
+        }
+        dim[d] = (int32_t)s->dim[d];
+    }
     if (ek__array_new(EK_INT32, &EK_SHAPE(s->rank), dim, &value, &err) != EK_OK) {
         ek__graph_fail(g, where, err.code, "%s", err.text);
         return ek__dead(g);
@@ -152,7 +162,11 @@ ek_op ek__call(const ek_call *c)
     ek_tensor in[EK_CALL_MAX_IN];
     ek_op op = { g, -1 };
 
-    if (g == NULL) return op;
+    if (g == NULL) {
+        ek__graph_fail(NULL, c->where, EK_INVALID_ARGUMENT,
+                       "%s needs a graph: a tensor or a variable of one among its operands", c->type);
+        return op;
+    }
     const ek_op_spec *spec = ek__registry_find(g->registry, c->type);
     if (spec == NULL || c->n_in > EK_CALL_MAX_IN || c->n_in != spec->n_in) {
         ek__graph_fail(g, c->where, EK_INTERNAL, "%s is not called with %d operands", c->type, c->n_in);

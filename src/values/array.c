@@ -105,8 +105,12 @@ ek_status ek__array_new(ek_dtype dtype, const ek_shape *shape, const void *data,
         if (bytes > 0) memcpy(a->data, data, bytes);
     } else {
         for (int64_t i = 0; i < a->count; i++) {
-            if (ek__string_set((ek_string *)a->data + i, from[i].data, from[i].size)) continue;
+            const bool there = from[i].data != NULL || from[i].size == 0;
+            if (there && ek__string_set((ek_string *)a->data + i, from[i].data, from[i].size)) continue;
             ek_array_unref(a);
+            if (!there)
+                return EK_FAIL(err, INVALID_ARGUMENT, "string %lld has %zu bytes and is NULL", (long long)i,
+                               from[i].size);
             return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a string of %zu bytes", from[i].size);
         }
     }
@@ -114,9 +118,17 @@ ek_status ek__array_new(ek_dtype dtype, const ek_shape *shape, const void *data,
     return EK_OK;
 }
 
+static ek_status check_place(ek_array **out, ek_error *err)
+{
+    return out != NULL ? EK_OK : EK_FAIL(err, INVALID_ARGUMENT, "a place for the array was expected, found NULL");
+}
+
 ek_status ek_array_create(ek_dtype dtype, ek_shape shape, const void *data, ek_array **out)
 {
-    return ek__array_new(dtype, &shape, data, out, ek__error_begin(NULL));
+    ek_error *err = ek__error_begin(NULL);
+
+    EK_TRY(check_place(out, err));
+    return ek__array_new(dtype, &shape, data, out, err);
 }
 
 ek_array *ek_array_of(ek_dtype dtype, ek_shape shape, const void *data)
@@ -137,6 +149,7 @@ ek_status ek_array_wrap(ek_dtype dtype, ek_shape shape, void *data, void (*relea
     size_t bytes;
     ek_array *a;
 
+    EK_TRY(check_place(out, err));
     EK_TRY(check(dtype, &shape, &count, &bytes, err));
     if (data == NULL && count > 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "memory to wrap was expected, NULL was given for %lld elements",
@@ -173,6 +186,7 @@ ek_status ek_array_copy(const ek_array *a, ek_array **out)
     ek_error *err = ek__error_begin(NULL);
 
     if (a == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "an array was expected, found NULL");
+    EK_TRY(check_place(out, err));
     return ek__array_new(a->dtype, &a->shape, a->data, out, err);
 }
 

@@ -3,7 +3,14 @@
 
 #include <stdio.h>
 
-/* Shapes are the caller's: a rank beyond the limit is not known, and never read beyond its dimensions. */
+/* Shapes are the caller's: NULL and a rank beyond the limit are not known, the latter never read beyond its dimensions. */
+static const ek_shape *given(const ek_shape *s)
+{
+    static const ek_shape unknown = { .rank = -1 };
+
+    return s != NULL ? s : &unknown;
+}
+
 static int dims_of(const ek_shape *s)
 {
     return s->rank < EK_MAX_RANK ? s->rank : EK_MAX_RANK;
@@ -11,7 +18,7 @@ static int dims_of(const ek_shape *s)
 
 bool ek_shape_is_known(const ek_shape *s)
 {
-    if (s->rank < 0 || s->rank > EK_MAX_RANK) return false;
+    if (s == NULL || s->rank < 0 || s->rank > EK_MAX_RANK) return false;
     for (int i = 0; i < s->rank; i++)
         if (s->dim[i] < 0) return false;
     return true;
@@ -36,6 +43,7 @@ int64_t ek_shape_count(const ek_shape *s)
 
 bool ek_shape_equal(const ek_shape *a, const ek_shape *b)
 {
+    a = given(a), b = given(b);
     if (a->rank != b->rank) return false;
     for (int i = 0; i < dims_of(a); i++)
         if (a->dim[i] != b->dim[i]) return false;
@@ -44,6 +52,7 @@ bool ek_shape_equal(const ek_shape *a, const ek_shape *b)
 
 bool ek_shape_compatible(const ek_shape *a, const ek_shape *b)
 {
+    a = given(a), b = given(b);
     if (a->rank < 0 || b->rank < 0) return true;
     if (a->rank != b->rank) return false;
     for (int i = 0; i < dims_of(a); i++)
@@ -53,9 +62,10 @@ bool ek_shape_compatible(const ek_shape *a, const ek_shape *b)
 
 bool ek_shape_merge(const ek_shape *a, const ek_shape *b, ek_shape *out)
 {
+    if (out == NULL || !ek_shape_compatible(a, b)) return false;
+    a = given(a), b = given(b);
     ek_shape merged = a->rank < 0 ? *b : *a;
 
-    if (!ek_shape_compatible(a, b)) return false;
     if (a->rank >= 0 && b->rank >= 0) {
         for (int i = 0; i < dims_of(a); i++)
             if (merged.dim[i] < 0) merged.dim[i] = b->dim[i];
@@ -71,6 +81,8 @@ static int format(const ek_shape *s, char *buf, size_t size, const char *open, c
     char text[EK_MAX_RANK * 24 + 8];
     int n;
 
+    s = given(s);
+    if (buf == NULL) size = 0;
     if (s->rank < 0) return snprintf(buf, size, "<unknown>");
     n = snprintf(text, sizeof text, "%s", open);
     for (int i = 0; i < dims_of(s); i++) {

@@ -189,8 +189,11 @@ static void types_shapes_and_lists_that_cannot_be_are_refused(void **state)
     ek_graph *g = toy_begin();
     assert_int_equal(ek_get_collection(g, NULL).count, 0);
     ek_touch_collection(g, NULL);
-    ek_with_control_dependencies(g, ((ek_list){ g, NULL, 3 })) toy_placeholder(g, EK_FLOAT32, EK_SCALAR, "x");
     assert_int_equal(ek_graph_status(g, NULL), EK_OK);
+    ek_with_control_dependencies(g, ((ek_list){ g, NULL, 3 })) toy_placeholder(g, EK_FLOAT32, EK_SCALAR, "x");
+    ASSERT_FAILS(g, INVALID_ARGUMENT, "the list of items has a length of 3 and is NULL");
+    toy_end(g);
+    g = toy_begin();
     ek_op_build(g, "Pack", .n_inputs = 2);
     ASSERT_FAILS(g, INVALID_ARGUMENT, "a list of the Op 'Pack' has a count and is NULL");
     toy_end(g);
