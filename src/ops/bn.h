@@ -22,6 +22,12 @@
 
 typedef enum ek_bn_activation { EK_BN_PLAIN, EK_BN_RELU, EK_BN_RELU6, EK_BN_SIGMOID, EK_BN_TANH } ek_bn_activation;
 
+/* The activation that an op is; EK_BN_PLAIN: none of these. */
+ek_bn_activation ek__activation_of(const ek_op_def *def);
+/* The activation whose gradient an op is: of its two inputs, number *gradient_input flows in, the other is what left
+ * the activation. */
+ek_bn_activation ek__activation_gradient_of(const ek_op_def *def, int *gradient_input);
+
 /* x as outer * channels * inner elements: [R, C] has inner 1, NCHW outer N, inner H * W. */
 typedef struct ek_bn_view {
     int64_t outer, channels, inner;

@@ -2,7 +2,7 @@
  */
 #include "plan/ir.h"
 
-enum { MOST_PORTS = EK_SITE_ROLES + 3 };
+enum { MOST_PORTS = EK_HALF_INS + 3 };
 
 /* A half on its way to be an op. */
 typedef struct build {
@@ -15,7 +15,7 @@ typedef struct build {
 
 /* ---- operands -------------------------------------------------------------------------------------- */
 
-static ek_status add_role(build *u, ek_site_role role, int *port)
+static ek_status add_role(build *u, int role, int *port)
 {
     ek_builder *b = u->b;
     const ek_site_entry *e = u->h->in[role];
@@ -64,7 +64,13 @@ static ek_status forward_operands(build *u)
     EK_TRY(add_role(u, EK_ROLE_BETA, &at->offset));
     EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
     EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
-    EK_TRY(add_output(u, EK_HALF_Y, u->op->in[at->x].shape, &at->y));
+    if ((u->h->want & 1u << EK_HALF_ACTIVATED) != 0) {
+        u->spec->activation = u->h->activation;
+        EK_TRY(add_output(u, EK_HALF_ACTIVATED, u->op->in[at->x].shape, &at->y));
+        EK_TRY(add_output(u, EK_HALF_Y, u->op->in[at->x].shape, &at->before));
+    } else {
+        EK_TRY(add_output(u, EK_HALF_Y, u->op->in[at->x].shape, &at->y));
+    }
     EK_TRY(add_output(u, EK_HALF_MEAN, u->vector, &at->saved_mean));
     EK_TRY(add_output(u, EK_HALF_VARIANCE, u->vector, &at->saved_variance));
     EK_TRY(add_output(u, EK_HALF_MEAN_LOW, u->vector, &at->saved_mean_low));
@@ -80,8 +86,11 @@ static ek_status backward_operands(build *u)
     at->x = at->dy;
     EK_TRY(add_role(u, EK_ROLE_X, &at->x));
     EK_TRY(add_role(u, EK_ROLE_GAMMA, &at->scale));
+    EK_TRY(add_role(u, EK_ROLE_BETA, &at->offset));
     EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
     EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
+    EK_TRY(add_role(u, EK_IN_ACTIVATED, &at->activated));
+    u->spec->activation = u->h->activation;
     if (u->h->forward >= 0 && u->h->in[EK_ROLE_X] != NULL) {
         at->mean = add_saved(u, EK_HALF_MEAN);
         at->mean_low = add_saved(u, EK_HALF_MEAN_LOW);
@@ -117,7 +126,7 @@ static ek_status add_covers(build *u)
     const ek_site_gradient *g = u->h->gradient;
     const int32_t *covers = g != NULL ? g->covers : u->h->site->covers;
     const int n = g != NULL ? g->n_covers : u->h->site->n_covers;
-    const ek_node **list = ek__arena_alloc(b->arena, sizeof *list * ((size_t)n + 1), sizeof *list);
+    const ek_node **list = ek__arena_alloc(b->arena, sizeof *list * ((size_t)n + 2), sizeof *list);
 
     if (list == NULL) return ek__plan_no_memory(b->err);
     list[0] = u->op->node;
@@ -125,8 +134,9 @@ static ek_status add_covers(build *u)
     for (int i = 0; i < n; i++)
         if (covers[i] != list[0]->id && b->program->live[covers[i]] == EK_LIVE_RUN)
             list[u->op->n_covers++] = ek__at(b->program, covers[i]);
+    if (u->spec->activation != EK_BN_PLAIN) list[u->op->n_covers++] = u->h->activator;
     u->op->covers = list;
-    u->op->cap_covers = n + 1;
+    u->op->cap_covers = n + 2;
     return EK_OK;
 }
 
@@ -165,6 +175,8 @@ static ek_status hand_out(build *u)
                 b->facts->fact[at].value = u->h->value[what];
         }
     }
+    if (g == NULL && u->h->value[EK_HALF_ACTIVATED] >= 0)
+        b->facts->fact[b->program->first_out[u->h->activator->id]].value = u->h->value[EK_HALF_ACTIVATED];
     u->h->lowered = true;
     for (int i = 0; i < n; i++)
         if (b->rank[covers[i]] <= u->h->rank && b->program->live[covers[i]] != EK_LIVE_NOT)

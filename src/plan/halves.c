@@ -27,28 +27,31 @@ bool ek__half_gave(const ek_builder *b, int32_t at)
     return h->lowered && h->value[b->provider[at] - 1] >= 0;
 }
 
-/* Roles that an output of a half follows from. */
-static bool takes(const ek_half *h, ek_site_role role)
+/* Roles that the wanted outputs of a half follow from. What passes an activation that is recomputed takes all. */
+static bool takes(const ek_half *h, int role)
 {
-    const bool train = h->site->mode == EK_SITE_TRAIN, stored = role == EK_ROLE_MEAN || role == EK_ROLE_VARIANCE;
+    const bool stored = role == EK_ROLE_MEAN || role == EK_ROLE_VARIANCE;
+    const bool again = h->activator != NULL && h->in[EK_IN_ACTIVATED] == NULL;
 
-    if (stored && train) return false;
+    if (stored && h->site->mode == EK_SITE_TRAIN) return false;
     if (h->gradient == NULL)
         return role == EK_ROLE_X || stored ||
-               ((role == EK_ROLE_GAMMA || role == EK_ROLE_BETA) && (h->want & 1u << EK_HALF_Y) != 0);
-    if (role == EK_ROLE_GAMMA) return (h->want & 1u << EK_HALF_DX) != 0 && !h->gradient->before_gamma;
-    if (role == EK_ROLE_X || stored) return (h->want & ~(1u << EK_HALF_DBETA)) != 0;
-    return role == EK_ROLE_DY;
+               ((role == EK_ROLE_GAMMA || role == EK_ROLE_BETA) &&
+                (h->want & (1u << EK_HALF_Y | 1u << EK_HALF_ACTIVATED)) != 0);
+    if (role == EK_ROLE_BETA) return again;
+    if (role == EK_ROLE_GAMMA) return again || ((h->want & 1u << EK_HALF_DX) != 0 && !h->gradient->before_gamma);
+    if (role == EK_ROLE_X || stored) return again || (h->want & ~(1u << EK_HALF_DBETA)) != 0;
+    return role == EK_ROLE_DY || role == EK_IN_ACTIVATED;
 }
 
 void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need)
 {
     if (h->want == 0) return;
-    for (int r = 0; r < EK_SITE_ROLES; r++) {
+    for (int r = 0; r < EK_HALF_INS; r++) {
         const ek_site_entry *e = h->in[r];
 
         if (e == NULL) continue;
-        if (!takes(h, (ek_site_role)r)) {
+        if (!takes(h, r)) {
             h->in[r] = NULL;
             continue;
         }
@@ -59,7 +62,7 @@ void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need)
         else
             need[at] = 1;
     }
-    if (h->forward >= 0 && (h->want & ~(1u << EK_HALF_DBETA)) != 0)
+    if (h->forward >= 0 && takes(h, EK_ROLE_X))
         b->half[h->forward].want |= 1u << EK_HALF_MEAN | 1u << EK_HALF_MEAN_LOW | 1u << EK_HALF_INVERSE;
 }
 
@@ -231,6 +234,11 @@ static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
         if (i == 0 && g->n_own > 1) at->node = -1;
         return i < 3;
     }
+    if (i == s->n_batch_means + s->n_batch_variances + 1 && h->activator != NULL) {
+        *what = EK_HALF_ACTIVATED;
+        *at = (ek_edge){ h->activator->id, 0 };
+        return true;
+    }
     *what = i == 0 ? EK_HALF_Y : i <= s->n_batch_means ? EK_HALF_MEAN : EK_HALF_VARIANCE;
     if (i == 0)
         *at = s->y;
@@ -277,7 +285,7 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
         if (at.node < 0 || !is_run(b, at.node)) continue;
         const ek_shape *out = &b->facts->shape[ek__out_at(b->program, at)];
         if (ek_dtype_base(ek__at(b->program, at.node)->out_dtype[at.index]) != h->dtype) return "its types differ";
-        if (what == EK_HALF_Y ? !same_sizes(out, shape) : ek_shape_count(out) != h->view.channels)
+        if (what == EK_HALF_Y || what == EK_HALF_ACTIVATED ? !same_sizes(out, shape) : ek_shape_count(out) != h->view.channels)
             return "its results do not have the shape of a batch norm's";
     }
     return NULL;
@@ -318,7 +326,81 @@ static const char *check_numbers(const ek_builder *b, const ek_half *h, const ek
     return NULL;
 }
 
+/* ---- activations ---------------------------------------------------------------------------------------- */
+
+/* An op of the region with the half's shape and type, none of whose outputs is fed. */
+static bool fits(const ek_builder *b, const ek_half *h, const ek_node *n)
+{
+    const ek_program *p = b->program;
+
+    return is_run(b, n->id) && (p->mark[n->id] & EK_MARK_FED) == 0 && ek_dtype_base(n->out_dtype[0]) == h->dtype &&
+           ek_shape_count(&b->facts->shape[p->first_out[n->id]]) ==
+               h->view.outer * h->view.channels * h->view.inner;
+}
+
+/* Who reads y as an activation: the first of the graph, so that it is the same in every plan. */
+static void find_activations(const scan *s)
+{
+    ek_builder *b = s->b;
+
+    for (int32_t k = b->begin; k < b->end; k++) {
+        const ek_node *n = ek__at(b->program, b->program->order[k]);
+        const ek_bn_activation f = ek__activation_of(n->spec->def);
+
+        if (f == EK_BN_PLAIN || !is_run(b, n->id)) continue;
+        const ek_edge y = origin_of(s, n->in[0]).at;
+        const int32_t at = ek__out_at(b->program, y);
+        if (b->provider[at] != 1 + EK_HALF_Y) continue;
+        ek_half *h = &b->half[b->provider_half[at]];
+        const int32_t out = b->program->first_out[n->id];
+        if (h->gradient != NULL || h->activator != NULL || !same_edge(h->site->y, y) || !fits(b, h, n) ||
+            b->facts->constant[out] != NULL)
+            continue;
+        h->activation = f;
+        h->activator = n;
+        b->provider[out] = 1 + EK_HALF_ACTIVATED;
+        b->provider_half[out] = b->provider_half[at];
+    }
+}
+
+/* dy that comes through the gradient of an activation: the half passes it itself. A rectifier's mask is computed again
+ * from x where what it reads is what the forward half gave. */
+static void pass_activation(const scan *s, ek_half *h)
+{
+    const ek_builder *b = s->b;
+    const ek_site_entry *dy = h->in[EK_ROLE_DY];
+    int gradient = 0;
+
+    if (dy == NULL || h->gradient->before_gamma) return;
+    const ek_edge at = origin_of(s, ek__at(b->program, dy->node)->in[dy->input]).at;
+    const ek_node *n = ek__at(b->program, at.node);
+    const ek_bn_activation f = ek__activation_gradient_of(n->spec->def, &gradient);
+    if (f == EK_BN_PLAIN || !fits(b, h, n) || s->position[n->id] < b->begin || s->position[n->id] >= b->end ||
+        b->facts->fact[ek__out_at(b->program, n->in[0])].dead || b->facts->fact[ek__out_at(b->program, n->in[1])].dead)
+        return;
+    const int32_t given = ek__out_at(b->program, origin_of(s, n->in[1 - gradient]).at);
+    const bool again = (f == EK_BN_RELU || f == EK_BN_RELU6) && h->forward >= 0 && b->provider[given] != 0 &&
+                       b->provider_half[given] == h->forward &&
+                       (b->provider[given] == 1 + EK_HALF_Y ||
+                        (b->provider[given] == 1 + EK_HALF_ACTIVATED && b->half[h->forward].activation == f)) &&
+                       (h->site->gamma.node < 0 || h->in[EK_ROLE_GAMMA] != NULL) &&
+                       (h->site->beta.node < 0 || h->in[EK_ROLE_BETA] != NULL);
+    h->activation = f;
+    h->activator = n;
+    h->own[0] = (ek_site_entry){ n->id, gradient, EK_ROLE_DY };
+    h->own[1] = (ek_site_entry){ n->id, 1 - gradient, EK_ROLE_DY };
+    h->in[EK_ROLE_DY] = &h->own[0];
+    if (!again) h->in[EK_IN_ACTIVATED] = &h->own[1];
+}
+
 /* ---- the pass ------------------------------------------------------------------------------------------- */
+
+/* What became of a half that was found. */
+typedef struct verdict {
+    const char *why; /* it is left to its nodes; NULL: it is one op */
+    int live;        /* nodes of it that run here */
+    int32_t place;   /* among the plan's halves; -1 */
+} verdict;
 
 static ek_dtype dtype_of_x(const ek_builder *b, const ek_half *h)
 {
@@ -357,16 +439,24 @@ static const char *adopt(const scan *s, const ek_found_half *f, ek_half *h, int 
     return check_numbers(s->b, h, f->gradient != NULL ? &f->gradient->terms : &f->site->terms);
 }
 
-static void log_half(const ek_builder *b, const ek_found_half *f, int live, const char *why)
+static const char *activation_text(const ek_half *h)
+{
+    static const char *const text[] = { "", ", with Relu", ", with Relu6", ", with Sigmoid", ", with Tanh" };
+
+    return text[h->activation];
+}
+
+/* EK_LOG=fuse: what became of each half that has nodes in this region. */
+static void log_half(const ek_builder *b, const ek_found_half *f, const verdict *v)
 {
     const char *name = ek__half_name(b->program->graph, f->site), *half = f->gradient != NULL ? "backward" : "forward";
 
-    if (live == 0) return;
-    if (why != NULL)
-        ek__log("fuse", "%s %s: %d nodes one by one: %s", name, half, live, why);
+    if (v->live == 0) return;
+    if (v->why != NULL)
+        ek__log("fuse", "%s %s: %d nodes one by one: %s", name, half, v->live, v->why);
     else
-        ek__log("fuse", "%s %s: %d nodes -> 1 (%s)", name, half, live,
-                f->site->mode == EK_SITE_TRAIN ? "training" : "inference");
+        ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s)", name, half, v->live + (b->half[v->place].activator != NULL),
+                f->site->mode == EK_SITE_TRAIN ? "training" : "inference", activation_text(&b->half[v->place]));
 }
 
 /* Registers what the half at `at` gives. */
@@ -427,10 +517,35 @@ static void rest_on_flags(ek_builder *b)
             b->plan->steering |= (uint64_t)1 << i;
 }
 
+static void adopt_all(const scan *s, const ek_recognised *r, verdict *verdicts)
+{
+    ek_builder *b = s->b;
+    const bool ordered = keeps_order(b);
+
+    for (int32_t i = 0; i < r->n_halves; i++) {
+        const ek_found_half *f = &r->half[i];
+        ek_half *h = &b->half[b->n_halves];
+        verdict *v = &verdicts[i];
+
+        *v = (verdict){ .place = -1 };
+        v->why = adopt(s, f, h, &v->live);
+        if (v->why == NULL && !ordered) v->why = "feeds change the order of its nodes";
+        if (v->why == NULL && f->forward >= 0 && verdicts[f->forward].place < 0) v->why = "its forward half is not one op";
+        if (v->why != NULL || v->live == 0) continue;
+        if (f->forward >= 0) h->forward = verdicts[f->forward].place;
+        v->place = b->n_halves;
+        provide(b, b->n_halves++);
+    }
+    if (b->n_halves == 0) return;
+    if (b->plan->outer == NULL) rest_on_flags(b);
+    find_activations(s);
+    for (int32_t i = 0; i < b->n_halves; i++)
+        if (b->half[i].gradient != NULL) pass_activation(s, &b->half[i]);
+}
+
 ek_status ek__pass_recognise(ek_builder *b)
 {
     const ek_program *p = b->program;
-    const bool log = ek__log_on("fuse");
     const ek_recognised *r;
     scan s;
 
@@ -439,28 +554,15 @@ ek_status ek__pass_recognise(ek_builder *b)
     if (r == NULL) return b->err->code;
     if (r->n_halves == 0) return EK_OK;
     b->rank = r->rank;
-    int32_t *place = EK_ARENA_NEW(&b->scratch, int32_t, r->n_halves); /* of each that was found; -1: left */
+    verdict *verdicts = EK_ARENA_NEW(&b->scratch, verdict, r->n_halves);
     b->half = EK_ARENA_NEW(&b->scratch, ek_half, r->n_halves);
     b->provider = EK_ARENA_NEW(&b->scratch, uint8_t, p->n_outs + 1);
     b->provider_half = EK_ARENA_NEW(&b->scratch, int32_t, p->n_outs + 1);
-    if (place == NULL || b->half == NULL || b->provider == NULL || b->provider_half == NULL)
+    if (verdicts == NULL || b->half == NULL || b->provider == NULL || b->provider_half == NULL)
         return ek__plan_no_memory(b->err);
     EK_TRY(open_scan(&s, b));
-    const bool ordered = keeps_order(b);
-    for (int32_t i = 0; i < r->n_halves; i++) {
-        const ek_found_half *f = &r->half[i];
-        ek_half *h = &b->half[b->n_halves];
-        int live = 0;
-        const char *why = adopt(&s, f, h, &live);
-
-        if (why == NULL && !ordered) why = "feeds change the order of its nodes";
-        if (why == NULL && f->forward >= 0 && place[f->forward] < 0) why = "its forward half is not one op";
-        if (log) log_half(b, f, live, why);
-        place[i] = why != NULL || live == 0 ? -1 : b->n_halves;
-        if (place[i] < 0) continue;
-        if (f->forward >= 0) h->forward = place[f->forward];
-        provide(b, b->n_halves++);
-    }
-    if (b->n_halves > 0 && b->plan->outer == NULL) rest_on_flags(b);
+    adopt_all(&s, r, verdicts);
+    if (ek__log_on("fuse"))
+        for (int32_t i = 0; i < r->n_halves; i++) log_half(b, &r->half[i], &verdicts[i]);
     return EK_OK;
 }

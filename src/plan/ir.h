@@ -65,10 +65,10 @@ typedef struct ek_facts {
 
 /* What one lowered op may give in place of the nodes of a half of a batch norm. */
 typedef enum ek_half_out {
-    EK_HALF_Y, EK_HALF_MEAN, EK_HALF_VARIANCE, EK_HALF_MEAN_LOW, EK_HALF_INVERSE, /* forward */
-    EK_HALF_DX = EK_HALF_Y, EK_HALF_DGAMMA, EK_HALF_DBETA                         /* backward */
+    EK_HALF_Y, EK_HALF_MEAN, EK_HALF_VARIANCE, EK_HALF_MEAN_LOW, EK_HALF_INVERSE, EK_HALF_ACTIVATED, /* forward */
+    EK_HALF_DX = EK_HALF_Y, EK_HALF_DGAMMA, EK_HALF_DBETA                                            /* backward */
 } ek_half_out;
-enum { EK_HALF_OUTS = 5 };
+enum { EK_HALF_OUTS = EK_HALF_ACTIVATED + 1, EK_HALF_INS = EK_SITE_ROLES + 1, EK_IN_ACTIVATED = EK_SITE_ROLES };
 
 /* A half that runs as one op. It is placed where everything it may be given is there; whoever asks for its tensors
  * earlier, or for others inside, gets them from the nodes, which then run as well. Where that is follows from the graph
@@ -81,7 +81,10 @@ typedef struct ek_half {
     int32_t place;            /* in the order: before the node there */
     uint32_t want;            /* bit per ek_half_out: somebody asks for it */
     bool lowered;
-    const ek_site_entry *in[EK_SITE_ROLES]; /* where each role is read; NULL: absent */
+    const ek_site_entry *in[EK_HALF_INS]; /* where each role is read; NULL: absent */
+    ek_bn_activation activation; /* behind y, or in front of dy */
+    const ek_node *activator;    /* the op that it is; NULL: none */
+    ek_site_entry own[2];        /* backward: where its gradient and what it gave are read */
     int32_t value[EK_HALF_OUTS]; /* once lowered; -1: absent */
     ek_bn_view view;
     ek_dtype dtype;
