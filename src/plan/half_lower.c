@@ -74,6 +74,8 @@ static ek_status forward_operands(build *u)
     EK_TRY(add_output(u, EK_HALF_MEAN, u->vector, &at->saved_mean));
     EK_TRY(add_output(u, EK_HALF_VARIANCE, u->vector, &at->saved_variance));
     EK_TRY(add_output(u, EK_HALF_MEAN_LOW, u->vector, &at->saved_mean_low));
+    EK_TRY(add_output(u, EK_HALF_UNBIASED, u->vector, &at->batch_variance));
+    u->spec->unbiased = at->batch_variance >= 0;
     return add_output(u, EK_HALF_INVERSE, u->vector, &at->saved_inverse);
 }
 

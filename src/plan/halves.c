@@ -223,6 +223,7 @@ static bool same_sizes(const ek_shape *a, const ek_shape *b)
 /* What the half gives, one tensor after the other; false: no more. */
 static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
 {
+    static const ek_half_out fused[] = { EK_HALF_Y, EK_HALF_MEAN, EK_HALF_UNBIASED, EK_HALF_MEAN, EK_HALF_VARIANCE };
     const ek_site *s = h->site;
     const ek_site_gradient *g = h->gradient;
 
@@ -234,15 +235,16 @@ static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
         if (i == 0 && g->n_own > 1) at->node = -1;
         return i < 3;
     }
-    if (i == s->n_batch_means + s->n_batch_variances + 1 && h->activator != NULL) {
-        *what = EK_HALF_ACTIVATED;
-        *at = (ek_edge){ h->activator->id, 0 };
-        return true;
+    *what = EK_HALF_Y;
+    *at = s->y;
+    if (i == 0) return true;
+    if (s->fused) { /* its other outputs, as all versions of the op have them */
+        *what = fused[i < EK_COUNT_OF(fused) ? i : 0];
+        *at = (ek_edge){ s->y.node, i };
+        return s->mode == EK_SITE_TRAIN && i < EK_COUNT_OF(fused);
     }
-    *what = i == 0 ? EK_HALF_Y : i <= s->n_batch_means ? EK_HALF_MEAN : EK_HALF_VARIANCE;
-    if (i == 0)
-        *at = s->y;
-    else if (i <= s->n_batch_means)
+    *what = i <= s->n_batch_means ? EK_HALF_MEAN : EK_HALF_VARIANCE;
+    if (i <= s->n_batch_means)
         *at = s->batch_mean[i - 1];
     else if (i - s->n_batch_means <= s->n_batch_variances)
         *at = s->batch_variance[i - 1 - s->n_batch_means];
@@ -285,7 +287,7 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
         if (at.node < 0 || !is_run(b, at.node)) continue;
         const ek_shape *out = &b->facts->shape[ek__out_at(b->program, at)];
         if (ek_dtype_base(ek__at(b->program, at.node)->out_dtype[at.index]) != h->dtype) return "its types differ";
-        if (what == EK_HALF_Y || what == EK_HALF_ACTIVATED ? !same_sizes(out, shape) : ek_shape_count(out) != h->view.channels)
+        if (what == EK_HALF_Y ? !same_sizes(out, shape) : ek_shape_count(out) != h->view.channels)
             return "its results do not have the shape of a batch norm's";
     }
     return NULL;
@@ -412,6 +414,15 @@ static ek_dtype dtype_of_x(const ek_builder *b, const ek_half *h)
     return ek_dtype_base(y->out_dtype[h->site->y.index]);
 }
 
+/* An op of TensorFlow's that hands its statistics out averaged with others. */
+static bool averages(const ek_builder *b, const ek_site *s)
+{
+    const ek_node *n = ek__at(b->program, s->y.node);
+
+    return s->fused && s->mode == EK_SITE_TRAIN &&
+           (n->n_in < 5 || n->n_out < 5 || ek_shape_count(&b->facts->shape[ek__out_at(b->program, n->in[3])]) > 0);
+}
+
 /* Why the half is left to its nodes; NULL: it is one op. *live: how many of its nodes run here. */
 static const char *adopt(const scan *s, const ek_found_half *f, ek_half *h, int *live)
 {
@@ -426,6 +437,7 @@ static const char *adopt(const scan *s, const ek_found_half *f, ek_half *h, int 
     if (why != NULL || *live == 0) return why;
     if (f->gradient != NULL && (why = check_nodes(s, f->site->covers, f->site->n_covers, &others)) != NULL) return why;
     if (f->why_not != NULL) return f->why_not;
+    if (averages(s->b, f->site)) return "its statistics are averages with others";
     if (h->dtype != EK_FLOAT32) return "it is not of float32";
     if ((why = find_inputs(s, h)) != NULL) return why;
     if (h->in[EK_ROLE_X] == NULL && h->in[EK_ROLE_DY] == NULL) { /* of all its nodes, only constants run */

@@ -65,8 +65,9 @@ typedef struct ek_facts {
 
 /* What one lowered op may give in place of the nodes of a half of a batch norm. */
 typedef enum ek_half_out {
-    EK_HALF_Y, EK_HALF_MEAN, EK_HALF_VARIANCE, EK_HALF_MEAN_LOW, EK_HALF_INVERSE, EK_HALF_ACTIVATED, /* forward */
-    EK_HALF_DX = EK_HALF_Y, EK_HALF_DGAMMA, EK_HALF_DBETA                                            /* backward */
+    EK_HALF_Y, EK_HALF_MEAN, EK_HALF_VARIANCE, EK_HALF_MEAN_LOW, EK_HALF_INVERSE, EK_HALF_UNBIASED,
+    EK_HALF_ACTIVATED,                                   /* forward; unbiased: the variance */
+    EK_HALF_DX = EK_HALF_Y, EK_HALF_DGAMMA, EK_HALF_DBETA /* backward */
 } ek_half_out;
 enum { EK_HALF_OUTS = EK_HALF_ACTIVATED + 1, EK_HALF_INS = EK_SITE_ROLES + 1, EK_IN_ACTIVATED = EK_SITE_ROLES };
 

@@ -235,7 +235,6 @@ static ek_status list_halves(ek_builder *b, ek_recognised *r)
         const ek_site *s = &r->sites.at[i];
         const int32_t at = r->n_halves;
 
-        if (s->fused) continue; /* one op already */
         r->half[r->n_halves++] = forward_half(&w, s);
         for (int k = 0; k < s->n_gradients; k++)
             r->half[r->n_halves++] = backward_half(&w, &r->half[at], at, &s->gradient[k]);

@@ -552,7 +552,9 @@ bool ek__sites_possible(const ek_view *view)
         const ek_node *n = view->graph->node[id];
 
         root = root || ek__is_one_of(n, parts + 3, 3);
-        part = part || (ek__view_live(view, id) && ek__is_one_of(n, parts, EK_COUNT_OF(parts)));
+        root = root || strncmp(n->type, "FusedBatchNorm", 14) == 0;
+        part = part || (ek__view_live(view, id) &&
+                        (ek__is_one_of(n, parts, EK_COUNT_OF(parts)) || strncmp(n->type, "FusedBatchNorm", 14) == 0));
     }
     return root && part;
 }

@@ -86,7 +86,7 @@ ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, e
 /* The same of a whole graph, some of whose tensors are known. */
 ek_status ek__sites_find_fed(const ek_graph *g, int n, const ek_tensor *fed, ek_array *const *value, ek_branch assume,
                              ek_sites *out, ek_error *err);
-/* Whether what is live may be a part of a composed site, be it one of its statistics alone: a quick no. */
+/* Whether what is live may be a part of a site, be it one of its statistics alone: a quick no. */
 bool ek__sites_possible(const ek_view *view);
 void ek__sites_free(ek_sites *sites);
 

@@ -149,7 +149,7 @@ static void every_inner_tensor_may_be_fetched_and_fed(void **state)
     static const char *const name[] = {
         "bn_training_values",      "gradients_bn_composed", "article_training_flag", "bn_options",
         "bn_shared_by_name",       "bn_renorm_training",    "mlp_sgd",               "bn_rank5_flag",
-        "bn_rank4_composed_axis1", "bn_virtual_batch",
+        "bn_rank4_composed_axis1", "bn_virtual_batch",      "gradients_bn_fused",    "bn_rank4_fused_nchw_flag",
     };
 
     (void)state;
