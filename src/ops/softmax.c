@@ -3,74 +3,119 @@
  * A few rows at a time stay in cache: less the row's largest, exp, divided by the sum;
  * or less the logarithm of the sum. Sums are taken in double, in 16 lanes.
  */
+#include "ops/softmax.h"
+
 #include <math.h>
 
-#include "ops/elementwise.h"
 #include "ops/rules.h"
 
 enum { BLOCK = 8192, LANES = 16 };
 
-typedef struct softmax_state {
-    bool log;
-    ek_dtype dtype, work; /* halves are computed as floats */
-    int64_t rows, n, block; /* rows of n; rows at a time */
-    size_t per_chunk;       /* scratch of one */
-    void (*max)(int64_t rows, int64_t stride, int64_t w, const void *x, void *acc);
-    void (*sum)(int64_t rows, int64_t stride, int64_t w, const void *x, void *acc);
-    ek_elementwise_fn sub, exp, div, log_double;
-} softmax_state;
+/* ---- what losses use as well ----------------------------------------------------------------------- */
+
+void ek__softmax_init(ek_softmax *s, ek_dtype dtype, int64_t rows, int64_t n)
+{
+    const ek_kernels *k = ek__kernels();
+    const ek_dtype work = dtype == EK_FLOAT64 ? EK_FLOAT64 : EK_FLOAT32;
+
+    *s = (ek_softmax){ .dtype = dtype, .work = work, .rows = rows, .n = n, .block = BLOCK / (n + 1) + 1 };
+    if (s->block > s->rows) s->block = s->rows;
+    s->chunks = s->block > 0 ? (s->rows + s->block - 1) / s->block : 0;
+    s->max = work == EK_FLOAT64 ? k->reduce_max_f64 : k->reduce_max_f32;
+    s->sum = work == EK_FLOAT64 ? k->reduce_sum_f64 : k->reduce_sum_f32;
+    s->sub = ek__loop(&ek__loops_sub, work);
+    s->mul = ek__loop(&ek__loops_mul, work);
+    s->exp = ek__loop(&ek__loops_exp, work);
+    s->div = ek__loop(&ek__loops_div, work);
+    s->log_double = ek__loop(&ek__loops_log, EK_FLOAT64);
+}
+
+size_t ek__softmax_bytes(const ek_softmax *s, int k)
+{
+    return ((size_t)(k * s->block * s->n) * ek_dtype_size(s->work) + 63) / 64 * 64;
+}
 
 /* Folds a row in 16 lanes, joined in order. */
-static double fold_row(void (*fold)(int64_t, int64_t, int64_t, const void *, void *),
-                       void (*join)(int64_t, int64_t, int64_t, const void *, void *), double start, int64_t n,
-                       const void *x, size_t size)
+static double fold_row(const ek_softmax *s, ek_fold_fn fold, ek_fold_fn join, double start, const void *x)
 {
     double acc[LANES];
-    const int64_t whole = n / LANES;
+    const int64_t whole = s->n / LANES;
 
     for (int i = 0; i < LANES; i++) acc[i] = start;
     fold(whole, LANES, LANES, x, acc);
-    fold(1, LANES, n % LANES, (const char *)x + (size_t)(whole * LANES) * size, acc);
+    fold(1, LANES, s->n % LANES, (const char *)x + (size_t)(whole * LANES) * ek_dtype_size(s->work), acc);
     join(LANES - 1, 1, 1, acc + 1, acc);
     return acc[0];
 }
 
-/* out[0 .. n) = in op v, v in the working type. */
-static void with_scalar(ek_elementwise_fn fn, ek_dtype t, int64_t n, const void *in, double v, void *out)
+double ek__softmax_sum(const ek_softmax *s, const void *row)
+{
+    return fold_row(s, s->sum, ek__kernels()->reduce_sum_f64, 0, row);
+}
+
+void ek__softmax_with(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, const void *in, double v, void *out)
 {
     const float f = (float)v;
+    const void *const scalar = s->work == EK_FLOAT32 ? (const void *)&f : &v;
 
-    fn(n, (const void *const[]){ in, t == EK_FLOAT32 ? (const void *)&f : &v }, (const int[]){ 1, 0 }, out, NULL);
+    fn(n, (const void *const[]){ in, scalar }, (const int[]){ 1, 0 }, out, NULL);
 }
+
+void ek__softmax_from(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, double v, const void *in, void *out)
+{
+    const float f = (float)v;
+    const void *const scalar = s->work == EK_FLOAT32 ? (const void *)&f : &v;
+
+    fn(n, (const void *const[]){ scalar, in }, (const int[]){ 0, 1 }, out, NULL);
+}
+
+double ek__softmax_log(const ek_softmax *s, double sum)
+{
+    s->log_double(1, (const void *const[]){ &sum }, (const int[]){ 1 }, &sum, NULL);
+    return sum;
+}
+
+void ek__softmax_powers(const ek_softmax *s, int64_t rows, void *x, void *e, double *sum)
+{
+    const size_t row_bytes = (size_t)s->n * ek_dtype_size(s->work);
+
+    for (int64_t r = 0; r < rows; r++) {
+        char *const row = (char *)x + (size_t)r * row_bytes;
+        const double largest = fold_row(s, s->max, ek__kernels()->reduce_max_f64, -(double)INFINITY, row);
+
+        ek__softmax_with(s, s->sub, s->n, row, largest, row);
+    }
+    s->exp(rows * s->n, (const void *const[]){ x }, (const int[]){ 1 }, e, NULL);
+    for (int64_t r = 0; r < rows; r++) sum[r] = ek__softmax_sum(s, (const char *)e + (size_t)r * row_bytes);
+}
+
+/* ---- Softmax, LogSoftmax ---------------------------------------------------------------------------- */
+
+typedef struct softmax_state {
+    ek_softmax s;
+    bool log;
+    size_t per_chunk; /* scratch of one */
+} softmax_state;
 
 static ek_status softmax_run(const ek_run_args *a, int64_t chunk)
 {
-    const softmax_state *s = a->state;
-    const ek_kernels *k = ek__kernels();
+    const softmax_state *state = a->state;
+    const ek_softmax *const s = &state->s;
     const int64_t first = chunk * s->block, rows = s->rows - first < s->block ? s->rows - first : s->block,
                   count = rows * s->n;
-    const size_t size = ek_dtype_size(s->work), in_size = ek_dtype_size(s->dtype);
-    char *x = (char *)a->scratch + (size_t)chunk * s->per_chunk, *e = x + (size_t)(s->block * s->n) * size;
-    char *out = (char *)a->out[0] + (size_t)(first * s->n) * in_size;
+    const size_t in_size = ek_dtype_size(s->dtype), row_bytes = (size_t)s->n * ek_dtype_size(s->work);
+    char *x = (char *)a->scratch + (size_t)chunk * state->per_chunk, *e = x + ek__softmax_bytes(s, 1);
+    double *const sum = (double *)(void *)(e + ek__softmax_bytes(s, 1));
 
     ek__convert(s->dtype, (const char *)a->in[0] + (size_t)(first * s->n) * in_size, s->work, x, count);
+    ek__softmax_powers(s, rows, x, e, sum);
     for (int64_t r = 0; r < rows; r++) {
-        char *row = x + (size_t)(r * s->n) * size;
-        with_scalar(s->sub, s->work, s->n, row, fold_row(s->max, k->reduce_max_f64, -(double)INFINITY, s->n, row, size),
-                    row);
+        char *row = x + (size_t)r * row_bytes;
+
+        if (state->log) ek__softmax_with(s, s->sub, s->n, row, ek__softmax_log(s, sum[r]), row);
+        else ek__softmax_with(s, s->div, s->n, e + (size_t)r * row_bytes, sum[r], row);
     }
-    s->exp(count, (const void *const[]){ x }, (const int[]){ 1 }, e, NULL);
-    for (int64_t r = 0; r < rows; r++) {
-        char *row = x + (size_t)(r * s->n) * size, *powers = e + (size_t)(r * s->n) * size;
-        double sum = fold_row(s->sum, k->reduce_sum_f64, 0, s->n, powers, size);
-        if (s->log) {
-            s->log_double(1, (const void *const[]){ &sum }, (const int[]){ 1 }, &sum, NULL);
-            with_scalar(s->sub, s->work, s->n, row, sum, row);
-        } else {
-            with_scalar(s->div, s->work, s->n, powers, sum, row);
-        }
-    }
-    ek__convert(s->work, x, s->dtype, out, count);
+    ek__convert(s->work, x, s->dtype, (char *)a->out[0] + (size_t)(first * s->n) * in_size, count);
     return EK_OK;
 }
 
@@ -85,29 +130,17 @@ static ek_status softmax_shape(ek_shape_ctx *c)
 
 static ek_status softmax_prepare(ek_prepare_ctx *c, bool log)
 {
-    const ek_kernels *k = ek__kernels();
     const ek_shape *x = &c->in[0];
-    softmax_state *s = EK_ARENA_NEW(c->arena, softmax_state, 1);
+    const int64_t n = x->dim[x->rank - 1];
+    softmax_state *state = EK_ARENA_NEW(c->arena, softmax_state, 1);
 
-    if (s == NULL) return ek__no_memory(c);
-    c->state = s;
-    s->log = log;
-    s->dtype = c->in_dtype[0];
-    s->work = s->dtype == EK_FLOAT64 ? EK_FLOAT64 : EK_FLOAT32;
-    s->n = x->dim[x->rank - 1];
-    s->rows = s->n > 0 ? ek_shape_count(x) / s->n : 0;
-    s->block = BLOCK / (s->n + 1) + 1;
-    if (s->block > s->rows) s->block = s->rows;
-    s->max = s->work == EK_FLOAT64 ? k->reduce_max_f64 : k->reduce_max_f32;
-    s->sum = s->work == EK_FLOAT64 ? k->reduce_sum_f64 : k->reduce_sum_f32;
-    s->sub = ek__loop(&ek__loops_sub, s->work);
-    s->exp = ek__loop(&ek__loops_exp, s->work);
-    s->div = ek__loop(&ek__loops_div, s->work);
-    s->log_double = ek__loop(&ek__loops_log, EK_FLOAT64);
-    const int64_t chunks = s->block > 0 ? (s->rows + s->block - 1) / s->block : 0;
-    s->per_chunk = ((size_t)(2 * s->block * s->n) * ek_dtype_size(s->work) + 63) / 64 * 64;
-    c->scratch_bytes = (size_t)chunks * s->per_chunk;
-    ek__add_phase(c, softmax_run, chunks);
+    if (state == NULL) return ek__no_memory(c);
+    c->state = state;
+    state->log = log;
+    ek__softmax_init(&state->s, c->in_dtype[0], n > 0 ? ek_shape_count(x) / n : 0, n);
+    state->per_chunk = 2 * ek__softmax_bytes(&state->s, 1) + ((size_t)state->s.block * sizeof(double) + 63) / 64 * 64;
+    c->scratch_bytes = (size_t)state->s.chunks * state->per_chunk;
+    ek__add_phase(c, softmax_run, state->s.chunks);
     return EK_OK;
 }
 

@@ -126,6 +126,32 @@ static int32_t node_of(const test *t, const char *name)
     return ek_graph_op_by_name(t->graph, name, &op) == EK_OK ? op.id : -1;
 }
 
+/* Whether input i of an op is a variable that it may write: a reference or a handle, unless its definition says no. */
+static bool may_write(const ek_graph *g, const ek_node *n, int32_t i)
+{
+    const ek_node *from = g->node[n->in[i].node];
+    const ek_dtype type = n->in[i].index < from->n_out ? from->out_dtype[n->in[i].index] : EK_DTYPE_NONE;
+
+    if (!ek_dtype_is_ref(type) && type != EK_RESOURCE) return false;
+    return n->spec == NULL || (i < 32 && (n->spec->def->writes >> i & 1u) != 0);
+}
+
+/* Taints the variables that anything among `reached` may write. */
+static void taint(test *t, const bool *reached)
+{
+    for (int64_t id = 0; id < t->graph->n_nodes; id++) {
+        const ek_node *n = t->graph->node[id];
+
+        for (int32_t i = 0; i < n->n_in && reached[id]; i++) {
+            if (!may_write(t->graph, n, i)) continue;
+            const ek_node *variable = t->graph->node[n->in[i].node];
+            while (variable->n_in > 0) variable = t->graph->node[variable->in[0].node];
+            for (int v = 0; v < t->n_variables; v++)
+                if (strcmp(t->variable[v], variable->name) == 0) t->tainted[v] = true;
+        }
+    }
+}
+
 /* Whether the fetch is left out: it needs what is not defined, or a variable that something left out may have written. */
 static bool left_out(test *t, int step, const char *name, int32_t op)
 {
@@ -137,10 +163,9 @@ static bool left_out(test *t, int step, const char *name, int32_t op)
     out = n.missing != NULL;
     for (int i = 0; i < t->n_variables; i++) {
         const int32_t v = node_of(t, t->variable[i]);
-        if (v < 0 || !n.node[v]) continue;
-        if (n.missing != NULL) t->tainted[i] = true;
-        else if (t->tainted[i]) because = t->variable[i];
+        if (v >= 0 && n.node[v] && t->tainted[i]) because = t->variable[i];
     }
+    if (n.missing != NULL) taint(t, n.node);
     out = out || because != NULL;
     if (out && t->r->list)
         printf("    step %d: %s is left out: %s %s\n", step, name, n.missing != NULL ? "no definition of" : "something left out writes",
