@@ -163,17 +163,22 @@ static void fetch_both(const pair *p, ek_edge e, double scale, tally *t)
     ek_array_unref(got[1]);
 }
 
-/* Gradients may cancel to nothing but rounding noise: they are held to the size of what is summed. */
+/* Gradients may cancel to nothing but rounding noise: they are held to the size of what is summed. A run may move the
+ * statistics that renorm reads, so both sessions make it. */
 static double scale_of(const pair *p, ek_edge dy)
 {
     const ek_tensor tensor = { p->g, dy.node, dy.index };
-    ek_error err = { .code = EK_OK };
-    ek_array *got = NULL;
     double scale = 0.05;
 
-    if (ek_run(p->single, .feeds = p->feed, .n_feeds = p->n_feeds, .fetch = { { tensor, &got } }, .error = &err) == EK_OK)
-        scale = fmax(scale, BATCH * largest_of(got));
-    ek_array_unref(got);
+    for (int k = 0; k < 2; k++) {
+        ek_error err = { .code = EK_OK };
+        ek_array *got = NULL;
+
+        if (ek_run(k == 0 ? p->fused : p->single, .feeds = p->feed, .n_feeds = p->n_feeds,
+                   .fetch = { { tensor, &got } }, .error = &err) == EK_OK && k == 1)
+            scale = fmax(scale, BATCH * largest_of(got));
+        ek_array_unref(got);
+    }
     return scale;
 }
 
