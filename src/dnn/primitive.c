@@ -52,16 +52,6 @@ ek_status ek__dnn_status(dnnl_status_t status, const char *what, ek_error *err)
     return EK_FAIL(err, INTERNAL, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
-dnnl_primitive_attr_t ek__dnn_attributes(void)
-{
-    dnnl_primitive_attr_t attr = NULL;
-
-    if (dnnl_primitive_attr_create(&attr) != dnnl_success) return NULL;
-    if (dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success) return attr;
-    dnnl_primitive_attr_destroy(attr);
-    return NULL;
-}
-
 /* ---- bindings ----------------------------------------------------------------------------------- */
 
 static void binding_destroy(dnn_binding *b)
@@ -80,7 +70,7 @@ static dnn_binding *binding_create(const ek_dnn *d)
     dnnl_engine_t engine = ek__dnn_engine();
     bool ok = b != NULL && dnnl_stream_create(&b->stream, engine, dnnl_stream_default_flags) == dnnl_success;
 
-    for (int i = 0; ok && i < ARGS; i++)
+    for (int i = 0; ok && i < d->n_args; i++)
         ok = dnnl_memory_create(&b->memory[i], &d->desc[i], engine, DNNL_MEMORY_NONE) == dnnl_success;
     if (ok && d->reorder != NULL)
         ok = dnnl_memory_create(&b->plain, &d->plain, engine, DNNL_MEMORY_NONE) == dnnl_success;
@@ -122,11 +112,31 @@ static void release(void *arg)
     if (d->reorder != NULL) dnnl_primitive_destroy(d->reorder);
 }
 
-ek_dnn *ek__dnn_new(ek_arena *arena)
+/* NULL without memory. */
+static dnnl_primitive_attr_t attributes(void)
 {
+    dnnl_primitive_attr_t attr = NULL;
+
+    if (dnnl_primitive_attr_create(&attr) != dnnl_success) return NULL;
+    if (dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success) return attr;
+    dnnl_primitive_attr_destroy(attr);
+    return NULL;
+}
+
+ek_status ek__dnn_new(ek_arena *arena, bool bias, ek_dnn **out, dnnl_primitive_attr_t *attr, ek_error *err)
+{
+    static const int forward[ARGS] = { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD,
+                                       DNNL_ARG_BIAS };
     ek_dnn *d = EK_ARENA_NEW(arena, ek_dnn, 1);
 
-    return d != NULL && ek__arena_defer(arena, release, d) ? d : NULL;
+    if (d == NULL || !ek__arena_defer(arena, release, d) || ek__dnn_engine() == NULL)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a oneDNN primitive");
+    *attr = attributes();
+    if (*attr == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the attributes of a oneDNN primitive");
+    memcpy(d->arg, forward, sizeof forward);
+    d->n_args = bias ? ARGS : BIAS;
+    *out = d;
+    return EK_OK;
 }
 
 ek_status ek__dnn_finish(ek_dnn *d, dnnl_primitive_desc_t pd, ek_error *err)
@@ -155,29 +165,39 @@ size_t ek__dnn_scratch(const ek_dnn *d)
     return dnnl_memory_desc_get_size(&d->desc[SCRATCH]);
 }
 
+bool ek__dnn_packs(const ek_dnn *d)
+{
+    return d->reorder != NULL;
+}
+
 size_t ek__dnn_weights_bytes(const ek_dnn *d)
 {
-    return dnnl_memory_desc_get_size(&d->desc[WEIGHTS]);
+    return dnnl_memory_desc_get_size(&d->desc[d->weights]);
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------- */
 
-static dnnl_status_t execute(const ek_dnn *d, dnn_binding *b, const void *const *at)
+static dnnl_status_t point(dnnl_memory_t memory, const void *at)
 {
-    static const int arg[ARGS] = { DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD };
-    dnnl_exec_arg_t args[ARGS];
-
-    for (int i = 0; i < ARGS; i++) {
-        const dnnl_status_t status = dnnl_memory_set_data_handle(b->memory[i], (void *)(uintptr_t)at[i]);
-        if (status != dnnl_success) return status;
-        args[i] = (dnnl_exec_arg_t){ arg[i], b->memory[i] };
-    }
-    return dnnl_primitive_execute(d->primitive, b->stream, ARGS, args);
+    return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)at);
 }
 
-ek_status ek__dnn_run(const ek_dnn *d, const float *a, const void *b, float *c, void *scratch, ek_error *err)
+static dnnl_status_t execute(const ek_dnn *d, dnn_binding *b, const void *const *at)
 {
-    const void *const at[ARGS] = { a, b, c, scratch };
+    dnnl_exec_arg_t args[ARGS];
+
+    for (int i = 0; i < d->n_args; i++) {
+        const dnnl_status_t status = point(b->memory[i], at[i]);
+        if (status != dnnl_success) return status;
+        args[i] = (dnnl_exec_arg_t){ d->arg[i], b->memory[i] };
+    }
+    return dnnl_primitive_execute(d->primitive, b->stream, d->n_args, args);
+}
+
+ek_status ek__dnn_run(const ek_dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch,
+                      ek_error *err)
+{
+    const void *const at[ARGS] = { [A] = a, [B] = b, [C] = c, [SCRATCH] = scratch, [BIAS] = bias };
     dnn_binding *binding = binding_take(d);
 
     if (binding == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to run a oneDNN primitive");
@@ -188,21 +208,29 @@ ek_status ek__dnn_run(const ek_dnn *d, const float *a, const void *b, float *c, 
     return ek__dnn_status(status, "execution", err);
 }
 
-ek_status ek__dnn_pack_weights(const ek_dnn *d, const float *plain, void *packed, ek_error *err)
+static ek_status reorder(const ek_dnn *d, const void *plain, const void *packed, bool pack, ek_error *err)
 {
-    if (d->reorder == NULL) {
-        memcpy(packed, plain, ek__dnn_weights_bytes(d));
-        return EK_OK;
-    }
     dnn_binding *b = binding_take(d);
-    if (b == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to run a oneDNN reorder");
-    const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, b->plain }, { DNNL_ARG_TO, b->memory[WEIGHTS] } };
-    dnnl_status_t status = dnnl_memory_set_data_handle(b->plain, (void *)(uintptr_t)plain);
-    const int threads = ek__dnn_one_thread();
 
-    if (status == dnnl_success) status = dnnl_memory_set_data_handle(b->memory[WEIGHTS], packed);
+    if (b == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to run a oneDNN reorder");
+    const dnnl_memory_t inside = b->memory[d->weights];
+    const dnnl_exec_arg_t args[] = { { DNNL_ARG_FROM, pack ? b->plain : inside },
+                                     { DNNL_ARG_TO, pack ? inside : b->plain } };
+    const int threads = ek__dnn_one_thread();
+    dnnl_status_t status = point(b->plain, plain);
+    if (status == dnnl_success) status = point(inside, packed);
     if (status == dnnl_success) status = dnnl_primitive_execute(d->reorder, b->stream, 2, args);
     ek__dnn_restore_threads(threads);
     binding_give(d, b);
     return ek__dnn_status(status, "reorder", err);
+}
+
+ek_status ek__dnn_pack_weights(const ek_dnn *d, const float *plain, void *packed, ek_error *err)
+{
+    return reorder(d, plain, packed, true, err);
+}
+
+ek_status ek__dnn_unpack_weights(const ek_dnn *d, const void *packed, float *plain, ek_error *err)
+{
+    return reorder(d, plain, packed, false, err);
 }

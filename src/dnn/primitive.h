@@ -6,29 +6,31 @@
 
 #include "dnn/dnn.h"
 
-enum { SOURCE, WEIGHTS, RESULT, SCRATCH, ARGS };
+/* The first three are ek__dnn_run's a, b and c. */
+enum { A, B, C, SCRATCH, BIAS, ARGS };
 
 /* Memory objects hold the pointers of one execution, so each run in flight takes a set of its own. */
 typedef struct dnn_binding {
     dnnl_stream_t stream;
     dnnl_memory_t memory[ARGS];
-    dnnl_memory_t plain; /* weights as given, for the reorder */
+    dnnl_memory_t plain; /* weights as the caller has them, for the reorder */
 } dnn_binding;
 
 struct ek_dnn {
     dnnl_primitive_t primitive, reorder; /* reorder NULL: weights are used as they are */
+    int weights;                         /* which argument they are, where there is a reorder */
+    int n_args;                          /* ARGS, or one less without a bias */
+    int arg[ARGS];                       /* oneDNN's number of each */
     dnnl_memory_desc_t desc[ARGS], plain;
     _Atomic(dnn_binding *) spare[EK_DNN_SPARES];
 };
 
 /* The process's engine; NULL when oneDNN has none. Lives until the process ends. */
 dnnl_engine_t ek__dnn_engine(void);
-/* An empty primitive in the arena, released with it. */
-ek_dnn *ek__dnn_new(ek_arena *arena);
+/* An empty primitive in the arena, released with it, and its attributes, which put the scratchpad into our hands. */
+ek_status ek__dnn_new(ek_arena *arena, bool bias, ek_dnn **out, dnnl_primitive_attr_t *attr, ek_error *err);
 /* Makes primitive, scratch description and one binding from a primitive descriptor; takes it over. */
 ek_status ek__dnn_finish(ek_dnn *d, dnnl_primitive_desc_t pd, ek_error *err);
-/* Attributes that put the scratchpad into our hands; NULL without memory. */
-dnnl_primitive_attr_t ek__dnn_attributes(void);
 /* oneDNN's status as ours. */
 ek_status ek__dnn_status(dnnl_status_t status, const char *what, ek_error *err);
 

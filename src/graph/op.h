@@ -163,6 +163,15 @@ typedef struct ek_prepare_ctx {
  * whatever n is and however the whole is cut. `out` may equal any input of step 1 and the same element size. */
 typedef void (*ek_elementwise_fn)(int64_t n, const void *const *in, const int *step, void *out, const void *state);
 
+/* What follows a linear op and may be computed with it: each output channel times a scale, plus a bias, then held between
+ * 0 and `high`, NaN staying NaN. Channels are the last dimension of the output, or axis 1 where the op's data format says
+ * so. scale and bias are places of float32 vectors among the inputs that prepare sees, beyond the op's own; -1: none. */
+typedef struct ek_after {
+    int scale, bias;
+    bool clamp;
+    float high; /* INFINITY: ReLU, 6: ReLU6 */
+} ek_after;
+
 /* ---- definition -------------------------------------------------------------------- */
 
 typedef enum ek_op_kind {
@@ -198,6 +207,9 @@ struct ek_op_def {
      * where they differ. They must be small. */
     uint32_t value_inputs;
     ek_status (*prepare)(ek_prepare_ctx *c);
+    /* Linear ops: prepare with what follows, of float32 only; NULL: cannot. Known values of filter and scale are used while
+     * planning. */
+    ek_status (*prepare_after)(ek_prepare_ctx *c, const ek_after *after);
 
     /* Element-wise ops set this instead of prepare where the types are right; it returns the loop or NULL, and
      * may set *state. Broadcasting beyond scalars is prepare's (elementwise_prepare in ops/elementwise.h). */

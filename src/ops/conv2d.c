@@ -1,15 +1,12 @@
 /* ops/conv2d.c - Conv2D.
  *
- * float32 goes to oneDNN: batches are cut into chunks of images, one image into halves of
- * its output rows; weights are turned into the layout that oneDNN chose, once for constants,
- * else once a run. Other dtypes, groups, and sessions that want the same bits everywhere go
+ * float32 goes to oneDNN (ops/conv_dnn.h). Other dtypes, groups, and sessions that want the same bits everywhere go
  * to products of patches: a row of output is [width, window * channels] times the filter as
  * it is stored.
  */
-#include "dnn/dnn.h"
-#include "kernels/kernels.h"
+#include "ops/after.h"
+#include "ops/conv_dnn.h"
 #include "ops/rules.h"
-#include "ops/window.h"
 
 enum { INPUT, FILTER };
 
@@ -82,187 +79,18 @@ static ek_status conv_shape(ek_shape_ctx *c)
 
 /* ---- state --------------------------------------------------------------------------------------------- */
 
-enum {
-    MOST_PARTS = 8,
-    IMAGES_PER_PART = 4,
-    ROWS_TO_HALVE = 14,
-    HALVE_WORK = 1 << 19,
-    PART_WORK = 1 << 26,
-    LOOP_PARTS = 16,
-    LOOP_WORK = 1 << 19,
-    MOST_PRIMITIVES = 2
-};
-
-/* What one chunk of oneDNN's work reads and writes, in elements. */
-typedef struct dnn_part {
-    int which; /* primitive */
-    int64_t in, out;
-} dnn_part;
+enum { LOOP_PARTS = 16, LOOP_WORK = 1 << 19 };
 
 typedef struct conv_state {
-    ek_window w;
+    ek_conv conv;
+    ek_after after;
     ek_dtype dtype, loop_dtype;
-    int64_t images, in_channels, out_channels, filter_channels;
-    /* by oneDNN */
-    int n_dnn, n_parts;
-    ek_dnn *dnn[MOST_PRIMITIVES];
-    const void *packed[MOST_PRIMITIVES]; /* constant weights */
-    size_t at_packed[MOST_PRIMITIVES];   /* else their places in the scratch, in bytes */
-    size_t at_scratch, scratch;          /* of a chunk */
-    dnn_part part[MOST_PARTS];
-    /* by loops */
+    int64_t filter_channels; /* of a group */
     void (*product)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, int64_t a_col, const void *b,
                     int64_t b_row, void *c, int64_t c_row);
     int64_t parts, patch; /* elements of a row of patches, per group */
     size_t at_rows, per_part;
 } conv_state;
-
-static int64_t part_begin(int64_t n, int64_t parts, int64_t i)
-{
-    return n / parts * i + (i < n % parts ? i : n % parts);
-}
-
-/* ---- by oneDNN -------------------------------------------------------------------------------------------- */
-
-static ek_status pack_weights(const ek_run_args *a, int64_t which)
-{
-    const conv_state *s = a->state;
-
-    return ek__dnn_pack_weights(s->dnn[which], a->in[FILTER], (char *)a->scratch + s->at_packed[which], a->err);
-}
-
-static ek_status dnn_run(const ek_run_args *a, int64_t chunk)
-{
-    const conv_state *s = a->state;
-    const dnn_part *p = &s->part[chunk];
-    const void *weights = s->packed[p->which];
-
-    if (weights == NULL) weights = (char *)a->scratch + s->at_packed[p->which];
-    return ek__dnn_run(s->dnn[p->which], (const float *)a->in[INPUT] + p->in, weights, (float *)a->out[0] + p->out,
-                       (char *)a->scratch + s->at_scratch + (size_t)chunk * s->scratch, a->err);
-}
-
-static double work_of(const conv_state *s)
-{
-    const ek_window *w = &s->w;
-
-    return (double)(s->images * w->out[0] * w->out[1]) * (double)(s->out_channels * s->filter_channels) *
-           (double)(w->kernel[0] * w->kernel[1]);
-}
-
-/* The part of one image's rows [first, last) of output, as a convolution of a slice of the input. */
-static ek_dnn_conv rows_of(const conv_state *s, int64_t first, int64_t last, int64_t *in_row)
-{
-    const ek_window *w = &s->w;
-    const int64_t from = first * w->stride[0] - w->before[0];
-    const int64_t to = (last - 1) * w->stride[0] - w->before[0] + (w->kernel[0] - 1) * w->dilation[0] + 1;
-    const int64_t low = from > 0 ? from : 0, high = to < w->in[0] ? to : w->in[0];
-
-    *in_row = low;
-    return (ek_dnn_conv){ .images = 1, .in_channels = s->in_channels, .out_channels = s->out_channels,
-                          .in = { high - low, w->in[1] }, .out = { last - first, w->out[1] },
-                          .kernel = { w->kernel[0], w->kernel[1] }, .stride = { w->stride[0], w->stride[1] },
-                          .dilation = { w->dilation[0], w->dilation[1] }, .before = { low - from, w->before[1] },
-                          .after = { to - high, w->after[1] } };
-}
-
-static ek_dnn_conv images_of(const conv_state *s, int64_t images)
-{
-    const ek_window *w = &s->w;
-
-    return (ek_dnn_conv){ .images = images, .in_channels = s->in_channels, .out_channels = s->out_channels,
-                          .in = { w->in[0], w->in[1] }, .out = { w->out[0], w->out[1] },
-                          .kernel = { w->kernel[0], w->kernel[1] }, .stride = { w->stride[0], w->stride[1] },
-                          .dilation = { w->dilation[0], w->dilation[1] }, .before = { w->before[0], w->before[1] },
-                          .after = { w->after[0], w->after[1] }, .channels_first = w->channels_first };
-}
-
-static ek_status add_primitive(ek_prepare_ctx *c, conv_state *s, const ek_dnn_conv *spec, ek_error *err)
-{
-    EK_TRY(ek__dnn_conv(c->arena, spec, &s->dnn[s->n_dnn], err));
-    const size_t scratch = (ek__dnn_scratch(s->dnn[s->n_dnn]) + 63) / 64 * 64;
-    if (scratch > s->scratch) s->scratch = scratch;
-    s->n_dnn++;
-    return EK_OK;
-}
-
-static ek_status cut_rows(ek_prepare_ctx *c, conv_state *s, ek_error *err)
-{
-    const ek_window *w = &s->w;
-
-    s->n_parts = 2;
-    for (int i = 0; i < 2; i++) {
-        int64_t row;
-        const int64_t first = part_begin(w->out[0], 2, i);
-        const ek_dnn_conv spec = rows_of(s, first, part_begin(w->out[0], 2, i + 1), &row);
-        if (spec.in[0] <= 0) return EK_UNIMPLEMENTED; /* nothing but padding */
-        EK_TRY(add_primitive(c, s, &spec, err));
-        s->part[i] = (dnn_part){ i, row * w->in[1] * s->in_channels, first * w->out[1] * s->out_channels };
-    }
-    return EK_OK;
-}
-
-static ek_status cut_images(ek_prepare_ctx *c, conv_state *s, ek_error *err)
-{
-    const ek_window *w = &s->w;
-    const int64_t by_images = s->images / IMAGES_PER_PART, by_work = (int64_t)(work_of(s) / PART_WORK);
-    const int64_t parts = by_images < 2 || work_of(s) < HALVE_WORK ? 1 : by_work < 2 ? 2 : by_work;
-
-    s->n_parts = (int)(parts < by_images || parts == 1 ? parts : by_images);
-    if (s->n_parts > MOST_PARTS) s->n_parts = MOST_PARTS;
-    for (int i = 0; i < 2; i++) { /* the larger part, then the smaller */
-        const ek_dnn_conv spec = images_of(s, part_begin(s->images, s->n_parts, 1) - i);
-        if (i == 1 && s->images % s->n_parts == 0) break;
-        EK_TRY(add_primitive(c, s, &spec, err));
-    }
-    for (int i = 0; i < s->n_parts; i++) {
-        const int64_t first = part_begin(s->images, s->n_parts, i);
-        s->part[i] =
-            (dnn_part){ s->n_dnn > 1 && i >= s->images % s->n_parts, first * w->in[0] * w->in[1] * s->in_channels,
-                       first * w->out[0] * w->out[1] * s->out_channels };
-    }
-    return EK_OK;
-}
-
-static ek_status place_weights(ek_prepare_ctx *c, conv_state *s)
-{
-    const ek_array *known = c->in_value[FILTER];
-    size_t at = 0;
-
-    for (int i = 0; i < s->n_dnn; i++) {
-        const size_t bytes = ek__dnn_weights_bytes(s->dnn[i]);
-        s->at_packed[i] = at;
-        if (known == NULL) {
-            at += (bytes + 63) / 64 * 64;
-            continue;
-        }
-        void *packed = ek__arena_alloc(c->arena, bytes, 64);
-        if (packed == NULL) return ek__no_memory(c);
-        EK_TRY(ek__dnn_pack_weights(s->dnn[i], known->data, packed, c->err));
-        s->packed[i] = packed;
-    }
-    s->at_scratch = at;
-    c->scratch_bytes = at + (size_t)s->n_parts * s->scratch;
-    if (known == NULL) ek__add_phase(c, pack_weights, s->n_dnn);
-    ek__add_phase(c, dnn_run, s->n_parts);
-    return EK_OK;
-}
-
-/* UNIMPLEMENTED: oneDNN has nothing better than a reference loop. */
-static ek_status use_dnn(ek_prepare_ctx *c, conv_state *s, ek_error *err)
-{
-    const bool halves =
-        s->images == 1 && !s->w.channels_first && s->w.out[0] >= ROWS_TO_HALVE && work_of(s) >= HALVE_WORK;
-
-    if (halves) {
-        const ek_status st = cut_rows(c, s, err);
-        if (st != EK_UNIMPLEMENTED) return st;
-        *err = (ek_error){ 0 };
-        s->n_dnn = 0;
-        s->scratch = 0;
-    }
-    return cut_images(c, s, err);
-}
 
 /* ---- by loops ------------------------------------------------------------------------------------------------ */
 
@@ -272,7 +100,7 @@ static ek_status widen_filter(const ek_run_args *a, int64_t chunk)
 
     EK_UNUSED(chunk);
     ek__convert(s->dtype, a->in[FILTER], s->loop_dtype, a->scratch,
-                s->w.kernel[0] * s->w.kernel[1] * s->filter_channels * s->out_channels);
+                s->conv.w.kernel[0] * s->conv.w.kernel[1] * s->filter_channels * s->conv.out_channels);
     return EK_OK;
 }
 
@@ -280,7 +108,7 @@ static ek_status widen_filter(const ek_run_args *a, int64_t chunk)
 static void gather_patches(const ek_run_args *a, const conv_state *s, int64_t image, int64_t y, int64_t first,
                            char *patches)
 {
-    const ek_window *w = &s->w;
+    const ek_window *w = &s->conv.w;
     const int64_t n = s->filter_channels;
     const size_t size = ek_dtype_size(s->dtype), wide = ek_dtype_size(s->loop_dtype);
 
@@ -294,12 +122,12 @@ static void gather_patches(const ek_run_args *a, const conv_state *s, int64_t im
                     continue;
                 }
                 if (!w->channels_first) {
-                    const int64_t at = ((image * w->in[0] + row) * w->in[1] + col) * s->in_channels + first;
+                    const int64_t at = ((image * w->in[0] + row) * w->in[1] + col) * s->conv.in_channels + first;
                     ek__convert(s->dtype, (const char *)a->in[INPUT] + (size_t)at * size, s->loop_dtype, patches, n);
                     continue;
                 }
                 for (int64_t ch = 0; ch < n; ch++) {
-                    const int64_t at = ((image * s->in_channels + first + ch) * w->in[0] + row) * w->in[1] + col;
+                    const int64_t at = ((image * s->conv.in_channels + first + ch) * w->in[0] + row) * w->in[1] + col;
                     ek__convert(s->dtype, (const char *)a->in[INPUT] + (size_t)at * size, s->loop_dtype,
                                 patches + (size_t)ch * wide, 1);
                 }
@@ -309,8 +137,8 @@ static void gather_patches(const ek_run_args *a, const conv_state *s, int64_t im
 /* A row of results [out width, channels] to its place. */
 static void store_row(const ek_run_args *a, const conv_state *s, int64_t image, int64_t y, const char *row)
 {
-    const ek_window *w = &s->w;
-    const int64_t channels = s->out_channels;
+    const ek_window *w = &s->conv.w;
+    const int64_t channels = s->conv.out_channels;
     const size_t size = ek_dtype_size(s->dtype), wide = ek_dtype_size(s->loop_dtype);
     char *out = a->out[0];
 
@@ -328,20 +156,21 @@ static void store_row(const ek_run_args *a, const conv_state *s, int64_t image, 
 static ek_status loop_rows(const ek_run_args *a, int64_t chunk)
 {
     const conv_state *s = a->state;
-    const ek_window *w = &s->w;
-    const int64_t rows = s->images * w->out[0], groups = s->in_channels / s->filter_channels,
-                  n = s->out_channels / groups;
+    const ek_window *w = &s->conv.w;
+    const int64_t rows = s->conv.images * w->out[0], groups = s->conv.in_channels / s->filter_channels,
+                  n = s->conv.out_channels / groups;
     const size_t wide = ek_dtype_size(s->loop_dtype);
     char *patches = (char *)a->scratch + s->at_rows + (size_t)chunk * s->per_part;
     char *results = patches + (size_t)(w->out[1] * s->patch) * wide;
     const char *filter = s->dtype == s->loop_dtype ? a->in[FILTER] : a->scratch;
 
-    for (int64_t r = part_begin(rows, s->parts, chunk); r < part_begin(rows, s->parts, chunk + 1); r++) {
+    for (int64_t r = ek__part_begin(rows, s->parts, chunk); r < ek__part_begin(rows, s->parts, chunk + 1); r++) {
         for (int64_t g = 0; g < groups; g++) {
             gather_patches(a, s, r / w->out[0], r % w->out[0], g * s->filter_channels, patches);
-            s->product(w->out[1], n, s->patch, patches, s->patch, 1, filter + (size_t)(g * n) * wide, s->out_channels,
-                       results + (size_t)(g * n) * wide, s->out_channels);
+            s->product(w->out[1], n, s->patch, patches, s->patch, 1, filter + (size_t)(g * n) * wide, s->conv.out_channels,
+                       results + (size_t)(g * n) * wide, s->conv.out_channels);
         }
+        if (ek__after_any(&s->after)) ek__after_rows(a, &s->after, 0, w->out[1], s->conv.out_channels, (float *)(void *)results);
         store_row(a, s, r / w->out[0], r % w->out[0], results);
     }
     return EK_OK;
@@ -349,9 +178,10 @@ static ek_status loop_rows(const ek_run_args *a, int64_t chunk)
 
 static ek_status use_loops(ek_prepare_ctx *c, conv_state *s)
 {
-    const ek_window *w = &s->w;
-    const int64_t rows = s->images * w->out[0];
-    const double parts = work_of(s) / LOOP_WORK;
+    const ek_window *w = &s->conv.w;
+    const int64_t rows = s->conv.images * w->out[0];
+    const double parts = (double)(rows * w->out[1]) * (double)(s->conv.out_channels * s->filter_channels) *
+                         (double)(w->kernel[0] * w->kernel[1]) / LOOP_WORK;
 
     s->loop_dtype = s->dtype == EK_FLOAT64 ? EK_FLOAT64 : EK_FLOAT32;
     s->product = s->loop_dtype == EK_FLOAT64 ? ek__kernels()->matmul_f64 : ek__kernels()->matmul_f32;
@@ -359,8 +189,8 @@ static ek_status use_loops(ek_prepare_ctx *c, conv_state *s)
     s->parts = parts < 1 ? 1 : parts < LOOP_PARTS ? (int64_t)parts : LOOP_PARTS;
     if (s->parts > rows) s->parts = rows;
     const size_t wide = ek_dtype_size(s->loop_dtype);
-    if (s->dtype != s->loop_dtype) s->at_rows = ((size_t)(s->patch * s->out_channels) * wide + 63) / 64 * 64;
-    s->per_part = ((size_t)(w->out[1] * (s->patch + s->out_channels)) * wide + 63) / 64 * 64;
+    if (s->dtype != s->loop_dtype) s->at_rows = ((size_t)(s->patch * s->conv.out_channels) * wide + 63) / 64 * 64;
+    s->per_part = ((size_t)(w->out[1] * (s->patch + s->conv.out_channels)) * wide + 63) / 64 * 64;
     c->scratch_bytes = s->at_rows + (size_t)s->parts * s->per_part;
     if (s->dtype != s->loop_dtype) ek__add_phase(c, widen_filter, 1);
     ek__add_phase(c, loop_rows, s->parts);
@@ -373,14 +203,17 @@ static ek_status use_loops(ek_prepare_ctx *c, conv_state *s)
 static ek_status zeros(const ek_run_args *a, int64_t chunk)
 {
     const conv_state *s = a->state;
-    const ek_window *w = &s->w;
+    const ek_window *w = &s->conv.w;
+    const int64_t pixels = w->out[0] * w->out[1], channels = s->conv.out_channels;
 
     EK_UNUSED(chunk);
-    memset(a->out[0], 0, (size_t)(s->images * w->out[0] * w->out[1] * s->out_channels) * ek_dtype_size(s->dtype));
+    memset(a->out[0], 0, (size_t)(s->conv.images * pixels * channels) * ek_dtype_size(s->dtype));
+    if (w->channels_first) ek__after_planes(a, &s->after, s->conv.images, channels, pixels, a->out[0]);
+    else ek__after_rows(a, &s->after, 0, s->conv.images * pixels, channels, a->out[0]);
     return EK_OK;
 }
 
-static ek_status conv_prepare(ek_prepare_ctx *c)
+static ek_status conv_prepare_after(ek_prepare_ctx *c, const ek_after *after)
 {
     const ek_window_attrs wa = window_attrs(c->attrs);
     const ek_shape *x = &c->in[INPUT], *f = &c->in[FILTER];
@@ -388,28 +221,35 @@ static ek_status conv_prepare(ek_prepare_ctx *c)
 
     if (s == NULL) return ek__no_memory(c);
     c->state = s;
-    ek__window_layout(wa.data_format, &s->w);
+    s->after = *after;
+    ek__window_layout(wa.data_format, &s->conv.w);
     for (int i = 0; i < 2; i++) {
-        s->w.in[i] = x->dim[s->w.axis[i]];
-        s->w.kernel[i] = f->dim[i];
+        s->conv.w.in[i] = x->dim[s->conv.w.axis[i]];
+        s->conv.w.kernel[i] = f->dim[i];
     }
-    ek__window_set(&wa, &s->w);
+    ek__window_set(&wa, &s->conv.w);
     s->dtype = c->in_dtype[INPUT];
-    s->images = x->dim[0];
-    s->in_channels = x->dim[s->w.channels_first ? 1 : 3];
+    s->conv.images = x->dim[0];
+    s->conv.in_channels = x->dim[s->conv.w.channels_first ? 1 : 3];
     s->filter_channels = f->dim[2];
-    s->out_channels = f->dim[3];
+    s->conv.out_channels = f->dim[3];
     if (ek_shape_count(&c->out[0]) == 0) return EK_OK;
-    if (s->in_channels == 0) {
+    if (s->conv.in_channels == 0) {
         ek__add_phase(c, zeros, 1);
         return EK_OK;
     }
-    ek_error why = { 0 };
-    ek_status st = EK_UNIMPLEMENTED;
-    if (s->dtype == EK_FLOAT32 && s->in_channels == s->filter_channels && !c->deterministic)
-        st = use_dnn(c, s, &why);
-    if (st == EK_OK) return place_weights(c, s);
-    return st == EK_UNIMPLEMENTED ? use_loops(c, s) : ek__error_copy(c->err, &why);
+    if (s->dtype == EK_FLOAT32 && s->conv.in_channels == s->filter_channels && !c->deterministic) {
+        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_FORWARD, &s->conv, INPUT, FILTER, after);
+        if (st != EK_UNIMPLEMENTED) return st;
+    }
+    return use_loops(c, s);
+}
+
+static ek_status conv_prepare(ek_prepare_ctx *c)
+{
+    const ek_after nothing = ek__after_nothing();
+
+    return conv_prepare_after(c, &nothing);
 }
 
 const ek_op_def ek__op_Conv2D = {
@@ -424,4 +264,5 @@ const ek_op_def ek__op_Conv2D = {
     .n_fields = EK_COUNT_OF(conv_fields),
     .shape = conv_shape,
     .prepare = conv_prepare,
+    .prepare_after = conv_prepare_after,
 };

@@ -1,4 +1,5 @@
 /* ops/matmul.c - MatMul, BatchMatMul, BatchMatMulV2: attributes, shapes, which matrices meet. */
+#include "ops/after.h"
 #include "ops/product.h"
 #include "ops/rules.h"
 
@@ -120,7 +121,8 @@ static ek_status batch_v2_shape(ek_shape_ctx *c)
 static ek_product_spec spec_of(const ek_prepare_ctx *c, bool transpose_a, bool transpose_b)
 {
     const ek_shape *a = &c->in[A], *out = &c->out[0];
-    ek_product_spec p = { .dtype = c->in_dtype[A], .transpose_a = transpose_a, .transpose_b = transpose_b, .batch = 1 };
+    ek_product_spec p = { .dtype = c->in_dtype[A], .transpose_a = transpose_a, .transpose_b = transpose_b, .batch = 1,
+                          .after = ek__after_nothing() };
 
     p.m = out->dim[out->rank - 2];
     p.n = out->dim[out->rank - 1];
@@ -129,12 +131,20 @@ static ek_product_spec spec_of(const ek_prepare_ctx *c, bool transpose_a, bool t
     return p;
 }
 
-static ek_status matmul_prepare(ek_prepare_ctx *c)
+static ek_status matmul_prepare_after(ek_prepare_ctx *c, const ek_after *after)
 {
     const matmul_attrs *t = c->attrs;
-    const ek_product_spec p = spec_of(c, t->transpose_a, t->transpose_b);
+    ek_product_spec p = spec_of(c, t->transpose_a, t->transpose_b);
 
+    p.after = *after;
     return ek__product_prepare(c, &p);
+}
+
+static ek_status matmul_prepare(ek_prepare_ctx *c)
+{
+    const ek_after nothing = ek__after_nothing();
+
+    return matmul_prepare_after(c, &nothing);
 }
 
 /* For each product, which matrix of an input it takes, batch dimensions broadcast. */
@@ -181,6 +191,7 @@ const ek_op_def ek__op_MatMul = {
     .n_fields = EK_COUNT_OF(matmul_fields),
     .shape = matmul_shape,
     .prepare = matmul_prepare,
+    .prepare_after = matmul_prepare_after,
 };
 
 #define BATCH(NAME, SHAPE)                                    \

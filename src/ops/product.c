@@ -10,7 +10,7 @@
 #include "ops/product.h"
 
 #include "dnn/dnn.h"
-#include "kernels/kernels.h"
+#include "ops/after.h"
 #include "ops/rules.h"
 
 enum { SMALL_SIDE = 16, HALVES_FROM = 30, MOST_PARTS = 8, PART_WORK = 1 << 26, LOOP_WORK = 1 << 19 };
@@ -29,13 +29,9 @@ typedef struct product_state {
     int64_t parts;              /* of one product: of its rows, or of its columns where there is one row */
     int64_t at_a, at_b, at_c, per_part; /* places in the scratch, in bytes */
     ek_dnn *dnn[2];             /* for a part of the larger and of the smaller height */
+    ek_after after;             /* beyond what oneDNN does itself */
+    int bias;                   /* the input that oneDNN adds, or -1 */
 } product_state;
-
-/* Part i of n things cut evenly; the first ones are larger by one. */
-static int64_t part_begin(int64_t n, int64_t parts, int64_t i)
-{
-    return n / parts * i + (i < n % parts ? i : n % parts);
-}
 
 /* ---- copies ------------------------------------------------------------------------------------ */
 
@@ -100,28 +96,33 @@ static ek_status run_part(const ek_run_args *args, int64_t chunk)
 {
     const product_state *s = args->state;
     const ek_product_spec *p = &s->spec;
-    const int64_t product = chunk / s->parts, part = chunk % s->parts, cut = p->m == 1 ? p->n : p->m;
-    const int64_t first = part_begin(cut, s->parts, part), last = part_begin(cut, s->parts, part + 1), n = last - first;
+    const bool columns = p->m == 1;
+    const int64_t product = chunk / s->parts, part = chunk % s->parts, cut = columns ? p->n : p->m;
+    const int64_t first = ek__part_begin(cut, s->parts, part), n = ek__part_begin(cut, s->parts, part + 1) - first;
     const int64_t a_row = p->transpose_a ? 1 : p->k, a_col = p->transpose_a ? p->m : 1, b_row = p->n;
     const char *a = matrix(args, s, 0, product), *b = matrix(args, s, 1, product);
-    const int64_t c_at = product * p->m * p->n + first * (p->m == 1 ? 1 : p->n), size = (int64_t)s->size;
+    const int64_t c_at = product * p->m * p->n + first * (columns ? 1 : p->n), size = (int64_t)s->size;
     char *c = s->dtype == p->dtype ? (char *)args->out[0] : (char *)args->scratch + s->at_c;
 
     c += c_at * size;
     switch (s->way) {
     case BY_DNN:
-        return ek__dnn_run(s->dnn[n != part_begin(cut, s->parts, 1)], (const float *)(a + first * a_row * size), b,
-                           (float *)c, (char *)args->scratch + s->at_c + chunk * s->per_part, args->err);
+        EK_TRY(ek__dnn_run(s->dnn[n != ek__part_begin(cut, s->parts, 1)], a + first * a_row * size, b,
+                           s->bias < 0 ? NULL : args->in[s->bias], c,
+                           (char *)args->scratch + s->at_c + chunk * s->per_part, args->err));
+        break;
     case BY_DOTS:
         ek__kernels()->matmul_dots_f32(n, p->k, (const float *)b + first * p->k, p->k, (const float *)a, (float *)c);
         break;
     case BY_LOOPS:
-        if (p->m == 1) s->loop(1, n, p->k, a, a_row, a_col, b + first * size, b_row, c, p->n);
+        if (columns) s->loop(1, n, p->k, a, a_row, a_col, b + first * size, b_row, c, p->n);
         else s->loop(n, p->n, p->k, a + first * a_row * size, a_row, a_col, b, b_row, c, p->n);
         break;
     }
+    if (ek__after_any(&s->after))
+        ek__after_rows(args, &s->after, columns ? first : 0, columns ? 1 : n, columns ? n : p->n, (float *)(void *)c);
     if (s->dtype != p->dtype)
-        ek__convert(s->dtype, c, p->dtype, (char *)args->out[0] + (size_t)c_at * s->in_size, p->m == 1 ? n : n * p->n);
+        ek__convert(s->dtype, c, p->dtype, (char *)args->out[0] + (size_t)c_at * s->in_size, columns ? n : n * p->n);
     return EK_OK;
 }
 
@@ -167,11 +168,15 @@ static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
     const int64_t by_work = work_of(p) / PART_WORK;
 
     s->parts = p->m < HALVES_FROM ? 1 : by_work < 2 ? 2 : by_work > MOST_PARTS ? MOST_PARTS : by_work;
+    if (p->after.scale < 0 && !p->after.clamp) {
+        s->bias = p->after.bias;
+        s->after.bias = -1;
+    }
     if (s->parts > 2 && p->m / s->parts < HALVES_FROM) s->parts = 2;
     for (int i = 0; i < 2; i++) {
-        const int64_t rows = part_begin(p->m, s->parts, 1) - i;
+        const int64_t rows = ek__part_begin(p->m, s->parts, 1) - i;
         const ek_dnn_matmul spec = { .m = rows, .n = p->n, .k = p->k, .transpose_a = p->transpose_a,
-                                     .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k };
+                                     .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k, .bias = s->bias >= 0 };
         if (i == 1 && p->m % s->parts == 0) break;
         EK_TRY(ek__dnn_matmul(c->arena, &spec, &s->dnn[i], err));
         const int64_t scratch = (int64_t)((ek__dnn_scratch(s->dnn[i]) + 63) / 64 * 64);
@@ -209,6 +214,8 @@ ek_status ek__product_prepare(ek_prepare_ctx *c, const ek_product_spec *spec)
 
     if (s == NULL) return ek__no_memory(c);
     s->spec = *spec;
+    s->after = spec->after;
+    s->bias = -1;
     c->state = s;
     EK_TRY(pick_loop(s, c->err));
     s->batches_a = matrices(&c->in[0]);
@@ -217,8 +224,12 @@ ek_status ek__product_prepare(ek_prepare_ctx *c, const ek_product_spec *spec)
     ek_error why = { 0 };
     ek_status st = EK_UNIMPLEMENTED;
     if (spec->dtype == EK_FLOAT32 && !small && !c->deterministic && m * n * spec->batch > 0) st = use_dnn(c, s, &why);
-    if (st == EK_UNIMPLEMENTED) use_loops(s);
-    else if (st != EK_OK) return ek__error_copy(c->err, &why);
+    if (st == EK_UNIMPLEMENTED) {
+        s->after = spec->after;
+        use_loops(s);
+    }
+    else if (st != EK_OK)
+        return ek__error_copy(c->err, &why);
 
     const int64_t size = (int64_t)s->size;
     s->at_b = s->copy_a ? (s->batches_a * m * k * size + 63) / 64 * 64 : 0;

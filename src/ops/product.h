@@ -10,6 +10,7 @@ typedef struct ek_product_spec {
     bool transpose_a, transpose_b;
     bool conjugate_a, conjugate_b;
     int64_t batch;
+    ek_after after;            /* columns of c are the channels; float32 */
     const int64_t *matrix_a, *matrix_b; /* per product: which matrix of the input; NULL: the same number */
 } ek_product_spec;
 

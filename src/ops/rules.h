@@ -49,6 +49,11 @@ ek_status ek__same_rule(ek_shape_ctx *c);
 ek_status ek__like_first_rule(ek_shape_ctx *c);
 ek_status ek__no_rule(ek_shape_ctx *c);
 
+/* Where part i of `parts` begins in 0 .. n-1: sizes differ by one at most, the larger ones first; part `parts` begins at n. */
+static inline int64_t ek__part_begin(int64_t n, int64_t parts, int64_t i)
+{
+    return n / parts * i + (i < n % parts ? i : n % parts);
+}
 /* RESOURCE_EXHAUSTED, for a prepare function without its state. */
 ek_status ek__no_memory(const ek_prepare_ctx *c);
 /* Adds a phase unless it has nothing to do. */

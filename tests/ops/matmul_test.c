@@ -131,9 +131,9 @@ static void halves_of_rows_give_the_same_bits(void **state)
     assert_int_equal(ek__dnn_matmul(&arena, &(ek_dnn_matmul){ .m = M / 2, .n = N, .k = K, .stride_a = K }, &half, NULL),
                      EK_OK);
     scratch = ek__alloc(ek__dnn_scratch(whole) + ek__dnn_scratch(half));
-    assert_int_equal(ek__dnn_run(whole, a, b, c, scratch, NULL), EK_OK);
-    assert_int_equal(ek__dnn_run(half, a, b, d, scratch, NULL), EK_OK);
-    assert_int_equal(ek__dnn_run(half, a + M / 2 * K, b, d + M / 2 * N, scratch, NULL), EK_OK);
+    assert_int_equal(ek__dnn_run(whole, a, b, NULL, c, scratch, NULL), EK_OK);
+    assert_int_equal(ek__dnn_run(half, a, b, NULL, d, scratch, NULL), EK_OK);
+    assert_int_equal(ek__dnn_run(half, a + M / 2 * K, b, NULL, d + M / 2 * N, scratch, NULL), EK_OK);
     assert_memory_equal(c, d, sizeof c);
     ek__free(scratch);
     ek__arena_fini(&arena);
