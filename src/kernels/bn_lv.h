@@ -28,9 +28,9 @@ BN_INLINE vf bn_passed(vf dy, vf centred, vf a, vf b, bool clamp, vf high)
     return vf_select(vf_lt(zero, y), vf_select(vf_lt(high, y), zero, dy), zero);
 }
 
-BN_INLINE vf bn_slope(vf g, vf centred, vf ga, vf gc, vf gd)
+BN_INLINE vf bn_slope(vf g, vf centred, vf a, vf gc, vf gd)
 {
-    return vf_add(vf_add(vf_mul(ga, g), vf_mul(centred, gc)), gd);
+    return vf_add(vf_add(vf_mul(a, g), vf_mul(centred, gc)), gd);
 }
 
 #endif

@@ -181,20 +181,20 @@ void EK_K(bn_grad_sums_planes_f32)(int64_t images, int64_t stride, int64_t n, co
 }
 
 typedef struct slopes {
-    vf mean, a, b, ga, gc, gd, high;
+    vf mean, a, b, gc, gd, high;
 } slopes;
 
 BN_INLINE vf slope(vf x, vf dy, const slopes *q, bool clamp)
 {
     const vf c = vf_sub(x, q->mean);
 
-    return bn_slope(bn_passed(dy, c, q->a, q->b, clamp, q->high), c, q->ga, q->gc, q->gd);
+    return bn_slope(bn_passed(dy, c, q->a, q->b, clamp, q->high), c, q->a, q->gc, q->gd);
 }
 
 BN_INLINE void grad_apply_plane(int64_t n, const float *x, const float *dy, const ek_bn_columns *k, float *dx,
                                 bool clamp)
 {
-    const slopes q = { vf_set(*k->mean), vf_set(*k->a), vf_set(*k->b), vf_set(*k->ga), vf_set(*k->gc), vf_set(*k->gd),
+    const slopes q = { vf_set(*k->mean), vf_set(*k->a), vf_set(*k->b), vf_set(*k->gc), vf_set(*k->gd),
                        vf_set(k->high) };
     int64_t e = 0, plain = unaligned(dx, n, k->stream);
 

@@ -214,12 +214,12 @@ void EK_K(bn_grad_sums_f32)(int64_t rows, int64_t w, const float *x, const float
 
 #define GRAD_ROWS(STEP, LOAD, STORE)                                                                      \
     {                                                                                                     \
-        const vf mean = LOAD(k->mean + j), a = clamp ? LOAD(k->a + j) : mean, b = clamp ? LOAD(k->b + j) : mean; \
-        const vf ga = LOAD(k->ga + j), gc = LOAD(k->gc + j), gd = LOAD(k->gd + j);                        \
+        const vf mean = LOAD(k->mean + j), a = LOAD(k->a + j), b = clamp ? LOAD(k->b + j) : mean;          \
+        const vf gc = LOAD(k->gc + j), gd = LOAD(k->gd + j);                                              \
         vf v[STEP];                                                                                       \
         for (int i = 0; i < STEP; i++) {                                                                  \
             const vf c = vf_sub(LOAD(x + j + i * w), mean);                                               \
-            v[i] = bn_slope(bn_passed(LOAD(dy + j + i * w), c, a, b, clamp, high), c, ga, gc, gd);        \
+            v[i] = bn_slope(bn_passed(LOAD(dy + j + i * w), c, a, b, clamp, high), c, a, gc, gd);         \
         }                                                                                                 \
         for (int i = 0; i < STEP; i++) STORE(dx + j + i * w, v[i]);                                       \
     }

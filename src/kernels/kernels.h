@@ -15,9 +15,9 @@
 
 /* How batch norm runs over columns (arrays of w numbers) or over a plane (arrays of one). Loops use what they need.
  *     y = (x - mean) * a + b, held between 0 and high where `clamp`
- *     dx = (ga * g + (x - mean) * gc) + gd, g = dy; where `clamp`, g is 0 unless 0 < y <= high */
+ *     dx = (a * g + (x - mean) * gc) + gd, g = dy; where `clamp`, g is 0 unless 0 < y <= high */
 typedef struct ek_bn_columns {
-    const float *mean, *a, *b, *ga, *gc, *gd;
+    const float *mean, *a, *b, *gc, *gd;
     float high;
     bool clamp;
     bool stream; /* results are written past the caches where that can be */

@@ -20,107 +20,125 @@ static bool wide(const ek_bn_state *s)
     return s->spec.dtype == EK_FLOAT64;
 }
 
-/* As a number of the type that statistics leave in. A float's sum, difference or product comes out right: double holds
- * twice its digits. */
-static double rounded(const ek_bn_state *s, double v)
+/* The kernel for the type that statistics leave in. */
+#define RUN(s, name) (wide(s) ? ek__kernels()->name##_f64 : ek__kernels()->name##_f32)
+
+static size_t number_size(const ek_bn_state *s)
 {
-    return wide(s) ? v : (double)(float)v;
+    return wide(s) ? sizeof(double) : sizeof(float);
 }
 
-static double value(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, double absent)
+/* Channel c of an input or output; NULL: absent. */
+static const void *given(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c)
 {
-    if (port < 0) return absent;
-    return wide(s) ? ((const double *)a->in[port])[c] : (double)((const float *)a->in[port])[c];
+    return port < 0 ? NULL : (const char *)a->in[port] + (size_t)c * number_size(s);
 }
 
-static void put(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, double v)
+static void *leaving(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c)
 {
-    if (port < 0) return;
-    if (wide(s)) ((double *)a->out[port])[c] = v;
-    else ((float *)a->out[port])[c] = (float)v;
+    return port < 0 ? NULL : (char *)a->out[port] + (size_t)c * number_size(s);
 }
 
-/* The one place where epsilon meets a variance. */
-static double inverse_deviation(const ek_bn_state *s, double variance)
+static void put(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, int64_t n, const void *from)
 {
-    return rounded(s, 1.0 / sqrt(variance + s->spec.epsilon));
+    if (port >= 0) memcpy(leaving(a, s, port, c), from, (size_t)n * number_size(s));
 }
 
-static void move_average(const ek_run_args *a, const ek_bn_state *s, int from, int to, int64_t c, double batch)
+ek_bn_numbers ek__bn_numbers_at(const ek_bn_state *s, void *at, int64_t stride)
 {
-    if (to < 0) return;
-    const double old = value(a, s, from, c, 0), decay = rounded(s, value(a, s, s->spec.at.decay, 0, s->spec.decay));
-    put(a, s, to, c, old - rounded(s, rounded(s, old - batch) * decay));
+    char *p = at;
+    const size_t step = (size_t)stride * number_size(s);
+
+    return (ek_bn_numbers){ p, p + step, p + 2 * step, p + 3 * step, p + 4 * step, p + 5 * step, p + 6 * step,
+                            p + 7 * step, p + 8 * step };
 }
 
-/* low is what mean lost by rounding: it goes into the terms without x. */
-static ek_bn_channel channel_of(const ek_run_args *a, const ek_bn_state *s, int64_t c, double mean, double low,
-                                double inverse)
+static void move_average(const ek_run_args *a, const ek_bn_state *s, int from, int to, int64_t c, int64_t n,
+                         const void *batch)
 {
-    const double factor = rounded(s, inverse * value(a, s, s->spec.at.scale, c, 1));
+    const void *decay = given(a, s, s->spec.at.decay, 0);
+    const double d = decay == NULL ? s->spec.decay : wide(s) ? *(const double *)decay : (double)*(const float *)decay;
 
-    return (ek_bn_channel){ .mean = mean, .a = factor,
-                            .b = rounded(s, value(a, s, s->spec.at.offset, c, 0) - low * factor) };
+    if (to >= 0) RUN(s, bn_moved)(n, d, given(a, s, from, c), batch, leaving(a, s, to, c));
 }
 
-ek_bn_channel ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum, double squares,
-                                double reference)
+/* Outputs that training, inference and gradients have alike, and a and b. */
+static void pass_on(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const ek_bn_numbers *k)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const double n = (double)s->count, m = sum / n, exact = reference + m, raw = squares / n - m * m;
-    const double mean = rounded(s, exact), low = isfinite(mean) ? rounded(s, exact - mean) : 0;
-    const double biased = raw < 0 ? 0 : raw; /* NaN stays */
-    const double variance = rounded(s, biased), inverse = inverse_deviation(s, variance);
-    const double leaving = s->spec.unbiased ? rounded(s, biased * (n / (n > 1 ? n - 1 : 1))) : variance;
 
-    move_average(a, s, at->moving_mean, at->moved_mean, c, mean);
-    move_average(a, s, at->moving_variance, at->moved_variance, c, leaving);
-    put(a, s, at->batch_mean, c, mean);
-    put(a, s, at->batch_variance, c, leaving);
-    put(a, s, at->saved_mean, c, mean);
-    put(a, s, at->saved_variance, c, variance);
-    put(a, s, at->saved_mean_low, c, low);
-    put(a, s, at->saved_inverse, c, inverse);
-    return channel_of(a, s, c, mean, low, inverse);
+    put(a, s, at->batch_mean, c, n, k->mean);
+    put(a, s, at->batch_variance, c, n, k->out);
+    put(a, s, at->saved_mean, c, n, k->mean);
+    put(a, s, at->saved_variance, c, n, k->variance);
+    put(a, s, at->saved_mean_low, c, n, k->low);
+    put(a, s, at->saved_inverse, c, n, k->inverse);
+    RUN(s, bn_factors)(n, k->inverse, k->low, given(a, s, at->scale, c), given(a, s, at->offset, c), k->a, k->b);
 }
 
-ek_bn_channel ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c)
+void ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const double *sum,
+                       const double *squares, const double *reference, const ek_bn_numbers *k)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const double mean = value(a, s, at->mean, c, 0), low = value(a, s, at->mean_low, c, 0);
-    const double variance = value(a, s, at->variance, c, 1);
-    const double inverse = at->inverse >= 0 ? value(a, s, at->inverse, c, 1) : inverse_deviation(s, variance);
-    const bool none = s->spec.empty_is_nan && s->count == 0;
+    const double count = (double)s->count, unbiased = s->spec.unbiased ? count / (count > 1 ? count - 1 : 1) : 1;
 
-    put(a, s, at->batch_mean, c, none ? (double)NAN : mean);
-    put(a, s, at->batch_variance, c, none ? (double)NAN : variance);
-    put(a, s, at->saved_mean, c, mean);
-    put(a, s, at->saved_variance, c, variance);
-    put(a, s, at->saved_mean_low, c, low);
-    put(a, s, at->saved_inverse, c, inverse);
-    return channel_of(a, s, c, mean, low, inverse);
+    RUN(s, bn_moments)(n, count, unbiased, sum, squares, reference, k->mean, k->low, k->variance, k->out);
+    RUN(s, bn_inverse)(n, s->spec.epsilon, k->variance, k->inverse);
+    move_average(a, s, at->moving_mean, at->moved_mean, c, n, k->mean);
+    move_average(a, s, at->moving_variance, at->moved_variance, c, n, k->out);
+    pass_on(a, s, c, n, k);
 }
 
-ek_bn_channel ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum_g, double sum_gx)
+/* n copies of a number that is not given. */
+static void fill(const ek_bn_state *s, void *to, int64_t n, double v)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (wide(s)) ((double *)to)[i] = v;
+        else ((float *)to)[i] = (float)v;
+}
+
+static void take(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, int64_t n, double absent, void *to)
+{
+    if (port >= 0) memcpy(to, given(a, s, port, c), (size_t)n * number_size(s));
+    else fill(s, to, n, absent);
+}
+
+void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const ek_bn_numbers *k)
 {
     const ek_bn_ports *at = &s->spec.at;
-    const double n = (double)s->count, low = value(a, s, at->mean_low, c, 0), centred = sum_gx - low * sum_g;
-    const double inverse = at->inverse >= 0 ? value(a, s, at->inverse, c, 1)
-                                            : inverse_deviation(s, value(a, s, at->variance, c, 1));
-    ek_bn_channel k = channel_of(a, s, c, value(a, s, at->mean, c, 0), low, inverse);
 
-    put(a, s, at->dscale, c, s->count > 0 ? inverse * centred : 0);
-    put(a, s, at->doffset, c, sum_g);
-    k.ga = k.a;
-    if (!s->spec.training) return k;
-    k.gc = rounded(s, -k.a * inverse * inverse * (centred / n));
-    k.gd = rounded(s, -k.a * (sum_g / n) - low * k.gc);
-    return k;
+    take(a, s, at->mean, c, n, 0, k->mean);
+    take(a, s, at->mean_low, c, n, 0, k->low);
+    take(a, s, at->variance, c, n, 1, k->variance);
+    take(a, s, at->variance, c, n, 1, k->out);
+    if (at->inverse >= 0) take(a, s, at->inverse, c, n, 1, k->inverse);
+    else RUN(s, bn_inverse)(n, s->spec.epsilon, k->variance, k->inverse);
+    pass_on(a, s, c, n, k);
+    if (!s->spec.empty_is_nan || s->count > 0) return;
+    fill(s, k->out, n, (double)NAN);
+    put(a, s, at->batch_mean, c, n, k->out);
+    put(a, s, at->batch_variance, c, n, k->out);
+}
+
+void ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const double *sum_g,
+                     const double *sum_gx, const ek_bn_numbers *k)
+{
+    const ek_bn_ports *at = &s->spec.at;
+    const double count = s->count > 0 ? (double)s->count : 1; /* without elements the sums are 0 */
+
+    RUN(s, bn_slopes)(n, count, sum_g, sum_gx, k->inverse, k->low, k->a, k->variance, k->out, k->gc, k->gd);
+    put(a, s, at->dscale, c, n, k->variance);
+    put(a, s, at->doffset, c, n, k->out);
+    if (s->spec.training) return;
+    fill(s, k->gc, n, 0);
+    fill(s, k->gd, n, 0);
 }
 
 void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s)
 {
-    put(a, s, s->spec.at.zero, 0, 0);
+    static const double zero = 0;
+
+    put(a, s, s->spec.at.zero, 0, 1, &zero);
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------------------------------- */
@@ -159,11 +177,12 @@ float *ek__bn_result(const ek_run_args *a, const ek_bn_state *s)
     return (float *)scratch_at(a, s->gradient ? s->at_g : s->at_x);
 }
 
-/* Held between two numbers by the kernel itself. */
+/* Held between two numbers by the kernel itself. The plain loops of float64 do a gradient's mask alone. */
 static bool clamped(const ek_bn_state *s)
 {
     const ek_bn_activation f = s->spec.activation;
 
+    if (wide(s) && !s->gradient) return false;
     return (f == EK_BN_RELU || f == EK_BN_RELU6) && (s->gradient ? s->spec.at.activated : s->spec.at.before) < 0;
 }
 
@@ -174,7 +193,7 @@ ek_bn_columns ek__bn_columns(const ek_run_args *a, const ek_bn_state *s, const e
     const void *x = a->in[s->spec.at.x], *dy = s->gradient ? a->in[s->spec.at.dy] : x;
     const void *y = s->spec.at.y < 0 ? x : a->out[s->spec.at.y];
 
-    return (ek_bn_columns){ n->mean, n->a, n->b, n->ga, n->gc, n->gd,
+    return (ek_bn_columns){ n->mean, n->a, n->b, n->gc, n->gd,
                             s->spec.activation == EK_BN_RELU6 ? six : (float)INFINITY, clamped(s),
                             s->big && y != x && y != dy };
 }
@@ -330,10 +349,10 @@ static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool grad
     s->total = s->count * v->channels;
     s->big = leaves_caches(s);
 
-    const size_t floats = aligned((size_t)s->total * sizeof(float));
+    const size_t copy = aligned((size_t)s->total * number_size(s));
     s->at_x = 0;
-    s->at_g = is_half(s) ? floats : 0;
-    s->at_numbers = s->at_g + (!copies_g(s) ? 0 : wide(s) ? aligned((size_t)s->total * sizeof(double)) : floats);
+    s->at_g = is_half(s) ? copy : 0;
+    s->at_numbers = s->at_g + (copies_g(s) ? copy : 0);
     c->state = s;
     c->scratch_bytes = s->at_numbers;
     if (wide(s)) ek__bn_doubles(c, s);

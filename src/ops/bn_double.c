@@ -12,7 +12,9 @@ enum { GROUP = 64 };
 typedef struct group {
     int64_t first, n; /* channels */
     double s1[GROUP], s2[GROUP], reference[GROUP];
-    ek_bn_channel k[GROUP];
+    double place[EK_BN_ARRAYS * GROUP];
+    double *mean, *a, *b, *gc, *gd; /* within */
+    ek_bn_numbers numbers;
 } group;
 
 static const double *g_of(const ek_run_args *a, const ek_bn_state *s)
@@ -22,9 +24,9 @@ static const double *g_of(const ek_run_args *a, const ek_bn_state *s)
 }
 
 /* Whether the gradient passes x: the activation is recomputed unless its output was given, and g has passed it. */
-static bool passes(const ek_bn_state *s, const ek_bn_channel *k, double x)
+static bool passes(const ek_bn_state *s, const group *q, int64_t j, double x)
 {
-    const double y = (x - k->mean) * k->a + k->b;
+    const double y = (x - q->mean[j]) * q->a[j] + q->b[j];
 
     if (s->spec.activation == EK_BN_PLAIN || s->spec.at.activated >= 0) return true;
     return y > 0 && (s->spec.activation == EK_BN_RELU || y < 6);
@@ -59,9 +61,9 @@ static void sum_x(const ek_bn_state *s, const double *x, group *q)
 static void sum_g(const ek_bn_state *s, const double *x, const double *g, group *q)
 {
     EACH_ELEMENT(s, q, {
-        const double v = passes(s, &q->k[j], x[e]) ? g[e] : 0;
+        const double v = passes(s, q, j, x[e]) ? g[e] : 0;
         q->s1[j] += v;
-        q->s2[j] += v * (x[e] - q->k[j].mean);
+        q->s2[j] += v * (x[e] - q->mean[j]);
     })
 }
 
@@ -69,13 +71,13 @@ static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, group *q
 {
     const double *x = a->in[s->spec.at.x];
 
-    for (int64_t j = 0; j < q->n && (s->gradient || !s->spec.training); j++) q->k[j] = ek__bn_given(a, s, q->first + j);
-    if (s->gradient) sum_g(s, x, g_of(a, s), q);
-    else if (s->spec.training) sum_x(s, x, q);
-    for (int64_t j = 0; j < q->n; j++) {
-        const int64_t c = q->first + j;
-        if (s->gradient) q->k[j] = ek__bn_gradient(a, s, c, q->s1[j], q->s2[j]);
-        else if (s->spec.training) q->k[j] = ek__bn_statistics(a, s, c, q->s1[j], q->s2[j], q->reference[j]);
+    if (s->gradient || !s->spec.training) ek__bn_given(a, s, q->first, q->n, &q->numbers);
+    if (s->gradient) {
+        sum_g(s, x, g_of(a, s), q);
+        ek__bn_gradient(a, s, q->first, q->n, q->s1, q->s2, &q->numbers);
+    } else if (s->spec.training) {
+        sum_x(s, x, q);
+        ek__bn_statistics(a, s, q->first, q->n, q->s1, q->s2, q->reference, &q->numbers);
     }
 }
 
@@ -86,11 +88,10 @@ static void results(const ek_run_args *a, const ek_bn_state *s, const group *q)
 
     if (s->gradient)
         EACH_ELEMENT(s, q, {
-            const ek_bn_channel *k = &q->k[j];
-            const double v = passes(s, k, x[e]) ? g[e] : 0;
-            y[e] = (k->ga * v + (x[e] - k->mean) * k->gc) + k->gd;
+            const double v = passes(s, q, j, x[e]) ? g[e] : 0;
+            y[e] = (q->a[j] * v + (x[e] - q->mean[j]) * q->gc[j]) + q->gd[j];
         })
-    else EACH_ELEMENT(s, q, { y[e] = (x[e] - q->k[j].mean) * q->k[j].a + q->k[j].b; })
+    else EACH_ELEMENT(s, q, { y[e] = (x[e] - q->mean[j]) * q->a[j] + q->b[j]; })
     for (int64_t o = 0; o < s->spec.view.outer; o++)
         ek__bn_leave(a, s, (o * s->channels + q->first) * s->spec.view.inner, q->n * s->spec.view.inner);
 }
@@ -102,6 +103,12 @@ static ek_status channels(const ek_run_args *a, int64_t chunk)
 
     if (chunk == 0) ek__bn_nothing(a, s);
     q.n = s->channels - q.first < GROUP ? s->channels - q.first : GROUP;
+    q.numbers = ek__bn_numbers_at(s, q.place, GROUP);
+    q.mean = q.numbers.mean;
+    q.a = q.numbers.a;
+    q.b = q.numbers.b;
+    q.gc = q.numbers.gc;
+    q.gd = q.numbers.gd;
     channel_numbers(a, s, &q);
     if (s->spec.at.y >= 0) results(a, s, &q);
     return EK_OK;

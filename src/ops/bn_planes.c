@@ -8,59 +8,42 @@
 #include "ops/bn_state.h"
 #include "ops/rules.h"
 
-/* One channel's numbers as arrays of one. */
-typedef struct one {
-    float mean, a, b, ga, gc, gd;
-} one;
-
-static one rounded(const ek_bn_channel *k)
-{
-    return (one){ (float)k->mean, (float)k->a, (float)k->b, (float)k->ga, (float)k->gc, (float)k->gd };
-}
-
-static ek_bn_columns columns_of(const ek_run_args *a, const ek_bn_state *s, one *o)
-{
-    const ek_bn_numbers n = { &o->mean, &o->a, &o->b, &o->ga, &o->gc, &o->gd };
-
-    return ek__bn_columns(a, s, &n);
-}
-
-/* What the channel is normalised with; writes what leaves but for y. */
-static ek_bn_channel channel_numbers(const ek_run_args *a, const ek_bn_state *s, int64_t c)
+/* What channel c is normalised with; writes what leaves but for y. */
+static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, int64_t c, const ek_bn_numbers *k)
 {
     const ek_kernels *run = ek__kernels();
     const int64_t n = s->spec.view.inner, stride = n * s->channels;
     const float *x = ek__bn_x(a, s) + c * n;
+    const double reference = s->count > 0 ? (double)x[0] : (double)NAN;
     double sums[2] = { 0, 0 };
 
+    if (s->gradient || !s->spec.training) ek__bn_given(a, s, c, 1, k);
     if (s->gradient) {
-        const ek_bn_channel given = ek__bn_given(a, s, c);
-        one o = rounded(&given);
-        const ek_bn_columns k = columns_of(a, s, &o);
-        run->bn_grad_sums_planes_f32(s->spec.view.outer, stride, n, x, ek__bn_g(a, s) + c * n, &k, sums);
-        return ek__bn_gradient(a, s, c, sums[0], sums[1]);
+        const ek_bn_columns columns = ek__bn_columns(a, s, k);
+        run->bn_grad_sums_planes_f32(s->spec.view.outer, stride, n, x, ek__bn_g(a, s) + c * n, &columns, sums);
+        ek__bn_gradient(a, s, c, 1, sums, sums + 1, k);
+    } else if (s->spec.training) {
+        run->bn_stats_planes_f32(s->spec.view.outer, stride, n, x, reference, sums);
+        ek__bn_statistics(a, s, c, 1, sums, sums + 1, &reference, k);
     }
-    if (!s->spec.training) return ek__bn_given(a, s, c);
-    const double reference = s->count > 0 ? (double)x[0] : (double)NAN;
-    run->bn_stats_planes_f32(s->spec.view.outer, stride, n, x, reference, sums);
-    return ek__bn_statistics(a, s, c, sums[0], sums[1], reference);
 }
 
 static void one_channel(const ek_run_args *a, const ek_bn_state *s, int64_t c)
 {
     const ek_kernels *run = ek__kernels();
     const int64_t n = s->spec.view.inner;
-    const ek_bn_channel numbers = channel_numbers(a, s, c);
-    one o = rounded(&numbers);
-    const ek_bn_columns k = columns_of(a, s, &o);
+    float place[EK_BN_ARRAYS];
+    const ek_bn_numbers k = ek__bn_numbers_at(s, place, 1);
+    const ek_bn_columns columns = ek__bn_columns(a, s, &k);
     const float *x = ek__bn_x(a, s), *g = ek__bn_g(a, s);
 
+    channel_numbers(a, s, c, &k);
     if (s->spec.at.y < 0) return;
     for (int64_t i = s->spec.view.outer - 1; i >= 0 && n > 0; i--) {
         const int64_t at = (i * s->channels + c) * n;
         float *y = ek__bn_result(a, s) + at;
-        if (s->gradient) run->bn_grad_apply_plane_f32(n, x + at, g + at, &k, y);
-        else run->bn_apply_plane_f32(n, x + at, &k, y);
+        if (s->gradient) run->bn_grad_apply_plane_f32(n, x + at, g + at, &columns, y);
+        else run->bn_apply_plane_f32(n, x + at, &columns, y);
         ek__bn_leave(a, s, at, n);
     }
 }

@@ -14,7 +14,7 @@
 #include "ops/bn_state.h"
 #include "ops/rules.h"
 
-enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART_ROWS = 64, PIECE = 8192 };
+enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART_ROWS = 64, PIECE = 8192, TINY = 512, TINY_CHANNELS = 8 };
 
 /* Parts in the order in which the first pass took them. */
 typedef struct pile {
@@ -29,10 +29,7 @@ static pile *pile_of(const ek_run_args *a, const ek_bn_state *s)
 
 static ek_bn_numbers numbers_of(const ek_run_args *a, const ek_bn_state *s)
 {
-    float *p = (float *)((char *)a->scratch + s->at_numbers);
-    const int64_t w = s->width;
-
-    return (ek_bn_numbers){ p, p + w, p + 2 * w, p + 3 * w, p + 4 * w, p + 5 * w };
+    return ek__bn_numbers_at(s, (char *)a->scratch + s->at_numbers, s->width);
 }
 
 static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t part)
@@ -40,22 +37,12 @@ static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t par
     return (double *)((char *)a->scratch + s->at_sums) + part * 2 * s->channels;
 }
 
-static void set_numbers(const ek_bn_numbers *n, int64_t j, const ek_bn_channel *k)
-{
-    n->mean[j] = (float)k->mean;
-    n->a[j] = (float)k->a;
-    n->b[j] = (float)k->b;
-    n->ga[j] = (float)k->ga;
-    n->gc[j] = (float)k->gc;
-    n->gd[j] = (float)k->gd;
-}
-
 /* Repeats what the first C columns have over the row's width. */
 static void repeat(const ek_bn_state *s, const ek_bn_numbers *n)
 {
-    float *const arrays[] = { n->mean, n->a, n->b, n->ga, n->gc, n->gd };
+    float *const arrays[] = { n->mean, n->a, n->b, n->gc, n->gd };
 
-    for (int i = 0; i < EK_COUNT_OF(arrays); i++)
+    for (int i = 0; i < (s->gradient ? 5 : 3); i++)
         for (int64_t j = s->channels; j < s->width; j++) arrays[i][j] = arrays[i][j - s->channels];
 }
 
@@ -70,10 +57,7 @@ static ek_status begin(const ek_run_args *a, int64_t chunk)
     if (chunk > 0) return ek__bn_copy(a, chunk - 1);
     atomic_store_explicit(&pile_of(a, s)->n, 0, memory_order_relaxed);
     if (!s->gradient) return EK_OK;
-    for (int64_t c = 0; c < s->channels; c++) {
-        const ek_bn_channel k = ek__bn_given(a, s, c);
-        set_numbers(&n, c, &k);
-    }
+    ek__bn_given(a, s, 0, s->channels, &n);
     repeat(s, &n);
     return EK_OK;
 }
@@ -147,12 +131,26 @@ static bool has_sums(const ek_bn_state *s)
     return s->gradient || s->spec.training;
 }
 
+/* The sums are about the first row. */
+static void finish_statistics(const ek_run_args *a, const ek_bn_state *s, const double *sum, const ek_bn_numbers *n)
+{
+    enum { BLOCK = 256 };
+    const float *x = ek__bn_x(a, s);
+    double reference[BLOCK];
+
+    for (int64_t c = 0; c < s->channels; c += BLOCK) {
+        const int64_t m = s->channels - c < BLOCK ? s->channels - c : BLOCK;
+        const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)n->mean + c, s->width);
+        for (int64_t j = 0; j < m; j++) reference[j] = s->count > 0 ? (double)x[c + j] : (double)NAN;
+        ek__bn_statistics(a, s, c, m, sum + c, sum + s->channels + c, reference, &k);
+    }
+}
+
 static ek_status finish(const ek_run_args *a, int64_t chunk)
 {
     const ek_bn_state *s = a->state;
     const ek_bn_numbers n = numbers_of(a, s);
     double *sum = part_sums(a, s, 0);
-    const float *x = ek__bn_x(a, s);
 
     EK_UNUSED(chunk);
     ek__bn_nothing(a, s);
@@ -160,13 +158,9 @@ static ek_status finish(const ek_run_args *a, int64_t chunk)
         const double *more = part_sums(a, s, p);
         for (int64_t i = 0; i < 2 * s->channels; i++) sum[i] += more[i];
     }
-    for (int64_t c = 0; c < s->channels; c++) {
-        const double s1 = has_sums(s) ? sum[c] : 0, s2 = has_sums(s) ? sum[s->channels + c] : 0;
-        const ek_bn_channel k = s->gradient         ? ek__bn_gradient(a, s, c, s1, s2)
-                                : s->spec.training ? ek__bn_statistics(a, s, c, s1, s2, s->count > 0 ? (double)x[c] : (double)NAN)
-                                                   : ek__bn_given(a, s, c);
-        set_numbers(&n, c, &k);
-    }
+    if (s->gradient) ek__bn_gradient(a, s, 0, s->channels, sum, sum + s->channels, &n);
+    else if (!s->spec.training) ek__bn_given(a, s, 0, s->channels, &n);
+    else finish_statistics(a, s, sum, &n);
     repeat(s, &n);
     return EK_OK;
 }
@@ -217,6 +211,60 @@ static ek_status whole(const ek_run_args *a, int64_t chunk)
     return s->count > 0 && s->channels > 0 ? part_of_results(a, 0) : EK_OK;
 }
 
+/* Whether the gradient at x passes the activation. */
+static bool passes(const ek_bn_columns *k, int64_t c, float x)
+{
+    const float y = (x - k->mean[c]) * k->a[c] + k->b[c];
+
+    return !k->clamp || (y > 0 && y <= k->high);
+}
+
+static void tiny_results(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, float *y)
+{
+    for (int64_t r = 0; r < s->count; r++)
+        for (int64_t c = 0; c < s->channels; c++) {
+            const int64_t i = r * s->channels + c;
+            const float d = x[i] - k->mean[c], v = d * k->a[c] + k->b[c];
+            if (s->gradient) y[i] = (k->a[c] * (passes(k, c, x[i]) ? g[i] : 0) + d * k->gc[c]) + k->gd[c];
+            else y[i] = !k->clamp ? v : v < 0 ? 0 : v > k->high ? k->high : v;
+        }
+}
+
+/* A few numbers of a few channels: one after the other, in double, without scratch. */
+static void tiny_sums(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, double *s1, double *s2)
+{
+    for (int64_t r = 0; r < s->count; r++)
+        for (int64_t c = 0; c < s->channels; c++) {
+            const int64_t i = r * s->channels + c;
+            const double d = (double)x[i] - (double)(s->gradient ? k->mean[c] : x[c]);
+            const double v = !s->gradient ? d : passes(k, c, x[i]) ? (double)g[i] : 0;
+            s1[c] += v;
+            s2[c] += v * d;
+        }
+}
+
+static ek_status tiny(const ek_run_args *a, int64_t chunk)
+{
+    const ek_bn_state *s = a->state;
+    float place[EK_BN_ARRAYS * TINY_CHANNELS];
+    const ek_bn_numbers n = ek__bn_numbers_at(s, place, s->channels);
+    const ek_bn_columns k = ek__bn_columns(a, s, &n);
+    const float *x = ek__bn_x(a, s), *g = ek__bn_g(a, s);
+    double s1[TINY_CHANNELS] = { 0 }, s2[TINY_CHANNELS] = { 0 }, reference[TINY_CHANNELS];
+
+    EK_UNUSED(chunk);
+    ek__bn_nothing(a, s);
+    if (s->gradient || !s->spec.training) ek__bn_given(a, s, 0, s->channels, &n);
+    if (has_sums(s)) tiny_sums(s, x, g, &k, s1, s2);
+    for (int64_t c = 0; c < s->channels; c++) reference[c] = (double)x[c];
+    if (s->gradient) ek__bn_gradient(a, s, 0, s->channels, s1, s2, &n);
+    else if (s->spec.training) ek__bn_statistics(a, s, 0, s->channels, s1, s2, reference, &n);
+    if (s->spec.at.y < 0) return EK_OK;
+    tiny_results(s, x, g, &k, ek__bn_result(a, s));
+    ek__bn_leave(a, s, 0, s->total);
+    return EK_OK;
+}
+
 static void cut(ek_bn_state *s)
 {
     const int64_t channels = s->channels;
@@ -234,7 +282,11 @@ static void cut(ek_bn_state *s)
 void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s)
 {
     cut(s);
-    s->at_order = s->at_numbers + ((size_t)s->width * 6 * sizeof(float) + 63) / 64 * 64;
+    if (s->total <= TINY && s->channels <= TINY_CHANNELS && s->total > 0 && ek__bn_copies(s) == 0) {
+        ek__add_phase(c, tiny, 1);
+        return;
+    }
+    s->at_order = s->at_numbers + ((size_t)s->width * EK_BN_ARRAYS * sizeof(float) + 63) / 64 * 64;
     s->at_sums = s->at_order + (sizeof(pile) + (size_t)s->parts * sizeof(int64_t) + 63) / 64 * 64;
     c->scratch_bytes = s->at_sums + (size_t)(s->parts * 2 * s->channels) * sizeof(double);
     if (s->parts == 1) {

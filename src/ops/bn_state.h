@@ -8,11 +8,14 @@
 
 enum { EK_BN_CHUNK = 65536 }; /* numbers: a problem of no more is one chunk, larger ones are cut into such */
 
-/* Numbers per channel for the second pass; in the rows' walk repeated to a row's width. */
+/* Numbers per channel, in the type that statistics leave in. */
 typedef struct ek_bn_numbers {
-    float *mean, *a, *b; /* y = (x - mean) * a + b */
-    float *ga, *gc, *gd; /* dx = (ga * g + (x - mean) * gc) + gd */
+    void *mean, *a, *b;   /* y = (x - mean) * a + b */
+    void *gc, *gd;        /* dx = (a * g + (x - mean) * gc) + gd */
+    void *low, *inverse;  /* what mean lost by rounding; 1 / sqrt(variance + epsilon) */
+    void *variance, *out; /* biased; what leaves */
 } ek_bn_numbers;
+enum { EK_BN_ARRAYS = 9 };
 
 typedef struct ek_bn_state {
     ek_bn_spec spec;
@@ -25,20 +28,19 @@ typedef struct ek_bn_state {
     size_t at_x, at_g, at_numbers, at_order, at_sums; /* places in the scratch, in bytes */
 } ek_bn_state;
 
-/* ---- what sums mean (bn.c); every number of one channel in double, rounded to the type it leaves in -------------- */
+/* ---- what sums mean (bn.c) ------------------------------------------------------------------------------------------- */
 
-typedef struct ek_bn_channel {
-    double mean, a, b, ga, gc, gd;
-} ek_bn_channel;
-
-/* From the sums of x - reference and its square over the batch. Writes the statistics among the outputs. */
-ek_bn_channel ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum, double squares,
-                                double reference);
-/* From the statistics given. Forward: writes those that leave. Gradient: what can be known before the sums. */
-ek_bn_channel ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c);
-/* A gradient from sum g and sum g (x - mean), mean as ek__bn_given has it. Writes dscale and doffset. */
-ek_bn_channel ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, double sum_g, double sum_gx);
-
+/* Nine arrays from `at`, `stride` elements apart. */
+ek_bn_numbers ek__bn_numbers_at(const ek_bn_state *s, void *at, int64_t stride);
+/* From the sums of x - reference and its square over the batch, channels [c, c + n). Writes the statistics among the
+ * outputs. */
+void ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const double *sum,
+                       const double *squares, const double *reference, const ek_bn_numbers *k);
+/* From the statistics given, which are passed on. */
+void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const ek_bn_numbers *k);
+/* A gradient from sum g and sum g (x - mean), k as ek__bn_given left it. Writes dscale and doffset. */
+void ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const double *sum_g,
+                     const double *sum_gx, const ek_bn_numbers *k);
 /* The output that holds nothing. */
 void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s);
 
