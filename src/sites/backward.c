@@ -8,7 +8,14 @@
 
 #include "sites/search.h"
 
-enum { MOST_CANDIDATES = 64, MOST_AFFINE = 40, STEPS_TO_DY = 3, MOST_FOLLOWED = 400 };
+enum {
+    MOST_CANDIDATES = 64,
+    MOST_AFFINE = 40,
+    STEPS_TO_DY = 3,
+    MOST_FOLLOWED = 400,
+    MOST_SUMMED = 16,    /* terms of what a parameter of one site gets */
+    FUEL_OF_FOREIGN = 64 /* for a term of dx that does not come from dy: it may be zero, or all that comes later */
+};
 
 /* One gradient under one hypothesis; tensors, -1: none. */
 typedef struct guess {
@@ -19,8 +26,16 @@ typedef struct guess {
     int links;      /* how many of `inner` read what only this site's forward half computes */
     int32_t *inner; /* everything that comes from dy, in topological order; ek__alloc */
     int n_inner;
+    int32_t *own; /* of a partial one: the terms of dx that are ours, once each time they occur; ek__alloc */
+    int n_own;
     int64_t next_of_dy, next_of_site; /* 1 + the next of the same dy; 1 + the next accepted one of the same site; 0 */
 } guess;
+
+static void free_guess(guess *g)
+{
+    ek__free(g->inner);
+    ek__free(g->own);
+}
 
 typedef struct guesses {
     guess *at; /* ek__alloc */
@@ -204,6 +219,18 @@ static bool is_ours(const ek_poly *p)
     return p != NULL && (p->n == 0 || ek__poly_has_d(p));
 }
 
+/* A term of a sum. What comes from dy was evaluated before. */
+static bool is_own_term(ek_env *e, int32_t term)
+{
+    const int fuel = e->fuel, less = fuel < FUEL_OF_FOREIGN ? fuel : FUEL_OF_FOREIGN;
+    bool own;
+
+    e->fuel = less;
+    own = is_ours(ek__env_value(e, term));
+    e->fuel = fuel - (less - e->fuel);
+    return own;
+}
+
 /* Of a sum some of whose terms come from elsewhere: what ours come to; NULL: none do, or all. */
 static const ek_poly *own_part(ek_env *e, const ek_node *n)
 {
@@ -212,10 +239,13 @@ static const ek_poly *own_part(ek_env *e, const ek_node *n)
 
     if (!ek__is_type(n, "AddN") && !ek__is_type(n, "Add") && !ek__is_type(n, "AddV2")) return NULL;
     for (int i = 0; i < n->n_in; i++) {
-        const ek_poly *p = ek__env_value(e, ek__scene_in(e->s, n, i));
+        const int32_t term = ek__scene_in(e->s, n, i);
 
-        foreign |= !is_ours(p);
-        if (!is_ours(p)) continue;
+        if (!is_own_term(e, term)) {
+            foreign = true;
+            continue;
+        }
+        const ek_poly *p = ek__env_value(e, term);
         sum = sum == NULL ? p : ek__poly_add(&e->pool, sum, p, 1);
         if (sum == NULL) return NULL;
     }
@@ -269,6 +299,18 @@ static void compare(trail *t, const formulas *want, int32_t out, const ek_poly *
     }
 }
 
+/* Notes the terms of a sum that are ours; false without memory. */
+static bool keep_terms(trail *t, const ek_node *sum)
+{
+    ek_env *e = &t->q->env;
+
+    t->g->own = ek__calloc((size_t)sum->n_in, sizeof *t->g->own);
+    if (t->g->own == NULL) return false;
+    for (int i = 0; i < sum->n_in; i++)
+        if (is_own_term(e, ek__scene_in(e->s, sum, i))) t->g->own[t->g->n_own++] = ek__scene_root_in(e->s, sum, i);
+    return true;
+}
+
 static bool follow(trail *t, const formulas *want)
 {
     ek_search *q = t->q;
@@ -279,10 +321,13 @@ static bool follow(trail *t, const formulas *want)
     for (int32_t node, n = 0; n < MOST_FOLLOWED && (node = ek__queue_pop(&q->queue)) >= 0;) {
         const ek_node *c = e->s->g->node[node];
         const int32_t out = e->s->first[node];
+        const bool whole = c->n_out > 0 && ek__scene_count(e->s, out) == ek__scene_count(e->s, e->x);
 
         if (c->n_out == 0 || !ek__followed(c) || !e->s->floats[out]) continue;
-        const ek_poly *p = ek__env_value(e, out), *part = own_part(e, c);
+        if (!whole && c->n_in > MOST_SUMMED) continue; /* of a variable that many share */
+        const ek_poly *part = whole ? own_part(e, c) : NULL, *p = ek__env_value(e, out);
         if (part != NULL && t->g->dx < 0 && !ek__poly_pure(part) && ek__poly_same(&e->pool, part, want->dx)) {
+            if (!keep_terms(t, c)) return false;
             t->g->dx = out;
             t->g->partial = true;
         }
@@ -343,7 +388,7 @@ static ek_status try_dy(ek_search *q, int64_t site, int32_t dy, bool before_gamm
     g.score = score_of(&g);
     ok = ok && !q->env.pool.failed && EK_GROW(out->at, out->cap, out->n + 1);
     if (!ok || g.score < 2) {
-        ek__free(g.inner);
+        free_guess(&g);
         return ok ? EK_OK : ek__search_no_memory(q);
     }
     *whole = g.dx >= 0 && !before_gamma;
@@ -426,27 +471,13 @@ static bool is_refuted(const choice *c, const guess *g)
     return is_of_another(c, g);
 }
 
-/* The terms of a sum that are ours, found once more. */
-static ek_status own_terms(ek_search *q, const guess *g, int32_t *term, int *n)
-{
-    const ek_found *f = &q->found[g->site];
-    const ek_node *sum = ek__scene_node(q->s, g->dx);
-
-    *n = 0;
-    ek__env_restart(&q->env, f->x, g->dy, reduced_axes(q->s, f));
-    q->env.constants_known = true;
-    for (int i = 0; i < sum->n_in; i++)
-        if (is_ours(ek__env_value(&q->env, ek__scene_in(q->s, sum, i)))) term[(*n)++] = ek__scene_root_in(q->s, sum, i);
-    return q->env.pool.failed ? ek__search_no_memory(q) : EK_OK;
-}
-
 /* Adds the way back to its site, unless a term of its dx is another's already. */
 static ek_status accept(ek_search *q, const guess *g, uint8_t *taken, bool *accepted)
 {
     ek_found *f = &q->found[g->site];
-    const int most = g->partial ? ek__scene_node(q->s, g->dx)->n_in : 1;
-    int32_t *from = ek__arena_calloc(q->arena, (size_t)most + 2, sizeof *from);
-    ek_edge *own = ek__arena_calloc(q->arena, (size_t)most, sizeof *own);
+    const int n_own = g->partial ? g->n_own : 0;
+    int32_t *from = ek__arena_calloc(q->arena, (size_t)n_own + 3, sizeof *from);
+    ek_edge *own = ek__arena_calloc(q->arena, (size_t)n_own + 1, sizeof *own);
     const int32_t roles[] = {f->x, g->dy, f->gamma, f->beta, f->mean, f->variance};
     int32_t stop[EK_COUNT_OF(roles)], *covers;
     int n = 0, n_stops = 0, n_covers;
@@ -458,7 +489,7 @@ static ek_status accept(ek_search *q, const guess *g, uint8_t *taken, bool *acce
                             .before_gamma = g->before_gamma};
 
     if (from == NULL || own == NULL) return ek__search_no_memory(q);
-    if (g->partial) EK_TRY(own_terms(q, g, from, &n));
+    for (; n < n_own; n++) from[n] = g->own[n];
     for (int i = 0; i < n; i++)
         if (taken[from[i]]) return EK_OK;
     *accepted = true;
@@ -578,7 +609,7 @@ ek_status ek__find_gradients(ek_search *q)
     for (int64_t i = 0; st == EK_OK && i < q->n_found; i++)
         if (!q->found[i].fused && !q->found[i].look_alike) st = try_site(q, i, anchor_of, &all);
     if (st == EK_OK) st = choose(q, &all);
-    for (int64_t i = 0; i < all.n; i++) ek__free(all.at[i].inner);
+    for (int64_t i = 0; i < all.n; i++) free_guess(&all.at[i]);
     ek__free(all.at);
     ek__free(anchor_of);
     return st;

@@ -116,6 +116,7 @@ const ek_poly *ek__env_value(ek_env *e, int32_t tensor)
     e->memo[t] = NULL; /* what depends on itself is opaque */
     e->memo[t] = evaluate(e, t);
     e->seen[e->n_seen++] = t;
+    e->evaluated++;
     return filled(e, e->memo[t], tensor);
 }
 

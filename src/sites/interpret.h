@@ -28,6 +28,7 @@ typedef struct ek_env {
     uint32_t *stamp, now;
     int32_t *seen; /* tensors in the order they were evaluated */
     int64_t n_seen;
+    int64_t evaluated; /* tensors, since it was opened */
     ek_coef sum[EK_DEGREE + 1][EK_DEGREE + 1]; /* on the axes of x */
 } ek_env;
 

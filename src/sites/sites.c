@@ -147,6 +147,7 @@ typedef struct setting {
     int32_t *end; /* per site: the last Merge that hands its output on, as a node; -1: none. ek__alloc */
     int64_t cap_end;
     bool assumed;
+    int64_t evaluated;
 } setting;
 
 /* Marks what the ways back cover: a site there is a part of them. */
@@ -187,18 +188,24 @@ static ek_status collect(ek_search *q, setting *out)
     return st;
 }
 
+static ek_status no_memory(ek_error *err)
+{
+    return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
+}
+
 static ek_status look(const ek_view *view, bool assume, ek_arena *arena, setting *out, ek_error *err)
 {
     ek_scene scene;
     ek_search *q = ek__calloc(1, sizeof *q);
     ek_status st = ek__scene_open(&scene, view, assume, err);
 
-    if (q == NULL && st == EK_OK) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
+    if (q == NULL && st == EK_OK) st = no_memory(err);
     if (st == EK_OK) {
         *q = (ek_search){.s = &scene, .arena = arena, .err = err};
         st = search(q);
         if (st == EK_OK) st = collect(q, out);
         out->assumed = scene.assumed;
+        out->evaluated = q->env.evaluated;
     }
     if (q != NULL) close_search(q);
     ek__free(q);
@@ -213,58 +220,88 @@ static bool same_edge(ek_edge a, ek_edge b)
     return a.node == b.node && (a.node < 0 || a.index == b.index);
 }
 
-/* Whether both describe one place, looked at with the flag on and off. */
-static bool is_same_place(const setting *a, int64_t i, const setting *b, int64_t k)
+static bool same_way_back(const ek_site_gradient *a, const ek_site_gradient *b)
 {
-    if (same_edge(a->at[i].y, b->at[k].y)) return true;
-    return a->end[i] >= 0 && a->end[i] == b->end[k];
+    return same_edge(a->dy, b->dy) && same_edge(a->dx, b->dx) && same_edge(a->dgamma, b->dgamma) &&
+           same_edge(a->dbeta, b->dbeta);
 }
 
-static void join(ek_site *a, int32_t end, const ek_site *b)
+/* The ways back of both; those that are there both ways once. */
+static bool join_gradients(ek_site *a, const ek_site *b, ek_arena *arena)
 {
-    if (a->mode == b->mode) {
-        if (!same_edge(a->y, b->y)) a->y = (ek_edge){end, 0};
-        if (same_edge(a->mean, b->mean)) a->predicate = (ek_edge){-1, 0};
-        return;
-    }
-    if (!same_edge(a->y, b->y)) a->y = (ek_edge){end, 0};
-    if (a->mode == EK_SITE_INFERENCE) {
-        const ek_edge mean = a->mean, variance = a->variance;
+    ek_site_gradient *all = ek__arena_calloc(arena, (size_t)(a->n_gradients + b->n_gradients) + 1, sizeof *all);
+    int n = a->n_gradients;
 
-        a->covers = b->covers;
-        a->n_covers = b->n_covers;
-        a->mean = mean;
-        a->variance = variance;
-    } else {
-        a->mean = b->mean;
-        a->variance = b->variance;
+    if (all == NULL) return false;
+    if (n > 0) memcpy(all, a->gradient, (size_t)n * sizeof *all);
+    for (int k = 0; k < b->n_gradients; k++) {
+        bool again = false;
+
+        for (int i = 0; i < a->n_gradients && !again; i++) again = same_way_back(&all[i], &b->gradient[k]);
+        if (!again) all[n++] = b->gradient[k];
     }
-    if (a->predicate.node < 0) a->predicate = b->predicate;
-    a->mode = EK_SITE_SWITCHED;
+    a->gradient = all;
+    a->n_gradients = n;
+    return true;
+}
+
+/* The training way's where both have one of the kind. */
+static ek_status join(ek_site *a, int32_t end, const ek_site *b, ek_arena *arena, const ek_graph *g, ek_error *err)
+{
+    const bool once = a->mode == b->mode;
+    const ek_edge y = same_edge(a->y, b->y) ? a->y : (ek_edge){end, 0};
+    const ek_site first = a->mode == EK_SITE_INFERENCE ? *b : *a, second = a->mode == EK_SITE_INFERENCE ? *a : *b;
+
+    if (once && same_edge(a->mean, b->mean)) a->predicate = (ek_edge){-1, 0};
+    if (!once) {
+        *a = first;
+        a->mean = second.mean;
+        a->variance = second.variance;
+        if (a->predicate.node < 0) a->predicate = second.predicate;
+        a->mode = EK_SITE_SWITCHED;
+    }
+    a->y = y;
+    const ek_edge role[] = {a->gamma, a->beta, a->mean, a->variance};
+    a->set = common_scope(arena, g, role, EK_COUNT_OF(role));
+    return a->set != NULL && join_gradients(a, once ? b : &second, arena) ? EK_OK : no_memory(err);
+}
+
+/* 1 + the site of `a` per node that gives its output, and per last Merge: both ways describe one place where either is
+ * the same. NULL without memory. */
+static int32_t *places_of(const setting *a, const ek_graph *g)
+{
+    int32_t *at = ek__calloc(2 * (size_t)g->n_nodes + 1, sizeof *at);
+
+    for (int64_t i = a->n - 1; at != NULL && i >= 0; i--) {
+        at[a->at[i].y.node] = (int32_t)i + 1;
+        if (a->end[i] >= 0) at[g->n_nodes + a->end[i]] = (int32_t)i + 1;
+    }
+    return at;
 }
 
 /* Adds the sites of `b` that are not in `a`; those that are become one. */
 static ek_status join_all(setting *a, const setting *b, ek_arena *arena, const ek_graph *g, ek_error *err)
 {
-    const int64_t n = a->n;
+    int32_t *place = places_of(a, g);
+    ek_status st = place != NULL ? EK_OK : no_memory(err);
 
-    for (int64_t k = 0; k < b->n; k++) {
-        int64_t i = 0;
+    for (int64_t k = 0; st == EK_OK && k < b->n; k++) {
+        const int32_t by_merge = b->end[k] >= 0 ? place[g->n_nodes + b->end[k]] : 0;
+        const int32_t i = place[b->at[k].y.node] > 0 ? place[b->at[k].y.node] : by_merge;
 
-        while (i < n && !is_same_place(a, i, b, k)) i++;
-        if (i < n) {
-            join(&a->at[i], a->end[i], &b->at[k]);
-            const ek_edge role[] = {a->at[i].gamma, a->at[i].beta, a->at[i].mean, a->at[i].variance};
-            a->at[i].set = common_scope(arena, g, role, EK_COUNT_OF(role));
-            if (a->at[i].set == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
+        if (i > 0) {
+            st = join(&a->at[i - 1], a->end[i - 1], &b->at[k], arena, g, err);
             continue;
         }
-        if (!EK_GROW(a->at, a->cap, a->n + 1) || !EK_GROW(a->end, a->cap_end, a->n + 1))
-            return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
+        if (!EK_GROW(a->at, a->cap, a->n + 1) || !EK_GROW(a->end, a->cap_end, a->n + 1)) {
+            st = no_memory(err);
+            break;
+        }
         a->end[a->n] = b->end[k];
         a->at[a->n++] = b->at[k];
     }
-    return EK_OK;
+    ek__free(place);
+    return st;
 }
 
 static int by_output(const void *a, const void *b)
@@ -286,6 +323,7 @@ ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, e
         if (st == EK_OK) st = join_all(&on, &off, &out->arena, view->graph, err);
     }
     out->switched = on.assumed;
+    out->evaluated = on.evaluated + off.evaluated;
     if (st == EK_OK && on.n > 0) {
         qsort(on.at, (size_t)on.n, sizeof *on.at, by_output);
         out->at = ek__arena_memdup(&out->arena, on.at, (size_t)on.n * sizeof *on.at);
@@ -319,7 +357,7 @@ ek_status ek__sites_find_fed(const ek_graph *g, int n, const ek_tensor *fed, ek_
     int32_t outputs = 0;
 
     *out = (ek_sites){.n = 0};
-    if (first == NULL || constant == NULL) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
+    if (first == NULL || constant == NULL) st = no_memory(err);
     for (int64_t i = 0; st == EK_OK && i < g->n_nodes; i++) {
         first[i] = outputs;
         for (int k = 0; k < g->node[i]->n_out; k++) constant[outputs++] = g->node[i]->constant;

@@ -76,6 +76,7 @@ typedef struct ek_sites {
     const ek_site *at; /* in the order of their outputs in the graph */
     int n;
     bool switched;  /* there are predicates that the view does not know */
+    int64_t evaluated; /* tensors that were computed with: what the search cost */
     ek_arena arena; /* everything above */
 } ek_sites;
 
