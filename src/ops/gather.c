@@ -1,7 +1,8 @@
-/* ops/gather.c - rows chosen by index: Gather, GatherV2, GatherNd. */
+/* ops/gather.c - rows chosen by index: Gather, GatherV2, GatherNd, ResourceGather. */
 #include "ops/index.h"
 #include "ops/move.h"
 #include "ops/rules.h"
+#include "ops/slot.h"
 #include "ops/walk.h"
 
 enum { PARAMS, INDICES, AXIS };
@@ -287,4 +288,78 @@ const ek_op_def ek__op_GatherNd = {
     .attrs = "Tparams: type; Tindices: {int32, int64}",
     .shape = nd_shape,
     .prepare = nd_prepare,
+};
+
+/* ---- ResourceGather: rows of a variable ------------------------------------------------------- */
+
+typedef struct resource_gather_attrs {
+    int64_t batch_dims;
+    bool validate_indices;
+    ek_dtype dtype;
+} resource_gather_attrs;
+
+static const ek_field resource_gather_fields[] = {
+    EK_FIELD(resource_gather_attrs, batch_dims, INT),
+    EK_FIELD(resource_gather_attrs, validate_indices, BOOL),
+    EK_FIELD(resource_gather_attrs, dtype, TYPE),
+};
+
+static ek_status resource_gather_shape(ek_shape_ctx *c)
+{
+    const ek_shape *params = &c->in_handle[PARAMS], *indices = &c->in[INDICES];
+
+    if (((const resource_gather_attrs *)c->attrs)->batch_dims != 0)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "ResourceGather has no kernel for batch_dims");
+    if (params->rank == 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "params must be at least 1 dimensional");
+    if (params->rank < 0 || indices->rank < 0) return EK_OK;
+    return ek__replace_dims(c, params, 0, 1, indices, 0, &c->out[0]);
+}
+
+/* The same as Gather once the variable's memory stands in for the input. */
+static ek_status resource_gather_run(const ek_run_args *a, int64_t chunk)
+{
+    gather_state s = *(const gather_state *)a->state;
+    const ek_slot *const slot = a->slot[PARAMS];
+
+    EK_UNUSED(chunk);
+    if (slot->value == NULL) return ek__slot_unread(slot, a->err);
+    const ek_shape *const now = &slot->value->shape;
+    if (slot->dtype != s.dtype || now->rank < 1 || ek__dims(now, 1, now->rank) != s.inner)
+        return EK_FAIL(a->err, INVALID_ARGUMENT, "variable %s has changed its type or shape", slot->name);
+    s.n = now->dim[0];
+    const void *const in[] = { slot->value->data, a->in[INDICES] };
+    ek_run_args as_gather = *a;
+    as_gather.in = in;
+    as_gather.state = &s;
+    EK_TRY(gather_check(&as_gather, 0));
+    return gather_rows(&s, &as_gather, 0, 0, s.m);
+}
+
+static ek_status resource_gather_prepare(ek_prepare_ctx *c)
+{
+    const ek_shape *const indices = &c->in[INDICES], *const out = &c->out[0];
+    gather_state *s = EK_ARENA_NEW(c->arena, gather_state, 1);
+
+    if (s == NULL) return ek__no_memory(c);
+    *s = (gather_state){ .dtype = c->out_dtype[0], .index_type = c->in_dtype[INDICES], .indices = *indices, .batch = 1,
+                         .outer = 1, .m = ek__dims(indices, 0, indices->rank),
+                         .inner = ek__dims(out, indices->rank, out->rank) };
+    c->state = s;
+    ek__add_phase(c, resource_gather_run, ek_shape_count(out) > 0);
+    return EK_OK;
+}
+
+const ek_op_def ek__op_ResourceGather = {
+    .name = "ResourceGather",
+    .kind = EK_KIND_EFFECT,
+    .stateful = true,
+    .inputs = "resource: resource, indices: Tindices",
+    .outputs = "output: dtype",
+    .attrs = "batch_dims: int = 0; validate_indices: bool = true; dtype: type; Tindices: {int32, int64}",
+    .attrs_size = sizeof(resource_gather_attrs),
+    .fields = resource_gather_fields,
+    .n_fields = EK_COUNT_OF(resource_gather_fields),
+    .shape = resource_gather_shape,
+    .prepare = resource_gather_prepare,
+    .reads = 1u << PARAMS,
 };

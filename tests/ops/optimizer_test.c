@@ -103,6 +103,39 @@ static void test_rows_that_come_twice(void **state)
     ek_graph_destroy(g);
 }
 
+/* An embedding's step: rows of a resource are gathered, updated, gathered again. */
+static void test_rows_of_a_resource(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_attribute dtype = {.name = "dtype", .kind = EK_A_TYPE, .u.type = EK_FLOAT32};
+    const ek_tensor v = variable(g, "VarHandleOp", "v", EK_SHAPE(3, 2));
+    const ek_tensor rows = constant(g, "rows", vector_i32(3, (int32_t[]){2, 0, 2}));
+    const ek_tensor grad = constant(g, "grad", f32(EK_SHAPE(3, 2), (float[]){1, 2, 3, 4, 5, 6}));
+    const ek_tensor zero = number(g, "zero", 0), lr = number(g, "lr", 0.5f);
+    const ek_tensor v0 = constant(g, "v0", f32(EK_SHAPE(3, 2), (float[]){10, 20, 30, 40, 50, 60}));
+    const ek_op init = node(g, "AssignVariableOp", "init", (ek_tensor[]){v, v0}, 2);
+    const ek_op step = node(g, "ResourceSparseApplyProximalGradientDescent", "step",
+                            (ek_tensor[]){v, lr, zero, zero, grad, rows}, 6);
+    const ek_op gather = ek_op_build(g, "ResourceGather", .name = "gather", .inputs = (ek_tensor[]){v, rows},
+                                     .n_inputs = 2, .attributes = &dtype, .n_attributes = 1);
+    static const float before[] = {50, 60, 10, 20, 50, 60}, after[] = {47, 56, 8.5f, 18, 47, 56};
+    ek_session *s = session_of(g, 1);
+    ek_array *value = NULL;
+    ek_error err = {0};
+
+    EK_UNUSED(state);
+    assert_int_equal(ek_run(s, .target = {gather}, .error = &err), EK_FAILED_PRECONDITION);
+    run_ok(s, init);
+    assert_int_equal(ek_run(s, .fetch = {{out(gather, 0), &value}}), EK_OK);
+    assert_memory_equal(ek_array_cdata(value), before, sizeof before);
+    run_ok(s, step);
+    assert_int_equal(ek_run(s, .fetch = {{out(gather, 0), &value}}), EK_OK);
+    assert_memory_equal(ek_array_cdata(value), after, sizeof after);
+    ek_array_unref(value);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 static void expect_refusal(ek_session *s, ek_op target, ek_tensor x, ek_array *value, const char *text)
 {
     ek_error err = {0};
@@ -144,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_variables_in_chunks),
         cmocka_unit_test(test_rows_that_come_twice),
+        cmocka_unit_test(test_rows_of_a_resource),
         cmocka_unit_test(test_refusals),
     };
 
