@@ -1,4 +1,4 @@
-/* Unique and ListDiff on many values, NaN and zeros, axes; matrices without elements, sequences along the first axis. */
+/* Unique, ListDiff, Bincount on many values, NaN and zeros, axes; matrices without elements, sequences along the first axis. */
 #include "ops/one_op.h"
 
 enum { N = 20000 };
@@ -74,6 +74,24 @@ static void test_lists_without_the_others(void **state)
     ek_array_unref(y);
 }
 
+/* Bins beyond the last are dropped; weights of another shape are refused. */
+static void test_counts(void **state)
+{
+    ek_array *x = ek_array_of(EK_INT32, EK_SHAPE(2, 2), (int32_t[]){1, 3, 1, 9}), *out;
+    ek_array *size = ek_array_of(EK_INT32, EK_SCALAR, &(int32_t){4});
+    ek_array *none = ek_array_of(EK_INT64, EK_SHAPE(0), NULL), *two = ek_array_of(EK_INT64, EK_SHAPE(2), NULL);
+
+    (void)state;
+    run_op("Bincount", NO_ATTRS, INPUTS(x, size, none), 1, &out);
+    assert_memory_equal(ek_array_cdata(out), ((int64_t[]){0, 2, 0, 1}), 32);
+    ek_array_unref(out);
+    refuse_op("Bincount", NO_ATTRS, INPUTS(x, size, two), 1, EK_INVALID_ARGUMENT, "weights must be the same shape");
+    ek_array_unref(x);
+    ek_array_unref(size);
+    ek_array_unref(none);
+    ek_array_unref(two);
+}
+
 /* A band beside a matrix that is wider or higher than the band reaches; diagonals of stacks; nothing at all. */
 static void test_matrices(void **state)
 {
@@ -107,7 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_values),       cmocka_unit_test(test_nan_and_zeros),
         cmocka_unit_test(test_axes_and_refusals), cmocka_unit_test(test_lists_without_the_others),
-        cmocka_unit_test(test_matrices),
+        cmocka_unit_test(test_matrices),          cmocka_unit_test(test_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
