@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/pool.h"
+
 /* How batch norm runs over columns (arrays of w numbers) or over a plane (arrays of one). Loops use what they need.
  *     y = (x - mean) * a + b, held between 0 and high where `clamp`
  *     dx = (a * g + (x - mean) * gc) + gd, g = dy; where `clamp`, g is 0 unless 0 < y <= high */

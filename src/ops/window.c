@@ -15,8 +15,9 @@ static int64_t extent(const ek_window *w, int i)
 
 void ek__window_layout(const char *data_format, ek_window *w)
 {
-    w->channels_first = strcmp(data_format, "NCHW") == 0;
-    for (int i = 0; i < 2; i++) w->axis[i] = i + (w->channels_first ? 2 : 1);
+    w->channels_first = data_format[1] == 'C';
+    w->dims = (int)strcspn(data_format, "_") - 2;
+    for (int i = 0; i < w->dims; i++) w->axis[i] = i + (w->channels_first ? 2 : 1);
 }
 
 /* Sizes of one dimension; false where the window does not fit into the padded image. */
@@ -48,24 +49,24 @@ static bool set_dimension(const ek_window_attrs *a, ek_window *w, int i)
 void ek__window_set(const ek_window_attrs *a, ek_window *w)
 {
     ek__window_layout(a->data_format, w);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < w->dims; i++) {
         w->stride[i] = a->strides.at[w->axis[i]];
         w->dilation[i] = a->dilations != NULL ? a->dilations->at[w->axis[i]] : 1;
         set_dimension(a, w, i);
     }
 }
 
-static ek_status check_four(const ek_shape_ctx *c, const char *op, const char *what, const ek_ints *v)
+static ek_status check_count(const ek_shape_ctx *c, const char *op, const char *what, int n, const ek_ints *v)
 {
-    if (v == NULL || v->count == 4) return EK_OK;
-    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s requires the %s attribute to contain 4 values, but got: %d", op, what,
-                   v->count);
+    if (v == NULL || v->count == n) return EK_OK;
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s requires the %s attribute to contain %d values, but got: %d", op, what,
+                   n, v->count);
 }
 
 static ek_status check_paddings(const ek_shape_ctx *c, const ek_window_attrs *a, const ek_window *w)
 {
     const ek_ints *p = a->explicit_paddings;
-    const int channel = w->channels_first ? 1 : 3;
+    const int channel = w->channels_first ? 1 : w->dims + 1;
 
     if (strcmp(a->padding, "EXPLICIT") != 0) {
         if (p != NULL && p->count > 0)
@@ -73,10 +74,10 @@ static ek_status check_paddings(const ek_shape_ctx *c, const ek_window_attrs *a,
                            "explicit_paddings attribute must be empty if the padding attribute is not EXPLICIT");
         return EK_OK;
     }
-    if (p == NULL || p->count != 8)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "explicit_paddings attribute must contain 8 values, but got: %d",
-                       p != NULL ? p->count : 0);
-    for (int i = 0; i < 8; i++) {
+    if (p == NULL || p->count != 2 * (w->dims + 2))
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "explicit_paddings attribute must contain %d values, but got: %d",
+                       2 * (w->dims + 2), p != NULL ? p->count : 0);
+    for (int i = 0; i < p->count; i++) {
         if (p->at[i] < 0)
             return EK_FAIL(c->err, INVALID_ARGUMENT, "All elements of explicit_paddings must be nonnegative");
         if (p->at[i] > INT32_MAX) return EK_FAIL(c->err, INVALID_ARGUMENT, "explicit_paddings must fit 32 bits");
@@ -90,11 +91,11 @@ static ek_status check_paddings(const ek_shape_ctx *c, const ek_window_attrs *a,
 
 ek_status ek__window_fit(const ek_shape_ctx *c, const char *op, const ek_window_attrs *a, ek_window *w)
 {
-    EK_TRY(check_four(c, op, "stride", &a->strides));
-    EK_TRY(check_four(c, op, "dilation", a->dilations));
     ek__window_layout(a->data_format, w);
-    for (int i = 0; i < 4; i++) {
-        const bool spatial = i == w->axis[0] || i == w->axis[1];
+    EK_TRY(check_count(c, op, "stride", w->dims + 2, &a->strides));
+    EK_TRY(check_count(c, op, "dilation", w->dims + 2, a->dilations));
+    for (int i = 0; i < w->dims + 2; i++) {
+        const bool spatial = i >= w->axis[0] && i <= w->axis[w->dims - 1];
         const int64_t dilation = a->dilations != NULL ? a->dilations->at[i] : 1;
         if (c->running && !spatial && a->strides.at[i] != 1)
             return EK_FAIL(c->err, UNIMPLEMENTED,
@@ -111,7 +112,7 @@ ek_status ek__window_fit(const ek_shape_ctx *c, const char *op, const ek_window_
             return EK_FAIL(c->err, INVALID_ARGUMENT, "strides and dilations must fit 32 bits");
     }
     EK_TRY(check_paddings(c, a, w));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < w->dims; i++) {
         w->stride[i] = a->strides.at[w->axis[i]];
         w->dilation[i] = a->dilations != NULL ? a->dilations->at[w->axis[i]] : 1;
         if (w->kernel[i] > INT32_MAX || w->in[i] > INT64_MAX / 4)

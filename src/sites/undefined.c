@@ -1,5 +1,4 @@
-/* sites/undefined.c - shapes of ops that a graph may bring without a definition: convolutions, pooling, resizing,
- * gradients. */
+/* sites/undefined.c - shapes of ops that a graph may bring without a definition: convolutions, resizing, gradients. */
 #include "sites/scene.h"
 
 /* The result is shaped like input `like`, or as the value of input `value` says; -1: not so. */
@@ -7,8 +6,6 @@ static const struct {
     const char *type;
     int like, value;
 } shaped_like[] = {
-    {"AvgPool3DGrad", -1, 0},
-    {"AvgPoolGrad", -1, 0},
     {"Conv2DBackpropFilter", -1, 1},
     {"Conv2DBackpropInput", -1, 0},
     {"Conv3DBackpropFilterV2", -1, 1},
@@ -20,25 +17,19 @@ static const struct {
     {"FakeQuantWithMinMaxVarsPerChannel", 0, -1},
     {"LRN", 0, -1},
     {"LRNGrad", 0, -1},
-    {"MaxPool3DGrad", 0, -1},
-    {"MaxPoolGrad", 0, -1},
     {"_FusedBatchNormEx", 0, -1},
 };
 
-/* Windows that slide over the axes between batch and channels: `filter` says the channels, else they stay. */
+/* Filters that slide over the axes between batch and channels, and say the channels. */
 static const struct {
     const char *type;
-    bool filter, depthwise;
+    bool depthwise;
 } sliding[] = {
-    {"AvgPool", false, false},
-    {"AvgPool3D", false, false},
-    {"Conv2D", true, false},
-    {"Conv3D", true, false},
-    {"DepthwiseConv2dNative", true, true},
-    {"MaxPool", false, false},
-    {"MaxPool3D", false, false},
-    {"_FusedConv2D", true, false},
-    {"_FusedDepthwiseConv2dNative", true, true},
+    {"Conv2D", false},
+    {"Conv3D", false},
+    {"DepthwiseConv2dNative", true},
+    {"_FusedConv2D", false},
+    {"_FusedDepthwiseConv2dNative", true},
 };
 
 static void from_value(const ek_scene *s, const ek_node *n, int i, ek_shape *out)
@@ -61,44 +52,36 @@ static const ek_attr_value *ints_of(const ek_node *n, const char *name, int coun
     return a != NULL && a->kind == (EK_ATTR_LIST | EK_ATTR_INT) && a->count == count ? a : NULL;
 }
 
-/* Axis a of a window; false where it is not known. */
-static bool window_size(const ek_scene *s, const ek_node *n, int k, int a, int rank, int64_t *out)
+/* How far a filter reaches along axis a of the image. */
+static int64_t extent(const ek_node *n, const ek_shape *filter, int a)
 {
-    const ek_attr_value *ksize = ints_of(n, "ksize", rank), *dilation = ints_of(n, "dilations", rank);
-
-    if (!sliding[k].filter) {
-        if (ksize != NULL) *out = ksize->u.is[a];
-        return ksize != NULL;
-    }
-    const ek_shape *filter = &s->shape[ek__scene_in(s, n, 1)];
+    const ek_attr_value *dilation = ints_of(n, "dilations", filter->rank);
     const int at = a - (ek__attr_channels_first(n) ? 2 : 1);
-    *out = (filter->dim[at] - 1) * (dilation != NULL ? dilation->u.is[a] : 1) + 1;
-    return true;
+
+    return (filter->dim[at] - 1) * (dilation != NULL ? dilation->u.is[a] : 1) + 1;
 }
 
 static void slide(const ek_scene *s, const ek_node *n, int k, ek_shape *out)
 {
     const ek_shape in = n->n_in > 0 ? s->shape[ek__scene_in(s, n, 0)] : EK_UNKNOWN_SHAPE;
-    const ek_shape filter = sliding[k].filter && n->n_in > 1 ? s->shape[ek__scene_in(s, n, 1)] : EK_UNKNOWN_SHAPE;
+    const ek_shape filter = n->n_in > 1 ? s->shape[ek__scene_in(s, n, 1)] : EK_UNKNOWN_SHAPE;
     const ek_attr_value *stride = ints_of(n, "strides", in.rank);
     const ek_attr_value *padding = ek__attr_find(n->attr, n->n_attr, "padding");
     const int channels = ek__attr_channels_first(n) ? 1 : in.rank - 1;
     ek_shape shape = in;
 
     if (in.rank < 3 || stride == NULL || padding == NULL || padding->kind != EK_ATTR_STRING) return;
-    if (sliding[k].filter && filter.rank != in.rank) return;
+    if (filter.rank != in.rank) return;
     const bool same = padding->u.s.size == 4 && memcmp(padding->u.s.data, "SAME", 4) == 0;
     for (int a = 1; a < in.rank; a++) {
         const int64_t step = stride->u.is[a];
-        int64_t lost = 1;
 
         if (a == channels) continue;
-        if (!same && !window_size(s, n, k, a, in.rank, &lost)) return;
+        const int64_t lost = same ? 1 : extent(n, &filter, a);
         if (step < 1 || lost < 1 || in.dim[a] < lost) return;
         shape.dim[a] = (in.dim[a] - lost) / step + 1;
     }
-    if (sliding[k].filter)
-        shape.dim[channels] = filter.dim[filter.rank - 1] * (sliding[k].depthwise ? filter.dim[filter.rank - 2] : 1);
+    shape.dim[channels] = filter.dim[filter.rank - 1] * (sliding[k].depthwise ? filter.dim[filter.rank - 2] : 1);
     *out = shape;
 }
 
