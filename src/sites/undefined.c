@@ -6,8 +6,6 @@ static const struct {
     const char *type;
     int like, value;
 } shaped_like[] = {
-    {"Conv2DBackpropFilter", -1, 1},
-    {"Conv2DBackpropInput", -1, 0},
     {"Conv3DBackpropFilterV2", -1, 1},
     {"Conv3DBackpropInputV2", -1, 0},
     {"DepthwiseConv2dNativeBackpropFilter", -1, 1},

@@ -1,0 +1,288 @@
+/* ops/conv2d_backprop.c - Conv2DBackpropInput and Conv2DBackpropFilter: a convolution's gradients.
+ *
+ * float32 goes to oneDNN (ops/conv_dnn.h). Else, by input: a row of the output's gradient times the transposed filter is
+ * a row of patches, which are added to the image they came from; by filter: transposed patches times that row, added up
+ * in parts, which are added in order.
+ */
+#include "ops/conv_loops.h"
+#include "ops/rules.h"
+
+enum { IMAGE, SIZES = 0, FILTER = 1, GRADIENT = 2 }; /* by input: sizes of the image come first; by filter: its own second */
+
+typedef struct back_state {
+    ek_conv_loops loops;
+    int64_t parts;
+    size_t at_parts, per_part; /* in the scratch, in bytes */
+} back_state;
+
+/* ---- shapes ----------------------------------------------------------------------------------------- */
+
+static ek_status fit(const ek_shape_ctx *c, const char *label, const ek_shape *image, const ek_shape *filter)
+{
+    const ek_conv_attrs *a = c->attrs;
+    const ek_window_attrs wa = ek__conv_window(a);
+    const ek_shape *dy = &c->in[GRADIENT];
+    ek_window w = { .in = { -1, -1 }, .kernel = { -1, -1 } };
+
+    ek__window_layout(a->data_format, &w);
+    const int channel = w.channels_first ? 1 : 3;
+    for (int i = 0; i < 2; i++) {
+        if (image->rank == 4) w.in[i] = image->dim[w.axis[i]];
+        if (filter->rank == 4) w.kernel[i] = filter->dim[i];
+    }
+    EK_TRY(ek__window_fit(c, c->def->name, &wa, &w));
+    if (!c->running) return EK_OK;
+    if (image->dim[0] != dy->dim[0])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: input and out_backprop must have the same batch size. Input batch: %lld, "
+                       "outbackprop batch: %lld", label, (long long)image->dim[0], (long long)dy->dim[0]);
+    if (filter->dim[2] == 0 ? image->dim[channel] != 0 : image->dim[channel] % filter->dim[2] != 0)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: input depth must be evenly divisible by filter depth: %lld vs %lld", label,
+                       (long long)image->dim[channel], (long long)filter->dim[2]);
+    if (filter->dim[3] != dy->dim[channel])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: filter and out_backprop must have the same out_depth: %lld vs %lld", label,
+                       (long long)filter->dim[3], (long long)dy->dim[channel]);
+    if (filter->dim[2] > 0 && image->dim[channel] > 0 && filter->dim[3] % (image->dim[channel] / filter->dim[2]) != 0)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: output depth %lld is not a multiple of the number of groups %lld", label,
+                       (long long)filter->dim[3], (long long)(image->dim[channel] / filter->dim[2]));
+    for (int i = 0; i < 2; i++)
+        if (w.out[i] != dy->dim[w.axis[i]])
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "%s: Size of out_backprop doesn't match computed: actual = %lld, computed = %lld spatial_dim: %d "
+                           "input: %lld filter: %lld output: %lld stride: %lld dilation: %lld",
+                           label, (long long)dy->dim[w.axis[i]], (long long)w.out[i], w.axis[i], (long long)w.in[i],
+                           (long long)w.kernel[i], (long long)dy->dim[w.axis[i]], (long long)w.stride[i],
+                           (long long)w.dilation[i]);
+    return EK_OK;
+}
+
+/* The shape in input `sizes` is output 0's; `other` is the tensor beside it. */
+static ek_status sizes_shape(ek_shape_ctx *c, const char *label, int sizes, int other, const char *what)
+{
+    if (c->running && (c->in[sizes].rank != 1 || c->in[sizes].dim[0] != 4))
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: %s must be a vector of 4 elements, found shape %s", label, what,
+                       EK_CC(&c->in[sizes]));
+    EK_TRY(ek__want_rank(c, other, 4));
+    EK_TRY(ek__want_rank(c, GRADIENT, 4));
+    EK_TRY(ek__input_as_full_shape(c, sizes, &c->out[0]));
+    if (c->out[0].rank < 0) c->out[0] = ek__unknown_dims(4);
+    if (c->out[0].rank == 4) return EK_OK;
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must have 4 elements, found %d", what, c->out[0].rank);
+}
+
+static ek_status input_shape(ek_shape_ctx *c)
+{
+    EK_TRY(sizes_shape(c, "Conv2DCustomBackpropInput", SIZES, FILTER, "input_sizes"));
+    return fit(c, "Conv2DCustomBackpropInput", &c->out[0], &c->in[FILTER]);
+}
+
+static ek_status filter_shape(ek_shape_ctx *c)
+{
+    EK_TRY(sizes_shape(c, "Conv2DCustomBackpropFilter", FILTER, IMAGE, "filter_sizes"));
+    return fit(c, "Conv2DCustomBackpropFilter", &c->in[IMAGE], &c->out[0]);
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Sums of nothing. */
+static ek_status zeros(const ek_run_args *a, int64_t chunk)
+{
+    EK_UNUSED(chunk);
+    memset(a->out[0], 0, *(const size_t *)a->state);
+    return EK_OK;
+}
+
+static ek_status prepare_zeros(ek_prepare_ctx *c, ek_dtype t)
+{
+    size_t *bytes = EK_ARENA_NEW(c->arena, size_t, 1);
+
+    if (bytes == NULL) return ek__no_memory(c);
+    *bytes = (size_t)ek_shape_count(&c->out[0]) * ek_dtype_size(t);
+    c->state = bytes;
+    ek__add_phase(c, zeros, 1);
+    return EK_OK;
+}
+
+/* State and geometry; *done: nothing else is to be prepared. `empty`: whether an input has no elements. */
+static ek_status begin(ek_prepare_ctx *c, const ek_shape *image, const ek_shape *filter, const ek_shape *other, back_state **out)
+{
+    const ek_dtype t = c->out_dtype[0];
+    back_state *s = EK_ARENA_NEW(c->arena, back_state, 1);
+
+    *out = NULL;
+    if (s == NULL) return ek__no_memory(c);
+    if (ek__empty(c)) return EK_OK;
+    if (ek_shape_count(other) == 0 || ek_shape_count(&c->in[GRADIENT]) == 0) return prepare_zeros(c, t);
+    ek__conv_loops_set(&s->loops, c->attrs, image, filter, t);
+    c->state = *out = s;
+    return EK_OK;
+}
+
+/* ---- by input ------------------------------------------------------------------------------------------ */
+
+/* The filter as [group, output channel of the group, patch] in the loops' type. */
+static ek_status transpose_filter(const ek_run_args *a, int64_t group)
+{
+    const back_state *s = a->state;
+    const ek_conv_loops *l = &s->loops;
+    const int64_t all = l->conv.out_channels, n = all / l->groups;
+    const size_t size = ek_dtype_size(l->dtype), wide = ek_dtype_size(l->loop_dtype);
+    char *to = (char *)a->scratch + (size_t)(group * n * l->patch) * wide;
+
+    for (int64_t p = 0; p < l->patch; p++)
+        for (int64_t j = 0; j < n; j++)
+            ek__convert(l->dtype, (const char *)a->in[FILTER] + (size_t)(p * all + group * n + j) * size, l->loop_dtype,
+                        to + (size_t)(j * l->patch + p) * wide, 1);
+    return EK_OK;
+}
+
+static ek_status input_images(const ek_run_args *a, int64_t chunk)
+{
+    const back_state *s = a->state;
+    const ek_conv_loops *l = &s->loops;
+    const ek_window *w = &l->conv.w;
+    const int64_t all = l->conv.out_channels, n = all / l->groups, count = w->in[0] * w->in[1] * l->conv.in_channels;
+    const size_t wide = ek_dtype_size(l->loop_dtype);
+    char *row = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
+    char *patches = row + round_up((size_t)(w->out[1] * all) * wide);
+    char *image = patches + round_up((size_t)(w->out[1] * l->patch) * wide);
+
+    for (int64_t i = ek__part_begin(l->conv.images, s->parts, chunk); i < ek__part_begin(l->conv.images, s->parts, chunk + 1); i++) {
+        memset(image, 0, (size_t)count * wide);
+        for (int64_t y = 0; y < w->out[0]; y++) {
+            ek__conv_load_row(l, a->in[GRADIENT], i, y, row);
+            for (int64_t g = 0; g < l->groups; g++) {
+                l->product(w->out[1], l->patch, n, row + (size_t)(g * n) * wide, all, 1,
+                           (char *)a->scratch + (size_t)(g * n * l->patch) * wide, l->patch, patches, l->patch);
+                ek__conv_scatter(l, patches, y, g * l->filter_channels, image);
+            }
+        }
+        ek__conv_store_image(l, image, a->out[0], i);
+    }
+    return EK_OK;
+}
+
+static ek_status input_prepare(ek_prepare_ctx *c)
+{
+    back_state *s;
+
+    EK_TRY(begin(c, &c->out[0], &c->in[FILTER], &c->in[FILTER], &s));
+    if (s == NULL) return EK_OK;
+    const ek_conv_loops *l = &s->loops;
+    const ek_window *w = &l->conv.w;
+    if (ek__conv_dnn_takes(c, l)) {
+        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_INPUT, &l->conv, GRADIENT, FILTER, NULL);
+        if (st != EK_UNIMPLEMENTED) return st;
+        c->state = s;
+    }
+    const size_t wide = ek_dtype_size(l->loop_dtype);
+    s->parts = ek__conv_parts(l, l->conv.images);
+    s->at_parts = round_up((size_t)(l->patch * l->conv.out_channels) * wide);
+    s->per_part = round_up((size_t)(w->out[1] * l->conv.out_channels) * wide) + round_up((size_t)(w->out[1] * l->patch) * wide) +
+                  round_up((size_t)(w->in[0] * w->in[1] * l->conv.in_channels) * wide);
+    c->scratch_bytes = s->at_parts + (size_t)s->parts * s->per_part;
+    ek__add_phase(c, transpose_filter, l->groups);
+    ek__add_phase(c, input_images, s->parts);
+    return EK_OK;
+}
+
+/* ---- by filter ------------------------------------------------------------------------------------------- */
+
+enum { MOST_PARTIAL = 1 << 24 }; /* numbers that all parts hold together, as far as one alone holds fewer */
+
+static void add(ek_dtype t, void *to, const void *from, int64_t n)
+{
+    if (t == EK_FLOAT64)
+        for (int64_t i = 0; i < n; i++) ((double *)to)[i] += ((const double *)from)[i];
+    else
+        for (int64_t i = 0; i < n; i++) ((float *)to)[i] += ((const float *)from)[i];
+}
+
+static ek_status filter_rows(const ek_run_args *a, int64_t chunk)
+{
+    const back_state *s = a->state;
+    const ek_conv_loops *l = &s->loops;
+    const ek_window *w = &l->conv.w;
+    const int64_t all = l->conv.out_channels, n = all / l->groups, height = w->out[0], rows = l->conv.images * height;
+    const size_t wide = ek_dtype_size(l->loop_dtype);
+    char *sum = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
+    char *row = sum + round_up((size_t)(l->patch * all) * wide);
+    char *patches = row + round_up((size_t)(w->out[1] * all) * wide);
+    char *product = patches + round_up((size_t)(w->out[1] * l->patch) * wide);
+
+    memset(sum, 0, (size_t)(l->patch * all) * wide);
+    for (int64_t r = ek__part_begin(rows, s->parts, chunk); r < ek__part_begin(rows, s->parts, chunk + 1); r++) {
+        ek__conv_load_row(l, a->in[GRADIENT], r / height, r % height, row);
+        for (int64_t g = 0; g < l->groups; g++) {
+            ek__conv_gather(l, a->in[IMAGE], r / height, r % height, g * l->filter_channels, patches);
+            l->product(l->patch, n, w->out[1], patches, 1, l->patch, row + (size_t)(g * n) * wide, all,
+                       product + (size_t)(g * n) * wide, all);
+        }
+        add(l->loop_dtype, sum, product, l->patch * all);
+    }
+    return EK_OK;
+}
+
+static ek_status filter_sum(const ek_run_args *a, int64_t chunk)
+{
+    const back_state *s = a->state;
+    const ek_conv_loops *l = &s->loops;
+    const int64_t count = l->patch * l->conv.out_channels;
+    char *sum = (char *)a->scratch + s->at_parts;
+
+    EK_UNUSED(chunk);
+    for (int64_t p = 1; p < s->parts; p++) add(l->loop_dtype, sum, sum + (size_t)p * s->per_part, count);
+    ek__convert(l->loop_dtype, sum, l->dtype, a->out[0], count);
+    return EK_OK;
+}
+
+static ek_status filter_prepare(ek_prepare_ctx *c)
+{
+    back_state *s;
+
+    EK_TRY(begin(c, &c->in[IMAGE], &c->out[0], &c->in[IMAGE], &s));
+    if (s == NULL) return EK_OK;
+    const ek_conv_loops *l = &s->loops;
+    const ek_window *w = &l->conv.w;
+    if (ek__conv_dnn_takes(c, l)) {
+        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_WEIGHTS, &l->conv, IMAGE, GRADIENT, NULL);
+        if (st != EK_UNIMPLEMENTED) return st;
+        c->state = s;
+    }
+    const size_t wide = ek_dtype_size(l->loop_dtype);
+    const int64_t count = l->patch * l->conv.out_channels, fits = count < MOST_PARTIAL ? MOST_PARTIAL / count : 1;
+    s->parts = ek__conv_parts(l, l->conv.images * w->out[0]);
+    if (s->parts > fits) s->parts = fits;
+    s->per_part = 2 * round_up((size_t)count * wide) + round_up((size_t)(w->out[1] * l->conv.out_channels) * wide) +
+                  round_up((size_t)(w->out[1] * l->patch) * wide);
+    c->scratch_bytes = (size_t)s->parts * s->per_part;
+    ek__add_phase(c, filter_rows, s->parts);
+    ek__add_phase(c, filter_sum, 1);
+    return EK_OK;
+}
+
+/* ---- definitions ------------------------------------------------------------------------------------------- */
+
+const ek_op_def ek__op_Conv2DBackpropInput = {
+    .name = "Conv2DBackpropInput",
+    .inputs = "input_sizes: int32, filter: T, out_backprop: T",
+    .outputs = "output: T",
+    .attrs = EK_CONV_ATTRS,
+    EK_CONV_FIELDS,
+    .shape = input_shape,
+    .value_inputs = 1u << SIZES,
+    .prepare = input_prepare,
+};
+
+const ek_op_def ek__op_Conv2DBackpropFilter = {
+    .name = "Conv2DBackpropFilter",
+    .inputs = "input: T, filter_sizes: int32, out_backprop: T",
+    .outputs = "output: T",
+    .attrs = EK_CONV_ATTRS,
+    EK_CONV_FIELDS,
+    .shape = filter_shape,
+    .value_inputs = 1u << FILTER,
+    .prepare = filter_prepare,
+};
