@@ -4,7 +4,8 @@
  * TensorFlow 1.15's types, attributes and names. Building never fails one by one: the
  * first failure is kept in the graph with the caller's file and line, that call and all
  * that are fed by it return dead handles, and ek_graph_status (or the first run) reports
- * it. A call that has no graph to fail in is told of by ek_last_error(). One thread builds a graph at a time; any number may run it meanwhile.
+ * it. A call that has no graph to fail in is told of by ek_last_error(). One thread builds
+ * a graph at a time; any number may run it meanwhile.
  */
 #ifndef EVENKEEL_GRAPH_H
 #define EVENKEEL_GRAPH_H

@@ -19,13 +19,13 @@ static ek_status system_failure(ek_error *err, const char *doing, const char *pa
 
     switch (number) {
     case ENOENT:
-    case ENOTDIR: return EK_FAIL(err, NOT_FOUND, "cannot %s %s: %s", doing, path, words);
+    case ENOTDIR: return EK_FAIL(err, NOT_FOUND, "cannot %s '%s': %s", doing, path, words);
     case EACCES:
     case EPERM:
-    case EROFS: return EK_FAIL(err, PERMISSION_DENIED, "cannot %s %s: %s", doing, path, words);
+    case EROFS: return EK_FAIL(err, PERMISSION_DENIED, "cannot %s '%s': %s", doing, path, words);
     case ENOMEM:
-    case ENOSPC: return EK_FAIL(err, RESOURCE_EXHAUSTED, "cannot %s %s: %s", doing, path, words);
-    default: return EK_FAIL(err, UNKNOWN, "cannot %s %s: %s", doing, path, words);
+    case ENOSPC: return EK_FAIL(err, RESOURCE_EXHAUSTED, "cannot %s '%s': %s", doing, path, words);
+    default: return EK_FAIL(err, UNKNOWN, "cannot %s '%s': %s", doing, path, words);
     }
 }
 
@@ -48,7 +48,7 @@ static ek_status read_all(int fd, const char *path, uint8_t *data, size_t size, 
         const ssize_t n = read(fd, data + done, size - done);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return system_failure(err, "read", path);
-        if (n == 0) return EK_FAIL(err, DATA_LOSS, "%s shrank while it was read", path);
+        if (n == 0) return EK_FAIL(err, DATA_LOSS, "'%s' shrank while it was read", path);
         done += (size_t)n;
     }
     return EK_OK;
@@ -61,7 +61,7 @@ static ek_status open_fd(int fd, const char *path, ek_source **out, ek_error *er
     ek_status st;
 
     if (fstat(fd, &info) != 0) return system_failure(err, "look at", path);
-    if (!S_ISREG(info.st_mode)) return EK_FAIL(err, INVALID_ARGUMENT, "%s is not a file", path);
+    if (!S_ISREG(info.st_mode)) return EK_FAIL(err, INVALID_ARGUMENT, "'%s' is not a file", path);
     const size_t size = (size_t)info.st_size;
     const bool mapped = size >= MAP_FROM;
     if (mapped) {

@@ -56,6 +56,11 @@ ek_status ek__tensor_by_name(const ek_graph *g, const char *name, ek_tensor *out
                        "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', does not exist "
                        "in the graph.",
                        name, (int)size, name);
+    if (index >= g->node[id]->n_out && g->node[id]->spec == NULL)
+        return EK_FAIL(err, NOT_FOUND,
+                       "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', is of type %s, "
+                       "which has no definition in this library: it only has the outputs that others read, %d.",
+                       name, (int)size, name, g->node[id]->type, g->node[id]->n_out);
     if (index >= g->node[id]->n_out)
         return EK_FAIL(err, NOT_FOUND,
                        "The name '%s' refers to a Tensor which does not exist. The operation, '%.*s', exists but only "

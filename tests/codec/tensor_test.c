@@ -230,7 +230,7 @@ static void files(void **state)
     assert_int_equal(ek__file_write(renamed, "x", 1, &err), EK_NOT_FOUND);
     err = (ek_error){ .code = EK_OK };
     assert_int_equal(ek__source_open("/", &s, &err), EK_INVALID_ARGUMENT);
-    assert_string_equal(err.text, "/ is not a file");
+    assert_string_equal(err.text, "'/' is not a file");
     remove(path);
 }
 
