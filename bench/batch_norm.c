@@ -1,20 +1,20 @@
 /* batch_norm - our batch norm beside oneDNN's, over the shapes that count: training forward, backward, inference, one
  * thread and two.
  *
- *     batch_norm [--quick] [GROUP]     GROUP: resnet, cifar, mlp, skinny, article
+ *     batch_norm [--quick] [--one] [GROUP]     GROUP: resnet, cifar, mlp, skinny, article
  *
- * Each cell is a median of rounds in which ours and every layout of oneDNN's take turns, each round after a rest in
- * which idle threads of both fall asleep. Images are timed as nhwc and nchw beside oneDNN in the same layout, and
- * beside its blocked one, which we do not have; rows of channels have one layout, which oneDNN can be told in three
- * ways: the fastest counts. "limit" is what memory takes for the
- * reads and writes that cannot be saved, from a copy and a read of the same arrays timed in the same rounds: channels
- * last reads its inputs twice, channels first once, and as much is written as x is large. Ratios are oneDNN's time
- * over ours, both thread counts counted:
+ * One thread is timed by its processor time, two by the clock. Each cell is a median of rounds in which ours and every
+ * layout of oneDNN's take turns, each round after a rest in which idle threads of both fall asleep. Images are timed as
+ * nhwc and nchw beside oneDNN in the same layout, and beside its blocked one, which we do not have; rows of channels
+ * have one layout, which oneDNN can be told in three ways: the fastest counts. "memory" is what the reads and writes
+ * take that cannot be saved, from a copy and a read of the same arrays timed in the same rounds: channels last reads
+ * its inputs twice, channels first once, and as much is written as x is large. Ratios are oneDNN's time over ours, both
+ * thread counts counted:
  *     resnet_*, cifar, mlp_*, skinny   geometric means over shapes and layouts, the same layout for both
- *     smallest      the worst of all those
+ *     smallest      the worst of all those, article included
  *     best_layout   the worst of oneDNN's fastest layout over our fastest
- *     limit         the worst share of the memory limit, of shapes that are beyond the last cache
- * --quick makes one short round of the small shapes: for the form, not for the figures.
+ *     limit         the worst share of memory's time in ours, of shapes that are beyond the last cache
+ * --one leaves out two threads. --quick makes one short round of the small shapes: for the form, not for the figures.
  */
 #include <math.h>
 #include <stdio.h>
@@ -34,21 +34,21 @@ enum { FORWARD, BACKWARD, INFERENCE, KINDS };
 enum { NHWC, NCHW, BLOCKED, LAYOUTS };
 enum { RESNET, CIFAR, MLP, SKINNY, ARTICLE, GROUPS };
 enum { MAX_ROUNDS = 16, CONTESTANTS = 7 };
-static const char *const kind_name[] = { "forward", "backward", "inference" };
-static const char *const layout_name[] = { "nhwc", "nchw", "blocked" };
-static const char *const group_name[] = { "resnet", "cifar", "mlp", "skinny", "article" };
+static const char *const kind_name[] = {"forward", "backward", "inference"};
+static const char *const layout_name[] = {"nhwc", "nchw", "blocked"};
+static const char *const group_name[] = {"resnet", "cifar", "mlp", "skinny", "article"};
 
 typedef struct shape {
     int group;
     int64_t n, h, w, c; /* h 0: rows of channels */
 } shape;
 static const shape shapes[] = {
-    { RESNET, 32, 112, 112, 64 }, { RESNET, 32, 56, 56, 64 },   { RESNET, 32, 56, 56, 256 }, { RESNET, 32, 28, 28, 128 },
-    { RESNET, 32, 28, 28, 512 },  { RESNET, 32, 14, 14, 256 },  { RESNET, 32, 14, 14, 1024 }, { RESNET, 32, 7, 7, 512 },
-    { RESNET, 32, 7, 7, 2048 },   { CIFAR, 128, 32, 32, 16 },   { CIFAR, 128, 16, 16, 32 },   { CIFAR, 128, 8, 8, 64 },
-    { MLP, 32, 0, 0, 1 },         { MLP, 60, 0, 0, 100 },       { MLP, 64, 0, 0, 256 },       { MLP, 256, 0, 0, 1024 },
-    { MLP, 1024, 0, 0, 1024 },    { MLP, 4096, 0, 0, 512 },     { SKINNY, 1000000, 0, 0, 1 }, { SKINNY, 1000000, 0, 0, 3 },
-    { ARTICLE, 3, 0, 0, 1 },
+    {RESNET, 32, 112, 112, 64}, {RESNET, 32, 56, 56, 64},  {RESNET, 32, 56, 56, 256},  {RESNET, 32, 28, 28, 128},
+    {RESNET, 32, 28, 28, 512},  {RESNET, 32, 14, 14, 256}, {RESNET, 32, 14, 14, 1024}, {RESNET, 32, 7, 7, 512},
+    {RESNET, 32, 7, 7, 2048},   {CIFAR, 128, 32, 32, 16},  {CIFAR, 128, 16, 16, 32},   {CIFAR, 128, 8, 8, 64},
+    {MLP, 32, 0, 0, 1},         {MLP, 60, 0, 0, 100},      {MLP, 64, 0, 0, 256},       {MLP, 256, 0, 0, 1024},
+    {MLP, 1024, 0, 0, 1024},    {MLP, 4096, 0, 0, 512},    {SKINNY, 1000000, 0, 0, 1}, {SKINNY, 1000000, 0, 0, 3},
+    {ARTICLE, 3, 0, 0, 1},
 };
 
 static float *x, *dy, *y, *parameters; /* parameters: scale, offset, mean, variance, results */
@@ -62,11 +62,12 @@ static void die(const char *what)
     exit(1);
 }
 
-static double now(void)
+/* Of one thread its own time, so that what others do to the clock is left out. */
+static double now(int threads)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -75,7 +76,7 @@ static int64_t rows_of(const shape *s)
     return s->h > 0 ? s->n * s->h * s->w : s->n;
 }
 
-/* ---- contestants: ours, oneDNN's, memory's -------------------------------------------------------------------------- */
+/* ---- contestants: ours, oneDNN's, memory's ----------------------------------------------- */
 
 typedef struct contestant {
     void (*run)(struct contestant *c);
@@ -112,23 +113,28 @@ static void run_chunk(void *arg, int64_t chunk)
 static void run_ours(contestant *c)
 {
     for (int i = 0; i < c->prepared.n_phases; i++) {
-        phase_run p = { &c->args, c->prepared.phase[i].run };
+        phase_run p = {&c->args, c->prepared.phase[i].run};
         if (c->threads == 1 || c->prepared.phase[i].chunks == 1)
             for (int64_t k = 0; k < c->prepared.phase[i].chunks; k++) run_chunk(&p, k);
-        else ek__parallel_for(c->threads, c->prepared.phase[i].chunks, run_chunk, &p);
+        else
+            ek__parallel_for(c->threads, c->prepared.phase[i].chunks, run_chunk, &p);
     }
 }
 
 static bool make_ours(contestant *c, const shape *s, int kind, int layout, int threads)
 {
-    static const ek_op_def def = { .name = "BatchNorm" };
-    ek_bn_spec spec = { .at = EK_BN_NO_PORTS, .dtype = EK_FLOAT32, .training = kind != INFERENCE, .epsilon = 1e-3,
-                        .view = layout == NHWC ? (ek_bn_view){ rows_of(s), s->c, 1 } : (ek_bn_view){ s->n, s->c, s->h * s->w } };
+    static const ek_op_def def = {.name = "BatchNorm"};
+    ek_bn_spec spec = {.at = EK_BN_NO_PORTS,
+                       .dtype = EK_FLOAT32,
+                       .training = kind != INFERENCE,
+                       .epsilon = 1e-3,
+                       .view =
+                           layout == NHWC ? (ek_bn_view){rows_of(s), s->c, 1} : (ek_bn_view){s->n, s->c, s->h * s->w}};
     ek_bn_ports *at = &spec.at;
 
-    *c = (contestant){ .run = run_ours, .threads = threads };
-    const void *in[5] = { x, parameters, parameters + s->c, parameters + 2 * s->c, parameters + 3 * s->c };
-    void *out[5] = { y, parameters + 4 * s->c, parameters + 5 * s->c };
+    *c = (contestant){.run = run_ours, .threads = threads};
+    const void *in[5] = {x, parameters, parameters + s->c, parameters + 2 * s->c, parameters + 3 * s->c};
+    void *out[5] = {y, parameters + 4 * s->c, parameters + 5 * s->c};
     at->x = at->y = 0;
     at->scale = 1;
     if (kind == BACKWARD) {
@@ -136,7 +142,8 @@ static bool make_ours(contestant *c, const shape *s, int kind, int layout, int t
         at->dy = 2;
         at->dscale = 1;
         at->doffset = 2;
-    } else at->offset = 2;
+    } else
+        at->offset = 2;
     if (kind == FORWARD) {
         at->saved_mean = 1;
         at->saved_variance = 2;
@@ -146,11 +153,14 @@ static bool make_ours(contestant *c, const shape *s, int kind, int layout, int t
     }
     memcpy(c->in, in, sizeof in);
     memcpy(c->out, out, sizeof out);
-    c->prepared = (ek_prepare_ctx){ .def = &def, .arena = &c->arena };
-    if ((kind == BACKWARD ? ek__bn_prepare_gradient(&c->prepared, &spec) : ek__bn_prepare_forward(&c->prepared, &spec)) != EK_OK)
+    c->prepared = (ek_prepare_ctx){.def = &def, .arena = &c->arena};
+    if ((kind == BACKWARD ? ek__bn_prepare_gradient(&c->prepared, &spec)
+                          : ek__bn_prepare_forward(&c->prepared, &spec)) != EK_OK)
         die("cannot prepare");
-    c->args = (ek_run_args){ .in = c->in, .out = c->out, .state = c->prepared.state,
-                             .scratch = aligned_alloc(64, (c->prepared.scratch_bytes + 127) / 64 * 64) };
+    c->args = (ek_run_args){.in = c->in,
+                            .out = c->out,
+                            .state = c->prepared.state,
+                            .scratch = aligned_alloc(64, (c->prepared.scratch_bytes + 127) / 64 * 64)};
     if (c->args.scratch == NULL) die("no memory");
     return true;
 }
@@ -172,7 +182,7 @@ static void bind(contestant *c, int arg, const dnnl_memory_desc_t *md, void *at)
     dnnl_memory_t m;
 
     check(dnnl_memory_create(&m, md, engine, at), "no oneDNN memory");
-    c->arg[c->n_args++] = (dnnl_exec_arg_t){ arg, m };
+    c->arg[c->n_args++] = (dnnl_exec_arg_t){arg, m};
 }
 
 static dnnl_format_tag_t tag_of(int layout)
@@ -184,27 +194,30 @@ static dnnl_format_tag_t tag_of(int layout)
 
 static bool make_onednn(contestant *c, const shape *s, int kind, int layout, int threads)
 {
-    const bool rows = s->h == 0; /* the layout is then one of three ways to say it: [R, C], R images of a pixel, one image */
-    const dnnl_dims_t dims = { rows && layout == BLOCKED ? 1 : s->n, s->c, rows ? layout == BLOCKED ? s->n : 1 : s->h,
-                               rows ? 1 : s->w };
-    const dnnl_dims_t two = { 2, s->c }, one = { s->c };
+    const bool rows =
+        s->h == 0; /* the layout is then one of three ways to say it: [R, C], R images of a pixel, one image */
+    const dnnl_dims_t dims = {rows && layout == BLOCKED ? 1 : s->n, s->c, rows ? layout == BLOCKED ? s->n : 1 : s->h,
+                              rows ? 1 : s->w};
+    const dnnl_dims_t two = {2, s->c}, one = {s->c};
     dnnl_memory_desc_t data, scale, vector;
     dnnl_batch_normalization_desc_t desc;
     dnnl_primitive_desc_t pd, hint;
 
-    *c = (contestant){ .run = run_onednn, .threads = threads };
+    *c = (contestant){.run = run_onednn, .threads = threads};
     omp_set_num_threads(threads);
     const dnnl_format_tag_t tag = !rows ? tag_of(layout) : layout == NHWC ? dnnl_nc : dnnl_nhwc;
     check(dnnl_memory_desc_init_by_tag(&data, rows && layout == NHWC ? 2 : 4, dims, dnnl_f32, tag), "layout");
     check(dnnl_memory_desc_init_by_tag(&scale, 2, two, dnnl_f32, dnnl_nc), "scale");
     check(dnnl_memory_desc_init_by_tag(&vector, 1, one, dnnl_f32, dnnl_x), "vector");
     const unsigned flags = dnnl_use_scaleshift | (kind == INFERENCE ? dnnl_use_global_stats : 0u);
-    check(dnnl_batch_normalization_forward_desc_init(&desc, kind == INFERENCE ? dnnl_forward_inference : dnnl_forward_training,
-                                                     &data, 1e-3f, flags), "descriptor");
+    check(dnnl_batch_normalization_forward_desc_init(
+              &desc, kind == INFERENCE ? dnnl_forward_inference : dnnl_forward_training, &data, 1e-3f, flags),
+          "descriptor");
     if (dnnl_primitive_desc_create(&hint, &desc, NULL, engine, NULL) != dnnl_success) return false;
     pd = hint;
     if (kind == BACKWARD) {
-        check(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, &data, &data, 1e-3f, flags), "descriptor");
+        check(dnnl_batch_normalization_backward_desc_init(&desc, dnnl_backward, &data, &data, 1e-3f, flags),
+              "descriptor");
         if (dnnl_primitive_desc_create(&pd, &desc, NULL, engine, hint) != dnnl_success) return false;
         dnnl_primitive_desc_destroy(hint);
     }
@@ -219,7 +232,8 @@ static bool make_onednn(contestant *c, const shape *s, int kind, int layout, int
         bind(c, DNNL_ARG_DIFF_DST, &data, dy);
         bind(c, DNNL_ARG_DIFF_SRC, &data, y);
         bind(c, DNNL_ARG_DIFF_SCALE_SHIFT, &scale, parameters + 4 * s->c);
-    } else bind(c, DNNL_ARG_DST, &data, y);
+    } else
+        bind(c, DNNL_ARG_DST, &data, y);
     return true;
 }
 
@@ -232,10 +246,12 @@ static void copy_chunk(void *arg, int64_t chunk)
     const contestant *c = arg;
     const int64_t first = chunk * MEMORY_CHUNK, n = c->count - first < MEMORY_CHUNK ? c->count - first : MEMORY_CHUNK;
     static const float mean = 0, a = 1, b = 0;
-    const ek_bn_columns plain = { &mean, &a, &b, &a, &b, 0, false, true };
+    const ek_bn_columns plain = {.mean = &mean, .a = &a, .b = &b, .gc = &b, .gd = &b, .stream = true};
 
-    if (c->inputs == 1) ek__kernels()->bn_apply_plane_f32(n, x + first, &plain, y + first);
-    else ek__kernels()->bn_grad_apply_plane_f32(n, x + first, dy + first, &plain, y + first);
+    if (c->inputs == 1)
+        ek__kernels()->bn_apply_plane_f32(n, x + first, &plain, y + first);
+    else
+        ek__kernels()->bn_grad_apply_plane_f32(n, x + first, dy + first, &plain, y + first);
 }
 
 static void move_chunk(void *arg, int64_t chunk)
@@ -250,7 +266,7 @@ static void read_chunk(void *arg, int64_t chunk)
 {
     const contestant *c = arg;
     const int64_t first = chunk * MEMORY_CHUNK, n = c->count - first < MEMORY_CHUNK ? c->count - first : MEMORY_CHUNK;
-    float sum[64] = { 0 };
+    float sum[64] = {0};
 
     for (int k = 0; k < c->inputs; k++)
         for (int64_t i = first; i + 64 <= first + n; i += 64)
@@ -262,9 +278,18 @@ static void run_memory(contestant *c, void (*fn)(void *, int64_t))
 {
     ek__parallel_for(c->threads, (c->count + MEMORY_CHUNK - 1) / MEMORY_CHUNK, fn, c);
 }
-static void run_copy(contestant *c) { run_memory(c, copy_chunk); }
-static void run_move(contestant *c) { run_memory(c, move_chunk); }
-static void run_read(contestant *c) { run_memory(c, read_chunk); }
+static void run_copy(contestant *c)
+{
+    run_memory(c, copy_chunk);
+}
+static void run_move(contestant *c)
+{
+    run_memory(c, move_chunk);
+}
+static void run_read(contestant *c)
+{
+    run_memory(c, read_chunk);
+}
 
 static void destroy(contestant *c)
 {
@@ -275,7 +300,7 @@ static void destroy(contestant *c)
     if (c->stream != NULL) dnnl_stream_destroy(c->stream);
 }
 
-/* ---- timing -------------------------------------------------------------------------------------------------------------- */
+/* ---- timing ------------------------------------------------------------------------------ */
 
 static int by_size(const void *a, const void *b)
 {
@@ -293,9 +318,9 @@ static double time_block(contestant *c)
     omp_set_num_threads(c->threads);
     c->run(c);
     for (;;) {
-        const double start = now();
+        const double start = now(c->threads);
         for (long i = 0; i < calls; i++) c->run(c);
-        const double t = now() - start;
+        const double t = now(c->threads) - start;
         if (t >= block_s) return t / (double)calls;
         calls = t > 0 ? (long)((double)calls * block_s * 1.3 / t) + 1 : calls * 10;
     }
@@ -313,7 +338,7 @@ static void race(contestant *c, int n)
     }
 }
 
-/* ---- what comes out ---------------------------------------------------------------------------------------------------------- */
+/* ---- what comes out ---------------------------------------------------------------------- */
 
 typedef struct mean {
     double log_sum;
@@ -347,9 +372,13 @@ static const char *variant(const contestant *c, int layout)
     static char text[64];
     const ek_bn_state *s = c->prepared.state;
 
-    if (layout == NCHW) snprintf(text, sizeof text, "planes by %lld%s", (long long)s->group, s->big ? ", streamed" : "");
-    else if (s->parts == 1) snprintf(text, sizeof text, "one chunk of %lld", (long long)s->width);
-    else snprintf(text, sizeof text, "%lld parts of %lld%s", (long long)s->parts, (long long)s->width, s->big ? ", streamed" : "");
+    if (layout == NCHW)
+        snprintf(text, sizeof text, "planes by %lld%s", (long long)s->group, s->big ? ", streamed" : "");
+    else if (s->parts == 1)
+        snprintf(text, sizeof text, "one chunk of %lld", (long long)s->width);
+    else
+        snprintf(text, sizeof text, "%lld parts of %lld%s", (long long)s->parts, (long long)s->width,
+                 s->big ? ", streamed" : "");
     return text;
 }
 
@@ -374,7 +403,7 @@ static double min_of(const contestant *c, int n)
 /* One line of the table: ours [0, 2), oneDNN's [2, 5), a copy, a move, a read. Returns our time in each layout. */
 static void cell(const shape *s, int kind, int threads, double *ours_one)
 {
-    contestant c[LAYOUTS + 5] = { { .run = NULL } }, *ours = c, *theirs = c + 2, *memory = c + 5;
+    contestant c[LAYOUTS + 5] = {{.run = NULL}}, *ours = c, *theirs = c + 2, *memory = c + 5;
     const int layouts = s->h > 0 ? 2 : 1;
     const size_t bytes = (size_t)(rows_of(s) * s->c) * sizeof *x;
     const bool beyond = bytes > ek__cache_bytes(EK_CACHE_LAST);
@@ -383,19 +412,23 @@ static void cell(const shape *s, int kind, int threads, double *ours_one)
     for (int l = 0; l < layouts; l++) make_ours(&ours[l], s, kind, l, threads);
     for (int l = 0; l < LAYOUTS; l++)
         if (!make_onednn(&theirs[l], s, kind, l, threads)) theirs[l].run = NULL;
-    static void (*const runs[])(contestant *) = { run_copy, run_move, run_read };
+    static void (*const runs[])(contestant *) = {run_copy, run_move, run_read};
     for (int i = 0; i < 3; i++)
-        memory[i] = (contestant){ .run = runs[i], .threads = threads, .count = rows_of(s) * s->c, .inputs = kind == BACKWARD ? 2 : 1 };
+        memory[i] = (contestant){
+            .run = runs[i], .threads = threads, .count = rows_of(s) * s->c, .inputs = kind == BACKWARD ? 2 : 1};
     race(c, LAYOUTS + 5);
     limits(&memory[0], &memory[1], &memory[2], kind, bound);
     for (int l = 0; l < layouts; l++) {
         const double same = layouts == 1 ? min_of(theirs, LAYOUTS) : min_of(&theirs[l], 1);
         const double t = ours[l].median, ratio = same / t;
         char name[48];
-        if (s->h > 0) snprintf(name, sizeof name, "%lldx%lldx%lldx%lld", (long long)s->n, (long long)s->h, (long long)s->w, (long long)s->c);
-        else snprintf(name, sizeof name, "(%lld, %lld)", (long long)s->n, (long long)s->c);
-        printf("%-7s %-17s %-9s %s %d %11.2f %11.2f %6.2f %11.2f %6.2f %11.2f %6.2f  %s%s\n", group_name[s->group], name,
-               kind_name[kind], layout_name[l], threads, t * 1e6, same * 1e6, ratio, min_of(theirs, 3) * 1e6,
+        if (s->h > 0)
+            snprintf(name, sizeof name, "%lldx%lldx%lldx%lld", (long long)s->n, (long long)s->h, (long long)s->w,
+                     (long long)s->c);
+        else
+            snprintf(name, sizeof name, "(%lld, %lld)", (long long)s->n, (long long)s->c);
+        printf("%-7s %-17s %-9s %s %d %11.2f %11.2f %6.2f %11.2f %6.2f %11.2f %6.2f  %s%s\n", group_name[s->group],
+               name, kind_name[kind], layout_name[l], threads, t * 1e6, same * 1e6, ratio, min_of(theirs, 3) * 1e6,
                min_of(theirs, 3) / t, bound[l] * 1e6, bound[l] / t, variant(&ours[l], l),
                threads == 2 && t > 1.02 * ours_one[l] ? "  SLOWER THAN ONE THREAD" : "");
         if (isfinite(ratio)) count_ratio(s, kind, ratio);
@@ -420,10 +453,15 @@ int main(int argc, char **argv)
 {
     const size_t most = (size_t)32 * 112 * 112 * 64, few = 6 * 2048 + 64;
     const char *only = NULL;
+    int most_threads = 2;
 
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--quick") == 0) quick = true;
-        else only = argv[i];
+        if (strcmp(argv[i], "--quick") == 0)
+            quick = true;
+        else if (strcmp(argv[i], "--one") == 0)
+            most_threads = 1;
+        else
+            only = argv[i];
     if (quick) {
         rounds = 1;
         block_s = 0;
@@ -441,14 +479,17 @@ int main(int argc, char **argv)
     check(dnnl_engine_create(&engine, dnnl_cpu, 0), "no oneDNN engine");
     const dnnl_version_t *v = dnnl_version();
     printf("level %s, second cache %zu KiB, last %zu KiB, %d processors, oneDNN %d.%d.%d\n", ek__kernels()->level,
-           ek__cache_bytes(EK_CACHE_SECOND) >> 10, ek__cache_bytes(EK_CACHE_LAST) >> 10, ek__cpu_count(), v->major, v->minor, v->patch);
-    printf("microseconds    shape       kind  layout threads       ours      oneDNN  ratio oneDNN best  ratio      memory  share  variant\n");
+           ek__cache_bytes(EK_CACHE_SECOND) >> 10, ek__cache_bytes(EK_CACHE_LAST) >> 10, ek__cpu_count(), v->major,
+           v->minor, v->patch);
+    printf("microseconds    shape       kind  layout threads       ours      oneDNN  ratio oneDNN best  ratio      "
+           "memory  share  variant\n");
     for (int i = 0; i < EK_COUNT_OF(shapes); i++) {
         const shape *s = &shapes[i];
-        if ((only != NULL && strcmp(group_name[s->group], only) != 0) || (quick && rows_of(s) * s->c > 1 << 20)) continue;
+        if ((only != NULL && strcmp(group_name[s->group], only) != 0) || (quick && rows_of(s) * s->c > 1 << 20))
+            continue;
         for (int kind = 0; kind < KINDS; kind++) {
             double one[2];
-            for (int threads = 1; threads <= 2; threads++) cell(s, kind, threads, one);
+            for (int threads = 1; threads <= most_threads; threads++) cell(s, kind, threads, one);
         }
     }
     printf("two threads slower than one: %d\n", slower);

@@ -12,7 +12,7 @@ enum { INDICES = 8 };
 /* Level and bytes of cache `index` of processor 0; false where there is none or it holds instructions only. */
 static bool read_cache(int index, int *level, size_t *bytes)
 {
-    static const char *const name[] = { "level", "size", "type" };
+    static const char *const name[] = {"level", "size", "type"};
     char path[96], text[3][32];
     long size;
     char unit = 'B';

@@ -1,7 +1,7 @@
 /* kernels/bn_finish_lv.c - what the sums of batch norm mean, for n channels side by side.
  *
- * Everything is computed in double and rounded to the type that it leaves in; what comes later is computed from what was
- * rounded, so that whoever has the outputs can repeat it to the bit.
+ * Everything is computed in double and rounded to the type that it leaves in; what comes later is computed from what
+ * was rounded, so that whoever has the outputs can repeat it to the bit.
  */
 #include <tgmath.h>
 

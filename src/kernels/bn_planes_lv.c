@@ -9,7 +9,7 @@
 
 enum { LANES = 32, VECTORS = LANES / VF_LANES, START = 8, CHUNK = 128 };
 
-/* ---- walking ------------------------------------------------------------------------------------ */
+/* ---- walking ----------------------------------------------------------------------------- */
 
 /* `n` elements from `offset` of `images` planes from `image`. */
 typedef struct piece {
@@ -35,7 +35,7 @@ static double joined(const float *lanes)
     return sum;
 }
 
-/* ---- statistics ----------------------------------------------------------------------------------- */
+/* ---- statistics -------------------------------------------------------------------------- */
 
 static void wide_sums(const float *x, int64_t stride, const piece *p, double reference, double *sums)
 {
@@ -85,7 +85,7 @@ void EK_K(bn_stats_planes_f32)(int64_t images, int64_t stride, int64_t n, const 
     for (int64_t rows = START;; rows = rows < CHUNK ? 2 * rows : rows) {
         p = next_piece(&p, images, n, rows);
         if (p.image >= images) return;
-        const float shift = (float)mean;
+        const float shift = mean - mean == 0 ? (float)mean : (float)reference;
         const double count = (double)(p.images * p.n), e = (double)shift - reference;
         chunk_sums(x, stride, &p, shift, s1, s2);
         const double t = joined(s1);
@@ -95,7 +95,7 @@ void EK_K(bn_stats_planes_f32)(int64_t images, int64_t stride, int64_t n, const 
     }
 }
 
-/* ---- normalising ------------------------------------------------------------------------------------- */
+/* ---- normalising ------------------------------------------------------------------------- */
 
 /* Elements before the first that may be streamed: all where they are not to be. */
 static int64_t unaligned(const float *y, int64_t n, bool stream)
@@ -131,7 +131,7 @@ void EK_K(bn_apply_plane_f32)(int64_t n, const float *x, const ek_bn_columns *k,
     else apply_plane(n, x, k, y, false);
 }
 
-/* ---- gradient ------------------------------------------------------------------------------------------ */
+/* ---- gradient ---------------------------------------------------------------------------- */
 
 #define SUM_GRAD_ROW(x, dy)                                                                                         \
     for (int v = 0; v < VECTORS; v++) {                                                                             \

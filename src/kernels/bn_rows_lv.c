@@ -9,7 +9,8 @@
  *     x - reference = (x - shift) + e  with  e = shift - reference
  *     sum (x - reference)   = s1 + n e
  *     sum (x - reference)^2 = s2 + 2 e s1 + n e^2
- * The first START rows are summed in double and chunks grow from there, so that wild first rows spoil no shift for long.
+ * The first START rows are summed in double and chunks grow from there, so that wild first rows spoil no shift for
+ * long. A shift is always finite, so that a mean is infinite where x is.
  */
 #include "kernels/bn_lv.h"
 #include "kernels/loop_lv.h"
@@ -17,10 +18,15 @@
 enum {
     TILE = 1024, /* columns at a time: their sums stay in the first-level cache */
     START = 8,
-    CHUNK = 128
+    CHUNK = 128,
+    NEAR = 32768 /* numbers: what the second-level cache holds */
 };
 
-/* ---- statistics ----------------------------------------------------------------------------- */
+/* What is left of a row of w columns from j. */
+#define LOAD_PART(p) vf_load_part((p), w - j, 0)
+#define STORE_PART(p, v) vf_store_part((p), (v), w - j)
+
+/* ---- statistics -------------------------------------------------------------------------- */
 
 static inline void wide_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x,
                              const float *restrict reference, double *restrict a1, double *restrict a2)
@@ -63,6 +69,38 @@ static inline void chunk_sums(int64_t rows, int64_t stride, int64_t w, const flo
         }
 }
 
+/* The same with the sums of V vectors of columns in registers, all rows of a few columns before the next: for what is
+ * in a near cache. */
+#define STRIP(V, LOAD, STORE)                                                     \
+    {                                                                             \
+        vf h[V], t1[V], t2[V];                                                    \
+        const float *p = x + j;                                                   \
+        for (int v = 0; v < V; v++) {                                             \
+            h[v] = LOAD(shift + j + v * VF_LANES);                                \
+            t1[v] = t2[v] = vf_set(0);                                            \
+        }                                                                         \
+        for (int64_t r = 0; r < rows; r++, p += stride)                           \
+            for (int v = 0; v < V; v++) {                                         \
+                const vf d = vf_sub(LOAD(p + v * VF_LANES), h[v]);                \
+                t1[v] = vf_add(t1[v], d);                                         \
+                t2[v] = vf_add(t2[v], vf_mul(d, d));                              \
+            }                                                                     \
+        for (int v = 0; v < V; v++) {                                             \
+            STORE(s1 + j + v * VF_LANES, t1[v]);                                  \
+            STORE(s2 + j + v * VF_LANES, t2[v]);                                  \
+        }                                                                         \
+    }
+
+static void strip_sums(int64_t rows, int64_t stride, int64_t w, const float *restrict x, const float *restrict shift,
+                       float *restrict s1, float *restrict s2)
+{
+    int64_t j = 0;
+
+    for (; j + 4 * VF_LANES <= w; j += 4 * VF_LANES) STRIP(4, vf_load, vf_store)
+    for (; j + VF_LANES <= w; j += VF_LANES) STRIP(1, vf_load, vf_store)
+    if (j < w) STRIP(1, LOAD_PART, STORE_PART)
+}
+
 /* Adds a chunk's sums to the wide ones, moves the shift to that chunk's mean and clears its sums. */
 static inline void promote(int64_t rows, int64_t w, const float *restrict reference, float *restrict shift,
                            float *restrict s1, float *restrict s2, double *restrict a1, double *restrict a2)
@@ -73,34 +111,41 @@ static inline void promote(int64_t rows, int64_t w, const float *restrict refere
         const double e = (double)shift[j] - (double)reference[j], t = (double)s1[j];
         a1[j] += t + n * e;
         a2[j] += (double)s2[j] + e * (2.0 * t + n * e);
-        shift[j] = (float)((double)shift[j] + t / n);
+        const float next = (float)((double)shift[j] + t / n);
+        shift[j] = next - next == 0 ? next : reference[j];
         s1[j] = s2[j] = 0;
     }
 }
 
-static void tile_stats(int64_t rows, int64_t stride, int64_t w, const float *x, const float *reference, double *a1,
+static void tile_stats(int64_t rows, int64_t stride, int64_t w, const float *x, const float *first_row, double *a1,
                        double *a2)
 {
     const int64_t start = rows < START ? rows : START;
+    const bool near = rows * stride <= NEAR;
     double before[TILE];
-    float shift[TILE], s1[TILE], s2[TILE];
+    float reference[TILE], shift[TILE], s1[TILE], s2[TILE];
 
-    for (int64_t j = 0; j < w; j++) before[j] = a1[j];
+    for (int64_t j = 0; j < w; j++) {
+        before[j] = a1[j];
+        reference[j] = first_row[j] - first_row[j] == 0 ? first_row[j] : 0;
+    }
     wide_sums(start, stride, w, x, reference, a1, a2);
     if (rows == start) return;
     for (int64_t j = 0; j < w; j++) {
-        shift[j] = (float)((double)reference[j] + (a1[j] - before[j]) / (double)start);
+        const float first = (float)((double)reference[j] + (a1[j] - before[j]) / (double)start);
+        shift[j] = first - first == 0 ? first : reference[j];
         s1[j] = s2[j] = 0;
     }
     for (int64_t r = start, n = start; r < rows; r += n) {
         n = r < CHUNK ? r : CHUNK;
         if (n > rows - r) n = rows - r;
-        chunk_sums(n, stride, w, x + r * stride, shift, s1, s2);
+        if (near) strip_sums(n, stride, w, x + r * stride, shift, s1, s2);
+        else chunk_sums(n, stride, w, x + r * stride, shift, s1, s2);
         promote(n, w, reference, shift, s1, s2, a1, a2);
     }
 }
 
-/* Adds to sum and sum_of_squares what x has about the reference. */
+/* Adds to sum and sum_of_squares what x has about the reference, 0 where that is not finite. */
 void EK_K(bn_stats_f32)(int64_t rows, int64_t w, const float *x, const float *reference, double *sum,
                         double *sum_of_squares)
 {
@@ -108,7 +153,7 @@ void EK_K(bn_stats_f32)(int64_t rows, int64_t w, const float *x, const float *re
         tile_stats(rows, w, w - j < TILE ? w - j : TILE, x + j, reference + j, sum + j, sum_of_squares + j);
 }
 
-/* ---- normalising ------------------------------------------------------------------------------ */
+/* ---- normalising ------------------------------------------------------------------------- */
 
 /* Rows [0, STEP) of the columns from j, as many as a vector has or `part` of them. */
 #define APPLY_ROWS(STEP, LOAD, STORE)                                            \
@@ -118,9 +163,8 @@ void EK_K(bn_stats_f32)(int64_t rows, int64_t w, const float *x, const float *re
         for (int i = 0; i < STEP; i++) v[i] = bn_normal(LOAD(x + j + i * w), mean, a, b, clamp, high); \
         for (int i = 0; i < STEP; i++) STORE(y + j + i * w, v[i]);               \
     }
-#define LOAD_PART(p) vf_load_part((p), w - j, 0)
-#define STORE_PART(p, v) vf_store_part((p), (v), w - j)
 
+/* Streamed stores want whole lines one after the other: row by row. */
 BN_INLINE void apply_rows(int64_t rows, int64_t w, const float *x, const ek_bn_columns *k, float *y, bool clamp,
                           bool stream)
 {
@@ -128,11 +172,9 @@ BN_INLINE void apply_rows(int64_t rows, int64_t w, const float *x, const ek_bn_c
     const int64_t whole = w - w % VF_LANES;
     int64_t r = 0;
 
-    for (; r + 4 <= rows; r += 4, x += 4 * w, y += 4 * w) {
+    for (; r + 4 <= rows && !stream; r += 4, x += 4 * w, y += 4 * w) {
         INDEPENDENT
-        for (int64_t j = 0; j < whole; j += VF_LANES)
-            if (stream) APPLY_ROWS(4, vf_load, vf_stream)
-            else APPLY_ROWS(4, vf_load, vf_store)
+        for (int64_t j = 0; j < whole; j += VF_LANES) APPLY_ROWS(4, vf_load, vf_store)
         for (int64_t j = whole; j < w; j = w) APPLY_ROWS(4, LOAD_PART, STORE_PART)
     }
     for (; r < rows; r++, x += w, y += w) {
@@ -155,7 +197,7 @@ void EK_K(bn_apply_f32)(int64_t rows, int64_t w, const float *x, const ek_bn_col
     else apply_rows(rows, w, x, k, y, false, false);
 }
 
-/* ---- gradient ------------------------------------------------------------------------------------ */
+/* ---- gradient ---------------------------------------------------------------------------- */
 
 /* s1 += g, s2 += g * (x - mean) for the columns of a vector from j, STEP rows in order. */
 #define SUM_ROWS(STEP, LOAD, STORE)                                                                       \
@@ -231,11 +273,9 @@ BN_INLINE void grad_apply_rows(int64_t rows, int64_t w, const float *x, const fl
     const int64_t whole = w - w % VF_LANES;
     int64_t r = 0;
 
-    for (; r + 2 <= rows; r += 2, x += 2 * w, dy += 2 * w, dx += 2 * w) {
+    for (; r + 2 <= rows && !stream; r += 2, x += 2 * w, dy += 2 * w, dx += 2 * w) {
         INDEPENDENT
-        for (int64_t j = 0; j < whole; j += VF_LANES)
-            if (stream) GRAD_ROWS(2, vf_load, vf_stream)
-            else GRAD_ROWS(2, vf_load, vf_store)
+        for (int64_t j = 0; j < whole; j += VF_LANES) GRAD_ROWS(2, vf_load, vf_store)
         for (int64_t j = whole; j < w; j = w) GRAD_ROWS(2, LOAD_PART, STORE_PART)
     }
     for (; r < rows; r++, x += w, dy += w, dx += w) {

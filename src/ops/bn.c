@@ -2,7 +2,8 @@
  *
  * A problem of at most EK_BN_CHUNK numbers is one chunk of one phase: no thread is worth waking for it. Larger ones are
  * cut by their size alone. 16-bit floats are turned into floats first, whole, and so is the gradient that comes in
- * where an activation's output is at hand. How the array is walked: bn_rows.c (channels last), bn_planes.c, bn_double.c.
+ * where an activation's output is at hand. How the array is walked: bn_rows.c (channels last), bn_planes.c,
+ * bn_double.c.
  */
 #include "ops/bn.h"
 
@@ -13,7 +14,7 @@
 #include "ops/elementwise.h"
 #include "ops/rules.h"
 
-/* ---- what a channel's sums mean ------------------------------------------------------------------------------------ */
+/* ---- what a channel's sums mean ---------------------------------------------------------- */
 
 static bool wide(const ek_bn_state *s)
 {
@@ -49,8 +50,8 @@ ek_bn_numbers ek__bn_numbers_at(const ek_bn_state *s, void *at, int64_t stride)
     char *p = at;
     const size_t step = (size_t)stride * number_size(s);
 
-    return (ek_bn_numbers){ p, p + step, p + 2 * step, p + 3 * step, p + 4 * step, p + 5 * step, p + 6 * step,
-                            p + 7 * step, p + 8 * step };
+    return (ek_bn_numbers){
+        p, p + step, p + 2 * step, p + 3 * step, p + 4 * step, p + 5 * step, p + 6 * step, p + 7 * step, p + 8 * step};
 }
 
 static void move_average(const ek_run_args *a, const ek_bn_state *s, int from, int to, int64_t c, int64_t n,
@@ -93,14 +94,18 @@ void ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, in
 static void fill(const ek_bn_state *s, void *to, int64_t n, double v)
 {
     for (int64_t i = 0; i < n; i++)
-        if (wide(s)) ((double *)to)[i] = v;
-        else ((float *)to)[i] = (float)v;
+        if (wide(s))
+            ((double *)to)[i] = v;
+        else
+            ((float *)to)[i] = (float)v;
 }
 
 static void take(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, int64_t n, double absent, void *to)
 {
-    if (port >= 0) memcpy(to, given(a, s, port, c), (size_t)n * number_size(s));
-    else fill(s, to, n, absent);
+    if (port >= 0)
+        memcpy(to, given(a, s, port, c), (size_t)n * number_size(s));
+    else
+        fill(s, to, n, absent);
 }
 
 void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t n, const ek_bn_numbers *k)
@@ -111,8 +116,10 @@ void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t
     take(a, s, at->mean_low, c, n, 0, k->low);
     take(a, s, at->variance, c, n, 1, k->variance);
     take(a, s, at->variance, c, n, 1, k->out);
-    if (at->inverse >= 0) take(a, s, at->inverse, c, n, 1, k->inverse);
-    else RUN(s, bn_inverse)(n, s->spec.epsilon, k->variance, k->inverse);
+    if (at->inverse >= 0)
+        take(a, s, at->inverse, c, n, 1, k->inverse);
+    else
+        RUN(s, bn_inverse)(n, s->spec.epsilon, k->variance, k->inverse);
     pass_on(a, s, c, n, k);
     if (!s->spec.empty_is_nan || s->count > 0) return;
     fill(s, k->out, n, (double)NAN);
@@ -141,7 +148,7 @@ void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s)
     put(a, s, s->spec.at.zero, 0, 1, &zero);
 }
 
-/* ---- arrays ---------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ------------------------------------------------------------------------------ */
 
 static bool is_half(const ek_bn_state *s)
 {
@@ -193,16 +200,21 @@ ek_bn_columns ek__bn_columns(const ek_run_args *a, const ek_bn_state *s, const e
     const void *x = a->in[s->spec.at.x], *dy = s->gradient ? a->in[s->spec.at.dy] : x;
     const void *y = s->spec.at.y < 0 ? x : a->out[s->spec.at.y];
 
-    return (ek_bn_columns){ n->mean, n->a, n->b, n->gc, n->gd,
-                            s->spec.activation == EK_BN_RELU6 ? six : (float)INFINITY, clamped(s),
-                            s->big && y != x && y != dy };
+    return (ek_bn_columns){.mean = n->mean,
+                           .a = n->a,
+                           .b = n->b,
+                           .gc = n->gc,
+                           .gd = n->gd,
+                           .high = s->spec.activation == EK_BN_RELU6 ? six : (float)INFINITY,
+                           .clamp = clamped(s),
+                           .stream = s->big && y != x && y != dy};
 }
 
 static const ek_loops *const activation_loops[][2] = {
-    [EK_BN_RELU] = { &ek__loops_relu, &ek__loops_relu_grad },
-    [EK_BN_RELU6] = { &ek__loops_relu6, &ek__loops_relu6_grad },
-    [EK_BN_SIGMOID] = { &ek__loops_sigmoid, &ek__loops_sigmoid_grad },
-    [EK_BN_TANH] = { &ek__loops_tanh, &ek__loops_tanh_grad },
+    [EK_BN_RELU] = {&ek__loops_relu, &ek__loops_relu_grad},
+    [EK_BN_RELU6] = {&ek__loops_relu6, &ek__loops_relu6_grad},
+    [EK_BN_SIGMOID] = {&ek__loops_sigmoid, &ek__loops_sigmoid_grad},
+    [EK_BN_TANH] = {&ek__loops_tanh, &ek__loops_tanh_grad},
 };
 
 static void hand_out(const ek_bn_state *s, const void *from, void *to, int64_t first, int64_t n)
@@ -214,10 +226,10 @@ static void hand_out(const ek_bn_state *s, const void *from, void *to, int64_t f
 
 void ek__bn_leave(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
-    static const int step[1] = { 1 };
+    static const int step[1] = {1};
     const ek_dtype type = wide(s) ? EK_FLOAT64 : EK_FLOAT32;
     char *y = (char *)ek__bn_result(a, s) + (size_t)first * ek_dtype_size(type);
-    const void *const in[1] = { y };
+    const void *const in[1] = {y};
 
     if (s->gradient) {
         if (is_half(s)) hand_out(s, y, a->out[s->spec.at.y], first, n);
@@ -229,7 +241,7 @@ void ek__bn_leave(const ek_run_args *a, const ek_bn_state *s, int64_t first, int
     if (is_half(s)) hand_out(s, y, a->out[s->spec.at.y], first, n);
 }
 
-/* ---- the first phase: 16-bit floats become floats, gradients pass their activation ---------------------------------- */
+/* ---- the first phase: 16-bit floats become floats, gradients pass their activation ------- */
 
 static bool has_copies(const ek_bn_state *s)
 {
@@ -239,7 +251,7 @@ static bool has_copies(const ek_bn_state *s)
 /* g = dy through the activation that gave `activated`, in the type of the array. */
 static void pass_activation(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
-    static const int step[2] = { 1, 1 };
+    static const int step[2] = {1, 1};
     const size_t size = ek_dtype_size(s->spec.dtype), from = (size_t)first * size;
     const char *y = (const char *)a->in[s->spec.at.activated] + from, *dy = (const char *)a->in[s->spec.at.dy] + from;
     char *g = scratch_at(a, s->at_g) + from;
@@ -247,22 +259,24 @@ static void pass_activation(const ek_run_args *a, const ek_bn_state *s, int64_t 
     /* the loops of sigmoid and tanh take the output first, those of rectifiers the gradient */
     const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
 
-    if (f == EK_BN_PLAIN) memcpy(g, dy, (size_t)n * size);
-    else ek__loop(activation_loops[f][1], s->spec.dtype)
-             (n, (const void *const[2]){ output_first ? y : dy, output_first ? dy : y }, step, g, NULL);
+    if (f == EK_BN_PLAIN)
+        memcpy(g, dy, (size_t)n * size);
+    else
+        ek__loop(activation_loops[f][1],
+                 s->spec.dtype)(n, (const void *const[2]){output_first ? y : dy, output_first ? dy : y}, step, g, NULL);
 }
 
 static void widen(const ek_run_args *a, const ek_bn_state *s, const void *from, size_t at, int64_t first, int64_t n)
 {
-    ek__convert(s->spec.dtype, (const char *)from + (size_t)first * 2, EK_FLOAT32,
-                (float *)scratch_at(a, at) + first, n);
+    ek__convert(s->spec.dtype, (const char *)from + (size_t)first * 2, EK_FLOAT32, (float *)scratch_at(a, at) + first,
+                n);
 }
 
 /* The same for 16-bit floats: both are widened, the loop of floats passes the gradient. */
 static void pass_activation_half(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
     enum { PIECE = 1024 };
-    static const int step[2] = { 1, 1 };
+    static const int step[2] = {1, 1};
     const ek_bn_activation f = s->spec.activation;
     const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
     float y[PIECE];
@@ -270,9 +284,10 @@ static void pass_activation_half(const ek_run_args *a, const ek_bn_state *s, int
     for (int64_t i = 0; i < n; i += PIECE) {
         const int64_t m = n - i < PIECE ? n - i : PIECE;
         float *g = (float *)scratch_at(a, s->at_g) + first + i;
-        ek__convert(s->spec.dtype, (const char *)a->in[s->spec.at.activated] + (size_t)(first + i) * 2, EK_FLOAT32, y, m);
-        ek__loop(activation_loops[f][1], EK_FLOAT32)
-            (m, (const void *const[2]){ output_first ? y : g, output_first ? g : y }, step, g, NULL);
+        ek__convert(s->spec.dtype, (const char *)a->in[s->spec.at.activated] + (size_t)(first + i) * 2, EK_FLOAT32, y,
+                    m);
+        ek__loop(activation_loops[f][1],
+                 EK_FLOAT32)(m, (const void *const[2]){output_first ? y : g, output_first ? g : y}, step, g, NULL);
     }
 }
 
@@ -297,22 +312,27 @@ ek_status ek__bn_copy(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
-/* ---- preparing --------------------------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------- */
 
 bool ek__bn_view_of(const ek_shape *x, uint32_t axes, ek_bn_view *out)
 {
     enum { OUTER, CHANNELS, INNER } part = OUTER;
 
-    *out = (ek_bn_view){ 1, 1, 1 };
+    *out = (ek_bn_view){1, 1, 1};
     for (int i = 0; i < x->rank; i++) {
         const bool statistics = (axes >> i & 1u) != 0;
         if (x->dim[i] == 1) continue;
         if (!statistics && part == INNER) return false;
-        if (!statistics) part = CHANNELS;
-        else if (part == CHANNELS) part = INNER;
-        if (part == OUTER) out->outer *= x->dim[i];
-        else if (part == CHANNELS) out->channels *= x->dim[i];
-        else out->inner *= x->dim[i];
+        if (!statistics)
+            part = CHANNELS;
+        else if (part == CHANNELS)
+            part = INNER;
+        if (part == OUTER)
+            out->outer *= x->dim[i];
+        else if (part == CHANNELS)
+            out->channels *= x->dim[i];
+        else
+            out->inner *= x->dim[i];
     }
     return true;
 }
@@ -322,12 +342,13 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* Whether x and y together leave the caches: three quarters of the last one. */
+/* Whether x and y are too large for what this process can hope to have of the last cache, three eighths: stores past
+ * the caches then spare the read of what is overwritten. */
 static bool leaves_caches(const ek_bn_state *s)
 {
     const size_t bytes = (size_t)s->total * ek_dtype_size(s->spec.dtype) * (s->gradient ? 3 : 2);
 
-    return bytes / 3 * 4 > ek__cache_bytes(EK_CACHE_LAST);
+    return bytes > ek__cache_bytes(EK_CACHE_LAST) / 8 * 3;
 }
 
 static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool gradient)
@@ -355,9 +376,12 @@ static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool grad
     s->at_numbers = s->at_g + (copies_g(s) ? copy : 0);
     c->state = s;
     c->scratch_bytes = s->at_numbers;
-    if (wide(s)) ek__bn_doubles(c, s);
-    else if (v->inner == 1) ek__bn_rows(c, s);
-    else ek__bn_planes(c, s);
+    if (wide(s))
+        ek__bn_doubles(c, s);
+    else if (v->inner == 1)
+        ek__bn_rows(c, s);
+    else
+        ek__bn_planes(c, s);
     return EK_OK;
 }
 

@@ -47,7 +47,7 @@ typedef struct ek_bn_ports {
     int mean, variance; /* of inference and gradients */
     int inverse;        /* of gradients and inference, instead of variance: 1 / sqrt(variance + epsilon) */
     int mean_low;       /* of gradients: what mean lost by rounding; absent: 0 */
-    int activated;      /* of gradients: y as it left the activation. Absent: recomputed from x, sigmoid and tanh excepted */
+    int activated;      /* of gradients: y behind its activation. Absent: recomputed from x, sigmoid and tanh excepted */
     int moving_mean, moving_variance; /* averages as they were */
     int decay;          /* scalar; absent: the spec's */
     /* outputs */
@@ -73,7 +73,7 @@ typedef struct ek_bn_spec {
     ek_bn_view view;
     bool training;          /* statistics are the batch's own; of a gradient: they depend on x */
     bool unbiased;          /* batch_variance and what moves moved_variance: times n / max(n - 1, 1) */
-    bool empty_is_nan;      /* batch_mean and batch_variance of no elements in inference are NaN, as in TensorFlow's fused op */
+    bool empty_is_nan;      /* batch_* of no elements in inference are NaN, as in TensorFlow's fused op */
     ek_bn_activation activation;
     double decay, epsilon;
 } ek_bn_spec;

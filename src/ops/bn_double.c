@@ -33,11 +33,11 @@ static bool passes(const ek_bn_state *s, const group *q, int64_t j, double x)
 }
 
 /* Calls `body` with element `e` of the group's channel `j`. */
-#define EACH_ELEMENT(s, q, body)                                                                   \
-    for (int64_t o = 0; o < (s)->spec.view.outer; o++)                                             \
-        for (int64_t j = 0; j < (q)->n; j++) {                                                     \
-            const int64_t from = (o * (s)->channels + (q)->first + j) * (s)->spec.view.inner;      \
-            for (int64_t e = from; e < from + (s)->spec.view.inner; e++) body                      \
+#define EACH_ELEMENT(s, q, body)                                                                                       \
+    for (int64_t o = 0; o < (s)->spec.view.outer; o++)                                                                 \
+        for (int64_t j = 0; j < (q)->n; j++) {                                                                         \
+            const int64_t from = (o * (s)->channels + (q)->first + j) * (s)->spec.view.inner;                          \
+            for (int64_t e = from; e < from + (s)->spec.view.inner; e++) body                                          \
         }
 
 static void sum_x(const ek_bn_state *s, const double *x, group *q)
@@ -45,7 +45,7 @@ static void sum_x(const ek_bn_state *s, const double *x, group *q)
     const double n = (double)s->count;
 
     for (int64_t j = 0; j < q->n; j++)
-        q->reference[j] = s->count > 0 ? x[(q->first + j) * s->spec.view.inner] : (double)NAN;
+        q->reference[j] = s->count > 0 ? ek__bn_reference(x[(q->first + j) * s->spec.view.inner]) : (double)NAN;
     EACH_ELEMENT(s, q, { q->s1[j] += x[e] - q->reference[j]; })
     for (int64_t j = 0; j < q->n; j++) {
         q->reference[j] += q->s1[j] / n;
@@ -56,6 +56,8 @@ static void sum_x(const ek_bn_state *s, const double *x, group *q)
         q->s1[j] += d;
         q->s2[j] += d * d;
     })
+    for (int64_t j = 0; j < q->n; j++)
+        if (!isfinite(q->reference[j])) q->s1[j] = 0; /* an infinite mean stays what it is */
 }
 
 static void sum_g(const ek_bn_state *s, const double *x, const double *g, group *q)
@@ -91,7 +93,8 @@ static void results(const ek_run_args *a, const ek_bn_state *s, const group *q)
             const double v = passes(s, q, j, x[e]) ? g[e] : 0;
             y[e] = (q->a[j] * v + (x[e] - q->mean[j]) * q->gc[j]) + q->gd[j];
         })
-    else EACH_ELEMENT(s, q, { y[e] = (x[e] - q->mean[j]) * q->a[j] + q->b[j]; })
+    else
+        EACH_ELEMENT(s, q, { y[e] = (x[e] - q->mean[j]) * q->a[j] + q->b[j]; })
     for (int64_t o = 0; o < s->spec.view.outer; o++)
         ek__bn_leave(a, s, (o * s->channels + q->first) * s->spec.view.inner, q->n * s->spec.view.inner);
 }
@@ -99,7 +102,7 @@ static void results(const ek_run_args *a, const ek_bn_state *s, const group *q)
 static ek_status channels(const ek_run_args *a, int64_t chunk)
 {
     const ek_bn_state *s = a->state;
-    group q = { .first = chunk * GROUP };
+    group q = {.first = chunk * GROUP};
 
     if (chunk == 0) ek__bn_nothing(a, s);
     q.n = s->channels - q.first < GROUP ? s->channels - q.first : GROUP;

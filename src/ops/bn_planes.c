@@ -1,12 +1,17 @@
 /* ops/bn_planes.c - batch norm over planes, channels first.
  *
  * One channel at a time, all its planes: they stay in the second-level cache between the passes, so that x is read from
- * memory once. The planes are walked backwards the second time.
+ * memory once. Channels of small planes go in groups. The images are walked backwards the second time.
  */
 #include <math.h>
 
 #include "ops/bn_state.h"
 #include "ops/rules.h"
+
+enum {
+    GROUP = 64,     /* channels whose numbers are kept */
+    STREAMED = 1024 /* numbers of a plane that is worth streamed stores: small ones share their first and last line */
+};
 
 /* What channel c is normalised with; writes what leaves but for y. */
 static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, int64_t c, const ek_bn_numbers *k)
@@ -14,8 +19,8 @@ static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, int64_t 
     const ek_kernels *run = ek__kernels();
     const int64_t n = s->spec.view.inner, stride = n * s->channels;
     const float *x = ek__bn_x(a, s) + c * n;
-    const double reference = s->count > 0 ? (double)x[0] : (double)NAN;
-    double sums[2] = { 0, 0 };
+    const double reference = s->count > 0 ? ek__bn_reference((double)x[0]) : (double)NAN;
+    double sums[2] = {0, 0};
 
     if (s->gradient || !s->spec.training) ek__bn_given(a, s, c, 1, k);
     if (s->gradient) {
@@ -28,22 +33,36 @@ static void channel_numbers(const ek_run_args *a, const ek_bn_state *s, int64_t 
     }
 }
 
-static void one_channel(const ek_run_args *a, const ek_bn_state *s, int64_t c)
+/* Asks for a group's planes, which lie side by side in each image: channel by channel they would come in small pieces
+ * from everywhere. */
+static void fetch_group(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t channels)
+{
+    enum { LINE = 64 / sizeof(float) };
+    const int64_t n = s->spec.view.inner, run = channels * n;
+    const float *const arrays[] = {ek__bn_x(a, s), ek__bn_g(a, s)};
+
+    for (int64_t i = 0; i < s->spec.view.outer; i++)
+        for (int k = 0; k < 1 + s->gradient; k++)
+            for (int64_t e = 0; e < run; e += LINE) __builtin_prefetch(arrays[k] + (i * s->channels + first) * n + e);
+}
+
+/* The second pass over image i of a group. */
+static void group_results(const ek_run_args *a, const ek_bn_state *s, int64_t i, int64_t first, int64_t channels,
+                          const float *place)
 {
     const ek_kernels *run = ek__kernels();
     const int64_t n = s->spec.view.inner;
-    float place[EK_BN_ARRAYS];
-    const ek_bn_numbers k = ek__bn_numbers_at(s, place, 1);
-    const ek_bn_columns columns = ek__bn_columns(a, s, &k);
-    const float *x = ek__bn_x(a, s), *g = ek__bn_g(a, s);
 
-    channel_numbers(a, s, c, &k);
-    if (s->spec.at.y < 0) return;
-    for (int64_t i = s->spec.view.outer - 1; i >= 0 && n > 0; i--) {
-        const int64_t at = (i * s->channels + c) * n;
-        float *y = ek__bn_result(a, s) + at;
-        if (s->gradient) run->bn_grad_apply_plane_f32(n, x + at, g + at, &columns, y);
-        else run->bn_apply_plane_f32(n, x + at, &columns, y);
+    for (int64_t c = 0; c < channels; c++) {
+        const int64_t at = (i * s->channels + first + c) * n;
+        const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)(uintptr_t)place + c * EK_BN_ARRAYS, 1);
+        ek_bn_columns columns = ek__bn_columns(a, s, &k);
+        const float *x = ek__bn_x(a, s) + at, *g = ek__bn_g(a, s);
+        columns.stream = columns.stream && n >= STREAMED;
+        if (s->gradient)
+            run->bn_grad_apply_plane_f32(n, x, g + at, &columns, ek__bn_result(a, s) + at);
+        else
+            run->bn_apply_plane_f32(n, x, &columns, ek__bn_result(a, s) + at);
         ek__bn_leave(a, s, at, n);
     }
 }
@@ -51,10 +70,20 @@ static void one_channel(const ek_run_args *a, const ek_bn_state *s, int64_t c)
 static ek_status channels(const ek_run_args *a, int64_t chunk)
 {
     const ek_bn_state *s = a->state;
-    const int64_t first = chunk * s->group, last = first + s->group < s->channels ? first + s->group : s->channels;
+    const int64_t end = chunk * s->group + s->group < s->channels ? chunk * s->group + s->group : s->channels;
+    float place[GROUP * EK_BN_ARRAYS];
 
     if (chunk == 0) ek__bn_nothing(a, s);
-    for (int64_t c = first; c < last; c++) one_channel(a, s, c);
+    for (int64_t first = chunk * s->group; first < end; first += GROUP) {
+        const int64_t channels = end - first < GROUP ? end - first : GROUP;
+        if (channels > 1) fetch_group(a, s, first, channels);
+        for (int64_t c = 0; c < channels; c++) {
+            const ek_bn_numbers k = ek__bn_numbers_at(s, place + c * EK_BN_ARRAYS, 1);
+            channel_numbers(a, s, first + c, &k);
+        }
+        for (int64_t i = s->spec.view.outer - 1; i >= 0 && s->count > 0 && s->spec.at.y >= 0; i--)
+            group_results(a, s, i, first, channels, place);
+    }
     return EK_OK;
 }
 

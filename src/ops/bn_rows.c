@@ -4,9 +4,9 @@
  * at least 64, so that narrow channels run at full width; what is left over is one short row (`tail` numbers). Sums are
  * taken in parts of at least PART_ROWS rows, joined in order; the cut follows from the shape alone.
  *
- * Each part of the second pass is one that was summed lately, whoever did it: the first pass piles parts up as it takes
- * them, the second takes them from the top, and walks each backwards, so that much of it is still in a cache. Which part
- * a chunk works on changes no result.
+ * Each part of the second pass is one that was summed lately, whoever did it: the first pass piles parts up as it
+ * takes them, the second takes them from the top, and walks each backwards, so that much of it is still in a cache.
+ * Which part a chunk works on changes no result.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -14,7 +14,7 @@
 #include "ops/bn_state.h"
 #include "ops/rules.h"
 
-enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART_ROWS = 64, PIECE = 8192, TINY = 512, TINY_CHANNELS = 8 };
+enum { LANES = 16, WIDE = 64, MAX_WIDE = 1024, PART_ROWS = 64, PIECE = 32768, TINY = 512, TINY_CHANNELS = 8 };
 
 /* Parts in the order in which the first pass took them. */
 typedef struct pile {
@@ -40,13 +40,13 @@ static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t par
 /* Repeats what the first C columns have over the row's width. */
 static void repeat(const ek_bn_state *s, const ek_bn_numbers *n)
 {
-    float *const arrays[] = { n->mean, n->a, n->b, n->gc, n->gd };
+    float *const arrays[] = {n->mean, n->a, n->b, n->gc, n->gd};
 
     for (int i = 0; i < (s->gradient ? 5 : 3); i++)
         for (int64_t j = s->channels; j < s->width; j++) arrays[i][j] = arrays[i][j - s->channels];
 }
 
-/* ---- begin ------------------------------------------------------------------------------------------------------------ */
+/* ---- begin ------------------------------------------------------------------------------- */
 
 /* Chunk 0 lays out what a gradient knows before its sums, the others copy. */
 static ek_status begin(const ek_run_args *a, int64_t chunk)
@@ -62,7 +62,7 @@ static ek_status begin(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
-/* ---- sums ------------------------------------------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------------- */
 
 /* Rows of the wide view, and the short row where it comes behind them. */
 typedef struct span {
@@ -74,7 +74,7 @@ static span part_span(const ek_bn_state *s, int64_t part)
     const int64_t first = part * s->part_rows, left = s->rows - first;
     const int64_t rows = left < s->part_rows ? left : s->part_rows;
 
-    return (span){ first * s->width, rows, rows == left ? s->tail : 0 };
+    return (span){first * s->width, rows, rows == left ? s->tail : 0};
 }
 
 static void sums_of(const ek_run_args *a, const ek_bn_state *s, const span *p, double *s1, double *s2)
@@ -124,7 +124,7 @@ static ek_status part_of_sums(const ek_run_args *a, int64_t part)
     return EK_OK;
 }
 
-/* ---- what they mean ------------------------------------------------------------------------------------------------------ */
+/* ---- what they mean ---------------------------------------------------------------------- */
 
 static bool has_sums(const ek_bn_state *s)
 {
@@ -141,7 +141,7 @@ static void finish_statistics(const ek_run_args *a, const ek_bn_state *s, const 
     for (int64_t c = 0; c < s->channels; c += BLOCK) {
         const int64_t m = s->channels - c < BLOCK ? s->channels - c : BLOCK;
         const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)n->mean + c, s->width);
-        for (int64_t j = 0; j < m; j++) reference[j] = s->count > 0 ? (double)x[c + j] : (double)NAN;
+        for (int64_t j = 0; j < m; j++) reference[j] = s->count > 0 ? ek__bn_reference((double)x[c + j]) : (double)NAN;
         ek__bn_statistics(a, s, c, m, sum + c, sum + s->channels + c, reference, &k);
     }
 }
@@ -158,14 +158,17 @@ static ek_status finish(const ek_run_args *a, int64_t chunk)
         const double *more = part_sums(a, s, p);
         for (int64_t i = 0; i < 2 * s->channels; i++) sum[i] += more[i];
     }
-    if (s->gradient) ek__bn_gradient(a, s, 0, s->channels, sum, sum + s->channels, &n);
-    else if (!s->spec.training) ek__bn_given(a, s, 0, s->channels, &n);
-    else finish_statistics(a, s, sum, &n);
+    if (s->gradient)
+        ek__bn_gradient(a, s, 0, s->channels, sum, sum + s->channels, &n);
+    else if (!s->spec.training)
+        ek__bn_given(a, s, 0, s->channels, &n);
+    else
+        finish_statistics(a, s, sum, &n);
     repeat(s, &n);
     return EK_OK;
 }
 
-/* ---- the second pass --------------------------------------------------------------------------------------------------- */
+/* ---- the second pass --------------------------------------------------------------------- */
 
 /* Rows [r, r + rows) from `first`, or the short row. */
 static void apply(const ek_run_args *a, const ek_bn_state *s, const ek_bn_columns *k, int64_t first, int64_t rows,
@@ -175,8 +178,10 @@ static void apply(const ek_run_args *a, const ek_bn_state *s, const ek_bn_column
     const float *x = ek__bn_x(a, s) + first;
     float *y = ek__bn_result(a, s) + first;
 
-    if (s->gradient) run->bn_grad_apply_f32(rows, w, x, ek__bn_g(a, s) + first, k, y);
-    else run->bn_apply_f32(rows, w, x, k, y);
+    if (s->gradient)
+        run->bn_grad_apply_f32(rows, w, x, ek__bn_g(a, s) + first, k, y);
+    else
+        run->bn_apply_f32(rows, w, x, k, y);
     ek__bn_leave(a, s, first, rows * w);
 }
 
@@ -192,12 +197,14 @@ static ek_status part_of_results(const ek_run_args *a, int64_t chunk)
 
     if (s->spec.at.y < 0) return EK_OK;
     if (p.tail > 0) apply(a, s, &k, p.first + p.rows * w, 1, p.tail);
-    for (int64_t r = (p.rows - 1) / piece * piece; r >= 0; r -= piece)
+    for (int64_t r = 0; r < p.rows && !has_sums(s); r += piece)
+        apply(a, s, &k, p.first + r * w, p.rows - r < piece ? p.rows - r : piece, w);
+    for (int64_t r = (p.rows - 1) / piece * piece; r >= 0 && has_sums(s); r -= piece)
         apply(a, s, &k, p.first + r * w, p.rows - r < piece ? p.rows - r : piece, w);
     return EK_OK;
 }
 
-/* ---- preparing ----------------------------------------------------------------------------------------------------------- */
+/* ---- preparing --------------------------------------------------------------------------- */
 
 /* A problem too small for threads. */
 static ek_status whole(const ek_run_args *a, int64_t chunk)
@@ -205,8 +212,10 @@ static ek_status whole(const ek_run_args *a, int64_t chunk)
     const ek_bn_state *s = a->state;
 
     for (int64_t i = 0; i <= ek__bn_copies(s); i++) EK_TRY(begin(a, i));
-    if (has_sums(s) && s->count > 0) EK_TRY(part_of_sums(a, 0));
-    else if (has_sums(s)) memset(part_sums(a, s, 0), 0, (size_t)(2 * s->channels) * sizeof(double));
+    if (has_sums(s) && s->count > 0)
+        EK_TRY(part_of_sums(a, 0));
+    else if (has_sums(s))
+        memset(part_sums(a, s, 0), 0, (size_t)(2 * s->channels) * sizeof(double));
     EK_TRY(finish(a, chunk));
     return s->count > 0 && s->channels > 0 ? part_of_results(a, 0) : EK_OK;
 }
@@ -225,22 +234,30 @@ static void tiny_results(const ek_bn_state *s, const float *x, const float *g, c
         for (int64_t c = 0; c < s->channels; c++) {
             const int64_t i = r * s->channels + c;
             const float d = x[i] - k->mean[c], v = d * k->a[c] + k->b[c];
-            if (s->gradient) y[i] = (k->a[c] * (passes(k, c, x[i]) ? g[i] : 0) + d * k->gc[c]) + k->gd[c];
-            else y[i] = !k->clamp ? v : v < 0 ? 0 : v > k->high ? k->high : v;
+            if (s->gradient)
+                y[i] = (k->a[c] * (passes(k, c, x[i]) ? g[i] : 0) + d * k->gc[c]) + k->gd[c];
+            else
+                y[i] = !k->clamp ? v : v < 0 ? 0 : v > k->high ? k->high : v;
         }
 }
 
-/* A few numbers of a few channels: one after the other, in double, without scratch. */
-static void tiny_sums(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, double *s1, double *s2)
+/* A few numbers of a few channels: one channel after the other, sums in double in four lanes, no scratch. */
+static void tiny_sums(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, int64_t c,
+                      double *s1, double *s2)
 {
-    for (int64_t r = 0; r < s->count; r++)
-        for (int64_t c = 0; c < s->channels; c++) {
-            const int64_t i = r * s->channels + c;
-            const double d = (double)x[i] - (double)(s->gradient ? k->mean[c] : x[c]);
+    const double reference = s->gradient ? (double)k->mean[c] : ek__bn_reference((double)x[c]);
+    double t1[4] = {0}, t2[4] = {0};
+
+    for (int64_t r = 0; r < s->count; r += 4)
+        for (int64_t l = 0; l < 4 && r + l < s->count; l++) {
+            const int64_t i = (r + l) * s->channels + c;
+            const double d = (double)x[i] - reference;
             const double v = !s->gradient ? d : passes(k, c, x[i]) ? (double)g[i] : 0;
-            s1[c] += v;
-            s2[c] += v * d;
+            t1[l] += v;
+            t2[l] += v * d;
         }
+    *s1 = (t1[0] + t1[1]) + (t1[2] + t1[3]);
+    *s2 = (t2[0] + t2[1]) + (t2[2] + t2[3]);
 }
 
 static ek_status tiny(const ek_run_args *a, int64_t chunk)
@@ -250,15 +267,19 @@ static ek_status tiny(const ek_run_args *a, int64_t chunk)
     const ek_bn_numbers n = ek__bn_numbers_at(s, place, s->channels);
     const ek_bn_columns k = ek__bn_columns(a, s, &n);
     const float *x = ek__bn_x(a, s), *g = ek__bn_g(a, s);
-    double s1[TINY_CHANNELS] = { 0 }, s2[TINY_CHANNELS] = { 0 }, reference[TINY_CHANNELS];
+    double s1[TINY_CHANNELS] = {0}, s2[TINY_CHANNELS] = {0}, reference[TINY_CHANNELS];
 
     EK_UNUSED(chunk);
     ek__bn_nothing(a, s);
     if (s->gradient || !s->spec.training) ek__bn_given(a, s, 0, s->channels, &n);
-    if (has_sums(s)) tiny_sums(s, x, g, &k, s1, s2);
-    for (int64_t c = 0; c < s->channels; c++) reference[c] = (double)x[c];
-    if (s->gradient) ek__bn_gradient(a, s, 0, s->channels, s1, s2, &n);
-    else if (s->spec.training) ek__bn_statistics(a, s, 0, s->channels, s1, s2, reference, &n);
+    for (int64_t c = 0; c < s->channels; c++) {
+        reference[c] = ek__bn_reference((double)x[c]);
+        if (has_sums(s)) tiny_sums(s, x, g, &k, c, &s1[c], &s2[c]);
+    }
+    if (s->gradient)
+        ek__bn_gradient(a, s, 0, s->channels, s1, s2, &n);
+    else if (s->spec.training)
+        ek__bn_statistics(a, s, 0, s->channels, s1, s2, reference, &n);
     if (s->spec.at.y < 0) return EK_OK;
     tiny_results(s, x, g, &k, ek__bn_result(a, s));
     ek__bn_leave(a, s, 0, s->total);

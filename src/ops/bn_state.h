@@ -23,13 +23,18 @@ typedef struct ek_bn_state {
     int64_t channels, count, total; /* count: numbers per channel */
     /* rows: R of C read as `rows` of `width` = k * C, and `tail` numbers */
     int64_t k, width, rows, tail, part_rows, parts;
-    int64_t group;                  /* planes, doubles: channels in a chunk */
-    bool big;                       /* x and y leave the caches */
+    int64_t group;                                    /* planes, doubles: channels in a chunk */
+    bool big;                                         /* x and y leave the caches */
     size_t at_x, at_g, at_numbers, at_order, at_sums; /* places in the scratch, in bytes */
 } ek_bn_state;
 
-/* ---- what sums mean (bn.c) ------------------------------------------------------------------------------------------- */
+/* ---- what sums mean (bn.c) --------------------------------------------------------------- */
 
+/* What x is summed about: its first number, or 0 where that is not finite. */
+static inline double ek__bn_reference(double first)
+{
+    return first - first == 0 ? first : 0;
+}
 /* Nine arrays from `at`, `stride` elements apart. */
 ek_bn_numbers ek__bn_numbers_at(const ek_bn_state *s, void *at, int64_t stride);
 /* From the sums of x - reference and its square over the batch, channels [c, c + n). Writes the statistics among the
@@ -44,7 +49,7 @@ void ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, int6
 /* The output that holds nothing. */
 void ek__bn_nothing(const ek_run_args *a, const ek_bn_state *s);
 
-/* ---- arrays ------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ------------------------------------------------------------------------------ */
 
 /* Chunks that copy: 16-bit floats become floats, gradients pass their activation. 0: none. They come first. */
 int64_t ek__bn_copies(const ek_bn_state *s);
@@ -59,7 +64,7 @@ void ek__bn_leave(const ek_run_args *a, const ek_bn_state *s, int64_t first, int
 /* How the kernels are to run over numbers `n`. */
 ek_bn_columns ek__bn_columns(const ek_run_args *a, const ek_bn_state *s, const ek_bn_numbers *n);
 
-/* ---- walks: each adds its phases and its scratch ------------------------------------------------------------------------ */
+/* ---- walks: each adds its phases and its scratch ----------------------------------------- */
 
 void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s);
 void ek__bn_planes(ek_prepare_ctx *c, ek_bn_state *s);

@@ -25,7 +25,7 @@ static void fill(void)
 /* Plain; streamed; clamped at 0 and 0.5; both. */
 static ek_bn_columns variant(int i)
 {
-    return (ek_bn_columns){ v[0], v[1], v[2], v[3], v[4], 0.5f, i >= 2, i % 2 == 1 };
+    return (ek_bn_columns){v[0], v[1], v[2], v[3], v[4], 0.5f, i >= 2, i % 2 == 1};
 }
 
 static void same_results(const ek_kernels *base, const ek_kernels *level, int64_t rows, int64_t w, int shift)
@@ -51,17 +51,22 @@ static void same_results(const ek_kernels *base, const ek_kernels *level, int64_
 
 static void same_sums(const ek_kernels *base, const ek_kernels *level, int64_t rows, int64_t w, int shift)
 {
-    const ek_kernels *const both[] = { base, level };
+    const ek_kernels *const both[] = {base, level};
 
     for (int i = 0; i < 6; i++) {
         const ek_bn_columns k = variant(i < 2 ? 2 * i : 0);
         memset(sums, 0, sizeof sums);
         for (int l = 0; l < 2; l++) {
-            if (i < 2) both[l]->bn_grad_sums_f32(rows, w, x + shift, dy, &k, sums[l][0], sums[l][1]);
-            else if (i == 2) both[l]->bn_stats_f32(rows, w, x + shift, x, sums[l][0], sums[l][1]);
-            else if (i == 3) both[l]->bn_stats_planes_f32(rows, w, w, x + shift, 99.5, sums[l][0]);
-            else if (i == 4) both[l]->bn_stats_planes_f32(1, 0, rows * w, x + shift, 99.5, sums[l][0]);
-            else both[l]->bn_grad_sums_planes_f32(rows, w, w, x + shift, dy, &k, sums[l][0]);
+            if (i < 2)
+                both[l]->bn_grad_sums_f32(rows, w, x + shift, dy, &k, sums[l][0], sums[l][1]);
+            else if (i == 2)
+                both[l]->bn_stats_f32(rows, w, x + shift, x, sums[l][0], sums[l][1]);
+            else if (i == 3)
+                both[l]->bn_stats_planes_f32(rows, w, w, x + shift, 99.5, sums[l][0]);
+            else if (i == 4)
+                both[l]->bn_stats_planes_f32(1, 0, rows * w, x + shift, 99.5, sums[l][0]);
+            else
+                both[l]->bn_grad_sums_planes_f32(rows, w, w, x + shift, dy, &k, sums[l][0]);
         }
         assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
     }
@@ -69,8 +74,7 @@ static void same_sums(const ek_kernels *base, const ek_kernels *level, int64_t r
 
 static void levels_agree(void **state)
 {
-    static const int64_t sizes[][2] = { { 0, 16 }, { 1, 1 },   { 3, 17 },   { 16, 64 },
-                                       { 145, 80 }, { 301, 33 }, { 250, 49 }, { 20, W } };
+    static const int64_t sizes[][2] = {{0, 16}, {1, 1}, {3, 17}, {16, 64}, {145, 80}, {301, 33}, {250, 49}, {20, W}};
     const ek_kernels *level[8];
     const int n = ek__kernel_levels(level, 8);
 
@@ -142,7 +146,7 @@ static void the_result_may_replace_the_input(void **state)
 /* A rectifier lets NaN through, and no gradient at NaN, 0 or beyond the end. */
 static void ends_of_the_clamp(void **state)
 {
-    static const float in[] = { -1, 0, 5, 6, 7, INFINITY, NAN }, ones[] = { 1, 1, 1, 1, 1, 1, 1 };
+    static const float in[] = {-1, 0, 5, 6, 7, INFINITY, NAN}, ones[] = {1, 1, 1, 1, 1, 1, 1};
     static const float zero = 0, one = 1;
     const ek_kernels *level[8];
     const int n = ek__kernel_levels(level, 8);
@@ -150,12 +154,12 @@ static void ends_of_the_clamp(void **state)
 
     (void)state;
     for (int l = 0; l < n; l++) {
-        ek_bn_columns k = { &zero, &one, &zero, &zero, &zero, 6, true, false };
+        ek_bn_columns k = {&zero, &one, &zero, &zero, &zero, 6, true, false};
         level[l]->bn_apply_plane_f32(7, in, &k, out);
         assert_true(out[0] == 0 && out[1] == 0 && out[2] == 5 && out[3] == 6 && out[4] == 6 && out[5] == 6);
         assert_true(isnan(out[6]));
         k.high = INFINITY;
-        double sum[2] = { 0, 0 };
+        double sum[2] = {0, 0};
         level[l]->bn_grad_sums_planes_f32(1, 7, 6, in, ones, &k, sum);
         assert_true(sum[0] == 4); /* infinity passes */
         k.high = 0x1.7ffffep2f;
@@ -167,8 +171,8 @@ static void ends_of_the_clamp(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(levels_agree), cmocka_unit_test(sums_are_right),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(levels_agree), cmocka_unit_test(sums_are_right),
                                        cmocka_unit_test(the_result_may_replace_the_input),
-                                       cmocka_unit_test(ends_of_the_clamp) };
+                                       cmocka_unit_test(ends_of_the_clamp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,19 @@
 #include "ops/bn.h"
 
 enum { X, DY, SCALE, OFFSET, MEAN, LOW, INVERSE, ACTIVATED, MOVING_MEAN, MOVING_VARIANCE, DECAY, INPUTS };
-enum { Y, BEFORE, BATCH_MEAN, BATCH_VARIANCE, SAVED_LOW, SAVED_INVERSE, MOVED_MEAN, MOVED_VARIANCE, DSCALE, DOFFSET, OUTPUTS };
+enum {
+    Y,
+    BEFORE,
+    BATCH_MEAN,
+    BATCH_VARIANCE,
+    SAVED_LOW,
+    SAVED_INVERSE,
+    MOVED_MEAN,
+    MOVED_VARIANCE,
+    DSCALE,
+    DOFFSET,
+    OUTPUTS
+};
 static const float epsilon = 1e-3f, decay = 0.1f;
 
 /* What one op reads and writes. Elements lie `shift` floats beyond an aligned address. */
@@ -40,8 +52,14 @@ static double element(ek_dtype t, const void *at, int64_t i)
     ek__convert(t, (const char *)at + (size_t)i * ek_dtype_size(t), EK_FLOAT64, &v, 1);
     return v;
 }
-static double x_at(const problem *p, const void *at, int64_t i) { return element(p->spec.dtype, at, i); }
-static double c_at(const problem *p, const void *at, int64_t c) { return element(narrow(p), at, c); }
+static double x_at(const problem *p, const void *at, int64_t i)
+{
+    return element(p->spec.dtype, at, i);
+}
+static double c_at(const problem *p, const void *at, int64_t c)
+{
+    return element(narrow(p), at, c);
+}
 
 static void set(ek_dtype t, void *at, int64_t i, double v)
 {
@@ -57,9 +75,14 @@ static int64_t place(const problem *p, int64_t r, int64_t c)
 
 static problem make(ek_dtype dtype, ek_bn_view view, double mean, int shift)
 {
-    problem p = { .spec = { .at = EK_BN_NO_PORTS, .dtype = dtype, .view = view, .decay = (double)decay,
-                            .epsilon = (double)epsilon },
-                  .count = view.outer * view.inner, .channels = view.channels, .shift = shift };
+    problem p = {.spec = {.at = EK_BN_NO_PORTS,
+                          .dtype = dtype,
+                          .view = view,
+                          .decay = (double)decay,
+                          .epsilon = (double)epsilon},
+                 .count = view.outer * view.inner,
+                 .channels = view.channels,
+                 .shift = shift};
     uint64_t seed = 7;
 
     p.total = p.count * p.channels;
@@ -67,8 +90,10 @@ static problem make(ek_dtype dtype, ek_bn_view view, double mean, int shift)
         p.block[i] = aligned_alloc(64, ((size_t)(p.total + p.channels + 64) * 8 + 63) / 64 * 64);
         assert_non_null(p.block[i]);
         void *at = (char *)p.block[i] + (size_t)shift * (dtype == EK_FLOAT64 ? 8 : 4);
-        if (i < INPUTS) p.in[i] = at;
-        else p.out[i - INPUTS] = at;
+        if (i < INPUTS)
+            p.in[i] = at;
+        else
+            p.out[i - INPUTS] = at;
     }
     for (int64_t i = 0; i < p.total; i++) {
         set(dtype, p.in[X], i, mean + test_uniform(&seed) + test_uniform(&seed));
@@ -92,7 +117,7 @@ static void destroy(problem *p)
     for (int i = 0; i < INPUTS + OUTPUTS; i++) free(p->block[i]);
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------- */
 
 typedef struct phase_run {
     const ek_run_args *args;
@@ -108,19 +133,19 @@ static void run_chunk(void *arg, int64_t chunk)
 
 static ek_status run(problem *p, bool gradient, int threads)
 {
-    static const ek_op_def def = { .name = "BatchNorm" };
-    ek_arena arena = { 0 };
-    ek_error err = { 0 };
-    ek_prepare_ctx c = { .def = &def, .arena = &arena, .err = &err };
+    static const ek_op_def def = {.name = "BatchNorm"};
+    ek_arena arena = {0};
+    ek_error err = {0};
+    ek_prepare_ctx c = {.def = &def, .arena = &arena, .err = &err};
     const ek_status st = gradient ? ek__bn_prepare_gradient(&c, &p->spec) : ek__bn_prepare_forward(&c, &p->spec);
 
     if (st == EK_OK) {
         void *scratch = aligned_alloc(64, (c.scratch_bytes + 127) / 64 * 64);
-        const ek_run_args args = { .in = (const void *const *)p->in, .out = p->out, .state = c.state,
-                                  .scratch = scratch, .err = &err };
+        const ek_run_args args = {
+            .in = (const void *const *)p->in, .out = p->out, .state = c.state, .scratch = scratch, .err = &err};
         memset(scratch, 0xa5, c.scratch_bytes);
         for (int i = 0; i < c.n_phases; i++) {
-            phase_run r = { &args, c.phase[i].run };
+            phase_run r = {&args, c.phase[i].run};
             ek__parallel_for(threads, c.phase[i].chunks, run_chunk, &r);
         }
         free(scratch);
@@ -175,16 +200,21 @@ static void gradient_ports(problem *p, bool training, ek_bn_activation f)
     p->spec.activation = f;
 }
 
-/* ---- against double ---------------------------------------------------------------------------------- */
+/* ---- against double ---------------------------------------------------------------------- */
 
 static double activated(ek_bn_activation f, double v)
 {
     switch (f) {
-    case EK_BN_RELU: return v < 0 ? 0 : v;
-    case EK_BN_RELU6: return v < 0 ? 0 : v > 6 ? 6 : v;
-    case EK_BN_SIGMOID: return 1 / (1 + exp(-v));
-    case EK_BN_TANH: return tanh(v);
-    default: return v;
+    case EK_BN_RELU:
+        return v < 0 ? 0 : v;
+    case EK_BN_RELU6:
+        return v < 0 ? 0 : v > 6 ? 6 : v;
+    case EK_BN_SIGMOID:
+        return 1 / (1 + exp(-v));
+    case EK_BN_TANH:
+        return tanh(v);
+    default:
+        return v;
     }
 }
 
@@ -192,17 +222,25 @@ static double activated(ek_bn_activation f, double v)
 static double slope(ek_bn_activation f, double v, double y)
 {
     switch (f) {
-    case EK_BN_RELU: return v > 0;
-    case EK_BN_RELU6: return v > 0 && v < 6;
-    case EK_BN_SIGMOID: return y * (1 - y);
-    case EK_BN_TANH: return 1 - y * y;
-    default: return 1;
+    case EK_BN_RELU:
+        return v > 0;
+    case EK_BN_RELU6:
+        return v > 0 && v < 6;
+    case EK_BN_SIGMOID:
+        return y * (1 - y);
+    case EK_BN_TANH:
+        return 1 - y * y;
+    default:
+        return 1;
     }
 }
 
 static double tolerance(const problem *p)
 {
-    return p->spec.dtype == EK_FLOAT64 ? 1e-12 : p->spec.dtype == EK_FLOAT32 ? 2e-6 : p->spec.dtype == EK_FLOAT16 ? 2e-3 : 1.6e-2;
+    return p->spec.dtype == EK_FLOAT64   ? 1e-12
+           : p->spec.dtype == EK_FLOAT32 ? 2e-6
+           : p->spec.dtype == EK_FLOAT16 ? 2e-3
+                                         : 1.6e-2;
 }
 
 static void moments(const problem *p, int64_t c, double *mean, double *variance)
@@ -215,10 +253,10 @@ static void moments(const problem *p, int64_t c, double *mean, double *variance)
     *variance = s2 / (double)p->count;
 }
 
-#define NEAR(a, b, t)                                                                          \
-    do {                                                                                       \
-        const double a_ = (a), b_ = (b);                                                       \
-        if (!(fabs(a_ - b_) <= (t) * (1 + fabs(b_)))) fail_msg("%s is %.9g, not %.9g", #a, a_, b_); \
+#define NEAR(a, b, t)                                                                                                  \
+    do {                                                                                                               \
+        const double a_ = (a), b_ = (b);                                                                               \
+        if (!(fabs(a_ - b_) <= (t) * (1 + fabs(b_)))) fail_msg("%s is %.9g, not %.9g", #a, a_, b_);                    \
     } while (0)
 
 static void check_forward(problem *p, bool training, ek_bn_activation f, bool before)
@@ -245,7 +283,8 @@ static void check_forward(problem *p, bool training, ek_bn_activation f, bool be
         }
         for (int64_t r = 0; r < p->count; r++) {
             const int64_t i = place(p, r, c);
-            const double v = (x_at(p, p->in[X], i) - mean) * inverse * c_at(p, p->in[SCALE], c) + c_at(p, p->in[OFFSET], c);
+            const double v =
+                (x_at(p, p->in[X], i) - mean) * inverse * c_at(p, p->in[SCALE], c) + c_at(p, p->in[OFFSET], c);
             NEAR(x_at(p, p->out[Y], i), activated(f, v), t);
             if (before) NEAR(x_at(p, p->out[BEFORE], i), v, t);
         }
@@ -267,12 +306,14 @@ static void check_gradient(problem *p, bool training, ek_bn_activation f)
         for (int64_t r = 0; r < p->count; r++) {
             const int64_t i = place(p, r, c);
             const double v = (x_at(p, p->in[X], i) - c_at(p, p->in[MEAN], c)) * c_at(p, p->in[INVERSE], c) *
-                                 c_at(p, p->in[SCALE], c) + c_at(p, p->in[OFFSET], c);
+                                 c_at(p, p->in[SCALE], c) +
+                             c_at(p, p->in[OFFSET], c);
             set(p->spec.dtype, p->in[ACTIVATED], i, activated(f, v));
         }
     assert_int_equal(run(p, true, 2), EK_OK);
     for (int64_t c = 0; c < p->channels; c++) {
-        const double mean = c_at(p, p->in[MEAN], c), inverse = c_at(p, p->in[INVERSE], c), scale = c_at(p, p->in[SCALE], c);
+        const double mean = c_at(p, p->in[MEAN], c), inverse = c_at(p, p->in[INVERSE], c),
+                     scale = c_at(p, p->in[SCALE], c);
         double s1 = 0, s2 = 0, size = 0;
         double *g = malloc((size_t)p->count * sizeof *g + 1);
         bool close = false;
@@ -301,13 +342,13 @@ static void check_gradient(problem *p, bool training, ek_bn_activation f)
 }
 
 static const ek_bn_view views[] = {
-    { 1, 1, 1 },  { 3, 1, 1 },     { 32, 1, 1 },   { 60, 100, 1 }, { 1, 5, 1 },   { 7, 3, 5 },      { 1, 4, 33 },
-    { 5, 2, 49 }, { 900, 17, 1 },  { 2, 3, 9000 }, { 3, 1500, 2 }, { 90000, 1, 1 }, { 300, 300, 1 }, { 70, 1100, 1 },
+    {1, 1, 1},  {3, 1, 1},    {32, 1, 1},   {60, 100, 1}, {1, 5, 1},     {7, 3, 5},     {1, 4, 33},
+    {5, 2, 49}, {900, 17, 1}, {2, 3, 9000}, {3, 1500, 2}, {90000, 1, 1}, {300, 300, 1}, {70, 1100, 1},
 };
 
 static void every_view_type_and_activation(void **state)
 {
-    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16, EK_BFLOAT16 };
+    static const ek_dtype types[] = {EK_FLOAT32, EK_FLOAT64, EK_FLOAT16, EK_BFLOAT16};
 
     (void)state;
     for (size_t i = 0; i < sizeof views / sizeof *views; i++)
@@ -330,7 +371,7 @@ static void every_view_type_and_activation(void **state)
 /* A rectifier's gradient gives the same whether its output is given or recomputed. */
 static void given_outputs_and_recomputed_ones(void **state)
 {
-    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_BFLOAT16 };
+    static const ek_dtype types[] = {EK_FLOAT32, EK_FLOAT64, EK_BFLOAT16};
 
     (void)state;
     for (int t = 0; t < 3; t++)
@@ -373,7 +414,7 @@ static void a_gradient_sees_its_forward_half(void **state)
 
 static void ports_that_may_be_absent(void **state)
 {
-    problem p = make(EK_FLOAT32, (ek_bn_view){ 20, 6, 1 }, 0, 0);
+    problem p = make(EK_FLOAT32, (ek_bn_view){20, 6, 1}, 0, 0);
 
     (void)state;
     forward_ports(&p, true, EK_BN_PLAIN);
@@ -405,8 +446,8 @@ static void ports_that_may_be_absent(void **state)
 
 static void nothing_and_no_channels(void **state)
 {
-    static const ek_bn_view none[] = { { 0, 3, 1 }, { 0, 3, 4 }, { 5, 0, 1 }, { 5, 0, 3 }, { 2, 3, 0 } };
-    static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16 };
+    static const ek_bn_view none[] = {{0, 3, 1}, {0, 3, 4}, {5, 0, 1}, {5, 0, 3}, {2, 3, 0}};
+    static const ek_dtype types[] = {EK_FLOAT32, EK_FLOAT64, EK_FLOAT16};
 
     (void)state;
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
@@ -423,6 +464,32 @@ static void nothing_and_no_channels(void **state)
         }
 }
 
+/* The mean is infinite where x is, variance and y are not numbers; the channels beside know nothing of it. */
+static void infinity_and_nan(void **state)
+{
+    static const ek_dtype types[] = {EK_FLOAT32, EK_FLOAT64, EK_BFLOAT16};
+    static const int64_t places[] = {0, 3, 40, 699};
+
+    (void)state;
+    for (int t = 0; t < 3; t++)
+        for (int v = 0; v < 3; v++)
+            for (int k = 0; k < 8; k++) {
+                const ek_bn_view view[] = {{700, 3, 1}, {7, 3, 100}, {700, 80, 1}};
+                problem p = make(types[t], view[v], 1, 0);
+                set(p.spec.dtype, p.in[X], place(&p, places[k / 2], 1), k % 2 == 0 ? (double)INFINITY : (double)NAN);
+                forward_ports(&p, true, EK_BN_PLAIN);
+                assert_int_equal(run(&p, false, 2), EK_OK);
+                const double mean = c_at(&p, p.out[BATCH_MEAN], 1);
+                assert_true(k % 2 == 0 ? isinf(mean) && mean > 0 : isnan(mean));
+                assert_true(isnan(c_at(&p, p.out[BATCH_VARIANCE], 1)));
+                for (int64_t r = 0; r < p.count; r++) {
+                    assert_true(isnan(x_at(&p, p.out[Y], place(&p, r, 1))));
+                    assert_true(isfinite(x_at(&p, p.out[Y], place(&p, r, 0))));
+                }
+                destroy(&p);
+            }
+}
+
 /* y over x; dx over dy and over x. */
 static void in_place(void **state)
 {
@@ -432,8 +499,10 @@ static void in_place(void **state)
             problem p = make(EK_FLOAT32, views[v], 1, 0);
             const bool gradient = k > 0;
             void *y = p.out[Y], *apart = malloc((size_t)p.total * 4);
-            if (gradient) gradient_ports(&p, true, EK_BN_RELU);
-            else forward_ports(&p, true, EK_BN_RELU);
+            if (gradient)
+                gradient_ports(&p, true, EK_BN_RELU);
+            else
+                forward_ports(&p, true, EK_BN_RELU);
             assert_int_equal(run(&p, gradient, 1), EK_OK);
             memcpy(apart, y, (size_t)p.total * 4);
             p.out[Y] = p.in[k == 1 ? DY : X];
@@ -444,7 +513,7 @@ static void in_place(void **state)
         }
 }
 
-/* ---- bits ---------------------------------------------------------------------------------------------- */
+/* ---- bits -------------------------------------------------------------------------------- */
 
 static uint64_t hash_outputs(const problem *p, bool gradient, uint64_t h)
 {
@@ -465,7 +534,8 @@ static uint64_t hash_of_everything(int threads)
                 memcpy(p.in[ACTIVATED], p.in[DY], (size_t)p.total * 4);
                 problem q = p; /* the same numbers elsewhere */
                 for (int i = 0; i < OUTPUTS; i++) q.out[i] = (char *)p.out[i] + 4 * shift;
-                if (shift > 0) memmove((char *)q.in[X] + 4, q.in[X], (size_t)q.total * 4), q.in[X] = (char *)q.in[X] + 4;
+                if (shift > 0)
+                    memmove((char *)q.in[X] + 4, q.in[X], (size_t)q.total * 4), q.in[X] = (char *)q.in[X] + 4;
                 forward_ports(&q, true, (ek_bn_activation)f);
                 if (run(&q, false, threads) != EK_OK) abort();
                 h = hash_outputs(&q, false, h);
@@ -501,7 +571,7 @@ static uint64_t hash_at(const char *level, int threads)
 
 static void the_same_bits_everywhere(void **state)
 {
-    static const int threads[] = { 1, 2, 7 };
+    static const int threads[] = {1, 2, 7};
     const ek_kernels *level[8];
     const int n = ek__kernel_levels(level, 8);
     uint64_t first = 0;
@@ -515,7 +585,7 @@ static void the_same_bits_everywhere(void **state)
         }
 }
 
-/* ---- views ------------------------------------------------------------------------------------------------ */
+/* ---- views ------------------------------------------------------------------------------- */
 
 static void views_of_shapes(void **state)
 {
@@ -525,15 +595,15 @@ static void views_of_shapes(void **state)
         bool fine;
         ek_bn_view view;
     } rows[] = {
-        { EK_SHAPE(60, 100), 1, true, { 60, 100, 1 } },
-        { EK_SHAPE(2, 3, 4, 5), 7, true, { 24, 5, 1 } },
-        { EK_SHAPE(2, 3, 4, 5), 13, true, { 2, 3, 20 } },
-        { EK_SHAPE(2, 3, 4, 5), 1, true, { 2, 60, 1 } },
-        { EK_SHAPE(2, 3, 4, 5), 5, false, { 0, 0, 0 } },
-        { EK_SHAPE(2, 3, 1, 1), 13, true, { 2, 3, 1 } },
-        { EK_SHAPE(1, 3, 1, 5), 4, true, { 1, 15, 1 } },
-        { EK_SHAPE(2, 0, 4), 5, true, { 2, 0, 4 } },
-        { EK_SHAPE(6), 1, true, { 6, 1, 1 } },
+        {EK_SHAPE(60, 100), 1, true, {60, 100, 1}},
+        {EK_SHAPE(2, 3, 4, 5), 7, true, {24, 5, 1}},
+        {EK_SHAPE(2, 3, 4, 5), 13, true, {2, 3, 20}},
+        {EK_SHAPE(2, 3, 4, 5), 1, true, {2, 60, 1}},
+        {EK_SHAPE(2, 3, 4, 5), 5, false, {0, 0, 0}},
+        {EK_SHAPE(2, 3, 1, 1), 13, true, {2, 3, 1}},
+        {EK_SHAPE(1, 3, 1, 5), 4, true, {1, 15, 1}},
+        {EK_SHAPE(2, 0, 4), 5, true, {2, 0, 4}},
+        {EK_SHAPE(6), 1, true, {6, 1, 1}},
     };
 
     (void)state;
@@ -553,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_gradient_sees_its_forward_half),
         cmocka_unit_test(ports_that_may_be_absent),
         cmocka_unit_test(nothing_and_no_channels),
+        cmocka_unit_test(infinity_and_nan),
         cmocka_unit_test(in_place),
         cmocka_unit_test(views_of_shapes),
     };
