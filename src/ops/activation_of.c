@@ -1,8 +1,9 @@
-/* ops/activation_of.c - which definitions are activations that batch norm's loops apply, and their gradients. */
+/* ops/activation_of.c - which definitions are activations that batch norm's loops apply, and their gradients; which adds
+ * a bias. */
 #include "ops/bn.h"
 
 extern const ek_op_def ek__op_Relu, ek__op_Relu6, ek__op_Sigmoid, ek__op_Tanh, ek__op_ReluGrad, ek__op_Relu6Grad,
-    ek__op_SigmoidGrad, ek__op_TanhGrad;
+    ek__op_SigmoidGrad, ek__op_TanhGrad, ek__op_BiasAdd;
 
 typedef struct row {
     const ek_op_def *forward, *gradient;
@@ -32,4 +33,9 @@ ek_bn_activation ek__activation_gradient_of(const ek_op_def *def, int *gradient_
         return rows[i].activation;
     }
     return EK_BN_PLAIN;
+}
+
+bool ek__is_bias(const ek_op_def *def)
+{
+    return def == &ek__op_BiasAdd;
 }

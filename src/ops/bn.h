@@ -28,6 +28,9 @@ ek_bn_activation ek__activation_of(const ek_op_def *def);
  * the activation. */
 ek_bn_activation ek__activation_gradient_of(const ek_op_def *def, int *gradient_input);
 
+/* Whether an op adds its second input, a number per channel, to its first. */
+bool ek__is_bias(const ek_op_def *def);
+
 /* x as outer * channels * inner elements: [R, C] has inner 1, NCHW outer N, inner H * W. */
 typedef struct ek_bn_view {
     int64_t outer, channels, inner;

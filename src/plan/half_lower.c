@@ -2,6 +2,8 @@
  */
 #include "plan/ir.h"
 
+#include <math.h>
+
 enum { MOST_PORTS = EK_HALF_INS + 3 };
 
 /* A half on its way to be an op. */
@@ -15,10 +17,9 @@ typedef struct build {
 
 /* ---- operands -------------------------------------------------------------------------------------- */
 
-static ek_status add_role(build *u, int role, int *port)
+static ek_status add_entry(build *u, const ek_site_entry *e, int *port)
 {
     ek_builder *b = u->b;
-    const ek_site_entry *e = u->h->in[role];
 
     if (e == NULL) return EK_OK;
     const ek_node *n = ek__at(b->program, e->node);
@@ -33,6 +34,11 @@ static ek_status add_role(build *u, int role, int *port)
     if (b->value[in->value].place.home == EK_HOME_VARIABLE) u->op->pinned = true;
     *port = u->op->n_in++;
     return EK_OK;
+}
+
+static ek_status add_role(build *u, int role, int *port)
+{
+    return add_entry(u, u->h->in[role], port);
 }
 
 /* A statistic that the forward half leaves. */
@@ -201,6 +207,160 @@ static ek_bn_spec *spec_of(const ek_builder *b, const ek_half *h)
     return spec;
 }
 
+/* ---- into a linear op ------------------------------------------------------------------------------------ */
+
+/* What a half makes of the op that it goes into. */
+typedef struct scaling {
+    ek_bn_spec norm; /* the first member: op->norm points to it */
+    int bias;        /* input that was added to x; -1: none */
+} scaling;
+
+/* y = x * scale + shift, per channel: from what is stored. */
+static void scale_and_shift(const scaling *s, const void *const *in, float *scale, float *shift)
+{
+    const ek_bn_ports *at = &s->norm.at;
+
+    for (int64_t c = 0; c < s->norm.view.channels; c++) {
+        const double variance = (double)((const float *)in[at->variance])[c];
+        const double mean = (double)((const float *)in[at->mean])[c];
+        const double gamma = at->scale < 0 ? 1 : (double)((const float *)in[at->scale])[c];
+        const double beta = at->offset < 0 ? 0 : (double)((const float *)in[at->offset])[c];
+        const double bias = s->bias < 0 ? 0 : (double)((const float *)in[s->bias])[c];
+
+        scale[c] = (float)(gamma / sqrt(variance + s->norm.epsilon));
+        shift[c] = (float)(beta + (bias - mean) * (double)scale[c]);
+    }
+}
+
+static ek_status scale_run(const ek_run_args *a, int64_t chunk)
+{
+    EK_UNUSED(chunk);
+    scale_and_shift(a->state, a->in, a->out[0], a->out[1]);
+    return EK_OK;
+}
+
+void ek__scale_prepare(const ek_lowered *op, ek_step *step)
+{
+    step->state = op->norm;
+    step->n_phases = 1;
+    step->phase[0] = (ek_phase){ scale_run, 1 };
+}
+
+/* Both vectors as constants of the plan, where they follow from constants. */
+static ek_status scale_now(build *u, const scaling *s, ek_port out[2], bool *done)
+{
+    ek_builder *b = u->b;
+    const void *in[MOST_PORTS];
+    ek_array *vector[2] = { NULL, NULL };
+
+    *done = true;
+    for (int32_t i = 0; i < u->op->n_in; i++) {
+        const ek_place *p = &b->value[u->op->in[i].value].place;
+
+        *done = *done && p->home == EK_HOME_CONSTANT;
+        in[i] = *done ? b->plan->constant[p->index]->data : NULL;
+    }
+    if (!*done) return EK_OK;
+    for (int k = 0; k < 2; k++) {
+        EK_TRY(ek__array_new(EK_FLOAT32, u->vector, NULL, &vector[k], b->err));
+        EK_TRY(ek__own(b, vector[k]));
+        out[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
+        EK_TRY(ek__constant_new(b, vector[k], &out[k].value));
+    }
+    scale_and_shift(s, in, vector[0]->data, vector[1]->data);
+    return EK_OK;
+}
+
+/* The step that computes them, or nothing where they are known. */
+static ek_status add_scale(build *u, ek_port out[2])
+{
+    ek_builder *b = u->b;
+    ek_bn_ports *at = &u->spec->at;
+    scaling *s = ek__arena_calloc(b->arena, 1, sizeof *s);
+    bool known;
+
+    if (s == NULL) return ek__plan_no_memory(b->err);
+    EK_TRY(ek__op_new(b, EK_LOWERED_SCALE, speaker(b, u->h), MOST_PORTS, 2, &u->op));
+    u->op->n_in = u->op->n_out = 0;
+    u->op->norm = &s->norm;
+    s->bias = -1;
+    EK_TRY(add_role(u, EK_ROLE_GAMMA, &at->scale));
+    EK_TRY(add_role(u, EK_ROLE_BETA, &at->offset));
+    EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
+    EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
+    if (u->h->bias != NULL) EK_TRY(add_entry(u, &(ek_site_entry){ u->h->bias->id, 1, EK_ROLE_BETA }, &s->bias));
+    s->norm = *u->spec;
+    EK_TRY(scale_now(u, s, out, &known));
+    if (known) return EK_OK; /* the place of the op is not counted */
+    for (int k = 0; k < 2; k++) {
+        out[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
+        EK_TRY(ek__value_new(b, EK_FLOAT32, u->vector, EK_HOME_BLOCK, 0, &out[k].value));
+        u->op->out[u->op->n_out++] = out[k];
+    }
+    EK_TRY(add_covers(u));
+    b->n_ops++;
+    return EK_OK;
+}
+
+static ek_status linear_inputs(build *u, const ek_node *n, const ek_port scale[2])
+{
+    ek_builder *b = u->b;
+    int32_t *variable = ek__arena_alloc(b->arena, sizeof *variable * ((size_t)n->n_in + 2), sizeof *variable);
+
+    if (variable == NULL) return ek__plan_no_memory(b->err);
+    for (int32_t i = 0; i < n->n_in; i++) {
+        ek_port *in = &u->op->in[i];
+
+        variable[i] = ek__variable_of_input(b, n, i);
+        if (variable[i] >= 0) u->op->variable = variable;
+        in->dtype = ek_dtype_base(n->in_dtype[i]);
+        in->shape = ek__input_shape(b, n, i, b->now);
+        EK_TRY(ek__check_input(b, n, i));
+        EK_TRY(ek__value_of(b, ek__out_at(b->program, n->in[i]), in->dtype, &in->value));
+        if (b->value[in->value].place.home == EK_HOME_VARIABLE) u->op->pinned = true;
+    }
+    for (int k = 0; k < 2; k++) {
+        variable[n->n_in + k] = -1;
+        u->op->in[n->n_in + k] = scale[k];
+    }
+    return EK_OK;
+}
+
+/* The linear op once more, with the half behind it. */
+static ek_status add_linear(build *u, ek_half_out what, const ek_port scale[2])
+{
+    ek_builder *b = u->b;
+    const ek_node *n = u->h->linear;
+    const bool clamp = what == EK_HALF_ACTIVATED;
+    ek_after *after = ek__arena_calloc(b->arena, 1, sizeof *after);
+
+    if ((u->h->want & 1u << what) == 0) return EK_OK;
+    if (after == NULL) return ek__plan_no_memory(b->err);
+    *after = (ek_after){ .scale = n->n_in, .bias = n->n_in + 1, .clamp = clamp,
+                         .high = clamp && u->h->activation == EK_BN_RELU6 ? 6 : INFINITY };
+    EK_TRY(ek__op_new(b, EK_LOWERED_OP, n, n->n_in + 2, 1, &u->op));
+    u->op->after = after;
+    EK_TRY(linear_inputs(u, n, scale));
+    u->op->out[0] = (ek_port){ .dtype = EK_FLOAT32, .shape = &b->facts->shape[b->program->first_out[n->id]] };
+    EK_TRY(ek__value_new(b, EK_FLOAT32, u->op->out[0].shape, EK_HOME_BLOCK, 0, &u->op->out[0].value));
+    u->h->value[what] = u->op->out[0].value;
+    u->spec->activation = clamp ? u->h->activation : EK_BN_PLAIN;
+    EK_TRY(add_covers(u));
+    b->n_ops++;
+    return EK_OK;
+}
+
+static ek_status lower_into_linear(build *u)
+{
+    ek_port scale[2];
+
+    EK_TRY(add_scale(u, scale));
+    EK_TRY(add_linear(u, EK_HALF_Y, scale));
+    return add_linear(u, EK_HALF_ACTIVATED, scale);
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------- */
+
 ek_status ek__half_lower(ek_builder *b, ek_half *h)
 {
     ek_shape vector = EK_SHAPE(h->view.channels);
@@ -210,6 +370,11 @@ ek_status ek__half_lower(ek_builder *b, ek_half *h)
     u.spec = spec_of(b, h);
     u.vector = ek__arena_memdup(&b->scratch, &vector, sizeof vector);
     if (u.spec == NULL || u.vector == NULL) return ek__plan_no_memory(b->err);
+    b->plan->n_norms++;
+    if (h->linear != NULL) {
+        EK_TRY(lower_into_linear(&u));
+        return hand_out(&u);
+    }
     EK_TRY(ek__op_new(b, EK_LOWERED_HALF, speaker(b, h), MOST_PORTS, EK_HALF_OUTS, &u.op));
     u.op->n_in = u.op->n_out = 0;
     u.op->norm = u.spec;
@@ -218,7 +383,6 @@ ek_status ek__half_lower(ek_builder *b, ek_half *h)
     EK_TRY(stand_in(&u));
     EK_TRY(add_covers(&u));
     b->n_ops++;
-    b->plan->n_norms++;
     return hand_out(&u);
 }
 

@@ -44,6 +44,17 @@ static bool takes(const ek_half *h, int role)
     return role == EK_ROLE_DY || role == EK_IN_ACTIVATED;
 }
 
+static void need_edge(const ek_builder *b, const ek_half *h, ek_edge e, uint8_t *need)
+{
+    const int32_t at = ek__out_at(b->program, e);
+    ek_half *from = ek__half_for(b, at, INT32_MAX);
+
+    if (from != NULL && from < h)
+        from->want |= 1u << (b->provider[at] - 1);
+    else
+        need[at] = 1;
+}
+
 void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need)
 {
     if (h->want == 0) return;
@@ -55,41 +66,21 @@ void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need)
             h->in[r] = NULL;
             continue;
         }
-        const int32_t at = ek__out_at(b->program, ek__at(b->program, e->node)->in[e->input]);
-        ek_half *from = ek__half_for(b, at, INT32_MAX);
-        if (from != NULL && from < h)
-            from->want |= 1u << (b->provider[at] - 1);
-        else
-            need[at] = 1;
+        if (r == EK_ROLE_X && h->linear != NULL) continue;
+        need_edge(b, h, ek__at(b->program, e->node)->in[e->input], need);
     }
+    if (h->bias != NULL) need_edge(b, h, h->bias->in[1], need);
+    for (int32_t i = 0; h->linear != NULL && i < h->linear->n_in; i++) need_edge(b, h, h->linear->in[i], need);
     if (h->forward >= 0 && takes(h, EK_ROLE_X))
         b->half[h->forward].want |= 1u << EK_HALF_MEAN | 1u << EK_HALF_MEAN_LOW | 1u << EK_HALF_INVERSE;
 }
 
 /* ---- whether it holds here --------------------------------------------------------------------------- */
 
-/* A plan under examination. */
-typedef struct scan {
-    ek_builder *b;
-    int32_t *position;               /* per node: in the order; -1 */
-    int32_t *first_write, *last_write; /* per variable: positions in this region; -1: none */
-} scan;
-
-typedef struct origin {
-    ek_edge at;
-    int32_t read; /* position of the snapshot on the way, or -1 */
-} origin;
-
-static bool is_run(const ek_builder *b, int32_t node)
-{
-    return b->program->live[node] == EK_LIVE_RUN && b->facts->node_dead[node] == 0;
-}
-
-/* The tensor behind what only passes it on. */
-static origin origin_of(const scan *s, ek_edge e)
+ek_origin ek__origin_of(const ek_scan *s, ek_edge e)
 {
     const ek_builder *b = s->b;
-    origin o = { e, -1 };
+    ek_origin o = { e, -1 };
 
     for (;;) {
         const ek_node *n = ek__at(b->program, o.at.node);
@@ -109,10 +100,8 @@ static origin origin_of(const scan *s, ek_edge e)
     }
 }
 
-static bool same_edge(ek_edge a, ek_edge b) { return a.node == b.node && a.index == b.index; }
-
 /* Notes where a role enters; all entries must be the same tensor, with no write of a variable between them. */
-static const char *enter(const scan *s, ek_half *h, const ek_site_terms *terms, ek_site_role role, int32_t *low,
+static const char *enter(const ek_scan *s, ek_half *h, const ek_site_terms *terms, ek_site_role role, int32_t *low,
                          int32_t *high)
 {
     const ek_builder *b = s->b;
@@ -121,10 +110,10 @@ static const char *enter(const scan *s, ek_half *h, const ek_site_terms *terms, 
         const ek_site_entry *e = &terms->entry[i], *had = h->in[role];
         const ek_node *n = ek__at(b->program, e->node);
 
-        if (e->role != role || !is_run(b, e->node) || (n->spec->def->kind == EK_KIND_SWITCH && e->input > 0)) continue;
+        if (e->role != role || !ek__is_run(b, e->node) || (n->spec->def->kind == EK_KIND_SWITCH && e->input > 0)) continue;
         if (ek__shape_input(n->spec, e->input, n->n_in)) continue;
         const ek_edge at = n->in[e->input];
-        const origin o = origin_of(s, at);
+        const ek_origin o = ek__origin_of(s, at);
         const ek_fact *f = &b->facts->fact[ek__out_at(b->program, at)];
         const int32_t read = o.read >= 0 ? o.read : s->position[e->node];
 
@@ -136,7 +125,7 @@ static const char *enter(const scan *s, ek_half *h, const ek_site_terms *terms, 
         if (had != NULL) {
             const ek_edge first = ek__at(b->program, had->node)->in[had->input];
 
-            if (!same_edge(o.at, origin_of(s, first).at)) return "it is given different tensors for one";
+            if (!ek__same_edge(o.at, ek__origin_of(s, first).at)) return "it is given different tensors for one";
             if (b->rank[first.node] <= b->rank[at.node]) continue;
         }
         h->in[role] = e;
@@ -160,7 +149,7 @@ static int32_t place_of(const ek_builder *b, int32_t rank)
     return low;
 }
 
-static const char *find_inputs(const scan *s, ek_half *h)
+static const char *find_inputs(const ek_scan *s, ek_half *h)
 {
     const ek_builder *b = s->b;
 
@@ -187,7 +176,7 @@ static const char *find_inputs(const scan *s, ek_half *h)
     return NULL;
 }
 
-static const char *check_nodes(const scan *s, const int32_t *covers, int n, int *live)
+static const char *check_nodes(const ek_scan *s, const int32_t *covers, int n, int *live)
 {
     const ek_builder *b = s->b;
     const ek_program *p = b->program;
@@ -284,7 +273,7 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
             return "its parameters do not have one number per channel";
     }
     for (int i = 0; output_at(h, i, &at, &what); i++) {
-        if (at.node < 0 || !is_run(b, at.node)) continue;
+        if (at.node < 0 || !ek__is_run(b, at.node)) continue;
         const ek_shape *out = &b->facts->shape[ek__out_at(b->program, at)];
         if (ek_dtype_base(ek__at(b->program, at.node)->out_dtype[at.index]) != h->dtype) return "its types differ";
         if (what == EK_HALF_Y ? !same_sizes(out, shape) : ek_shape_count(out) != h->view.channels)
@@ -328,73 +317,6 @@ static const char *check_numbers(const ek_builder *b, const ek_half *h, const ek
     return NULL;
 }
 
-/* ---- activations ---------------------------------------------------------------------------------------- */
-
-/* An op of the region with the half's shape and type, none of whose outputs is fed. */
-static bool fits(const ek_builder *b, const ek_half *h, const ek_node *n)
-{
-    const ek_program *p = b->program;
-
-    return is_run(b, n->id) && (p->mark[n->id] & EK_MARK_FED) == 0 && ek_dtype_base(n->out_dtype[0]) == h->dtype &&
-           ek_shape_count(&b->facts->shape[p->first_out[n->id]]) ==
-               h->view.outer * h->view.channels * h->view.inner;
-}
-
-/* Who reads y as an activation: the first of the graph, so that it is the same in every plan. */
-static void find_activations(const scan *s)
-{
-    ek_builder *b = s->b;
-
-    for (int32_t k = b->begin; k < b->end; k++) {
-        const ek_node *n = ek__at(b->program, b->program->order[k]);
-        const ek_bn_activation f = ek__activation_of(n->spec->def);
-
-        if (f == EK_BN_PLAIN || !is_run(b, n->id)) continue;
-        const ek_edge y = origin_of(s, n->in[0]).at;
-        const int32_t at = ek__out_at(b->program, y);
-        if (b->provider[at] != 1 + EK_HALF_Y) continue;
-        ek_half *h = &b->half[b->provider_half[at]];
-        const int32_t out = b->program->first_out[n->id];
-        if (h->gradient != NULL || h->activator != NULL || !same_edge(h->site->y, y) || !fits(b, h, n) ||
-            b->facts->constant[out] != NULL)
-            continue;
-        h->activation = f;
-        h->activator = n;
-        b->provider[out] = 1 + EK_HALF_ACTIVATED;
-        b->provider_half[out] = b->provider_half[at];
-    }
-}
-
-/* dy that comes through the gradient of an activation: the half passes it itself. A rectifier's mask is computed again
- * from x where what it reads is what the forward half gave. */
-static void pass_activation(const scan *s, ek_half *h)
-{
-    const ek_builder *b = s->b;
-    const ek_site_entry *dy = h->in[EK_ROLE_DY];
-    int gradient = 0;
-
-    if (dy == NULL || h->gradient->before_gamma) return;
-    const ek_edge at = origin_of(s, ek__at(b->program, dy->node)->in[dy->input]).at;
-    const ek_node *n = ek__at(b->program, at.node);
-    const ek_bn_activation f = ek__activation_gradient_of(n->spec->def, &gradient);
-    if (f == EK_BN_PLAIN || !fits(b, h, n) || s->position[n->id] < b->begin || s->position[n->id] >= b->end ||
-        b->facts->fact[ek__out_at(b->program, n->in[0])].dead || b->facts->fact[ek__out_at(b->program, n->in[1])].dead)
-        return;
-    const int32_t given = ek__out_at(b->program, origin_of(s, n->in[1 - gradient]).at);
-    const bool again = (f == EK_BN_RELU || f == EK_BN_RELU6) && h->forward >= 0 && b->provider[given] != 0 &&
-                       b->provider_half[given] == h->forward &&
-                       (b->provider[given] == 1 + EK_HALF_Y ||
-                        (b->provider[given] == 1 + EK_HALF_ACTIVATED && b->half[h->forward].activation == f)) &&
-                       (h->site->gamma.node < 0 || h->in[EK_ROLE_GAMMA] != NULL) &&
-                       (h->site->beta.node < 0 || h->in[EK_ROLE_BETA] != NULL);
-    h->activation = f;
-    h->activator = n;
-    h->own[0] = (ek_site_entry){ n->id, gradient, EK_ROLE_DY };
-    h->own[1] = (ek_site_entry){ n->id, 1 - gradient, EK_ROLE_DY };
-    h->in[EK_ROLE_DY] = &h->own[0];
-    if (!again) h->in[EK_IN_ACTIVATED] = &h->own[1];
-}
-
 /* ---- the pass ------------------------------------------------------------------------------------------- */
 
 /* What became of a half that was found. */
@@ -424,7 +346,7 @@ static bool averages(const ek_builder *b, const ek_site *s)
 }
 
 /* Why the half is left to its nodes; NULL: it is one op. *live: how many of its nodes run here. */
-static const char *adopt(const scan *s, const ek_found_half *f, ek_half *h, int *live)
+static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, int *live)
 {
     const char *why;
     int others = 0;
@@ -467,8 +389,10 @@ static void log_half(const ek_builder *b, const ek_found_half *f, const verdict 
     if (v->why != NULL)
         ek__log("fuse", "%s %s: %d nodes one by one: %s", name, half, v->live, v->why);
     else
-        ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s)", name, half, v->live + (b->half[v->place].activator != NULL),
-                f->site->mode == EK_SITE_TRAIN ? "training" : "inference", activation_text(&b->half[v->place]));
+        ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s%s%s)", name, half, v->live + (b->half[v->place].activator != NULL),
+                f->site->mode == EK_SITE_TRAIN ? "training" : "inference", activation_text(&b->half[v->place]),
+                b->half[v->place].linear != NULL ? ", with " : "",
+                b->half[v->place].linear != NULL ? b->half[v->place].linear->name : "");
 }
 
 /* Registers what the half at `at` gives. */
@@ -479,7 +403,7 @@ static void provide(ek_builder *b, int32_t at)
     ek_edge e;
 
     for (int i = 0; output_at(h, i, &e, &what); i++) {
-        if (e.node < 0 || !is_run(b, e.node)) continue;
+        if (e.node < 0 || !ek__is_run(b, e.node)) continue;
         const int32_t out = ek__out_at(b->program, e);
         if (b->provider[out] != 0 || b->facts->constant[out] != NULL || b->facts->fact[out].feed >= 0) continue;
         b->provider[out] = (uint8_t)(1 + what);
@@ -487,7 +411,7 @@ static void provide(ek_builder *b, int32_t at)
     }
 }
 
-static ek_status open_scan(scan *s, ek_builder *b)
+static ek_status open_scan(ek_scan *s, ek_builder *b)
 {
     const ek_program *p = b->program;
     const int64_t n_vars = b->plan->n_variables + 1;
@@ -529,7 +453,7 @@ static void rest_on_flags(ek_builder *b)
             b->plan->steering |= (uint64_t)1 << i;
 }
 
-static void adopt_all(const scan *s, const ek_recognised *r, verdict *verdicts)
+static void adopt_all(const ek_scan *s, const ek_recognised *r, verdict *verdicts)
 {
     ek_builder *b = s->b;
     const bool ordered = keeps_order(b);
@@ -550,16 +474,14 @@ static void adopt_all(const scan *s, const ek_recognised *r, verdict *verdicts)
     }
     if (b->n_halves == 0) return;
     if (b->plan->outer == NULL) rest_on_flags(b);
-    find_activations(s);
-    for (int32_t i = 0; i < b->n_halves; i++)
-        if (b->half[i].gradient != NULL) pass_activation(s, &b->half[i]);
+    ek__find_beside(s);
 }
 
 ek_status ek__pass_recognise(ek_builder *b)
 {
     const ek_program *p = b->program;
     const ek_recognised *r;
-    scan s;
+    ek_scan s;
 
     if (b->host->recognised == NULL || !ek__sites_possible(&b->facts->view)) return EK_OK;
     r = ek__recognise(b);

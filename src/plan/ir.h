@@ -85,6 +85,8 @@ typedef struct ek_half {
     const ek_site_entry *in[EK_HALF_INS]; /* where each role is read; NULL: absent */
     ek_bn_activation activation; /* behind y, or in front of dy */
     const ek_node *activator;    /* the op that it is; NULL: none */
+    const ek_node *linear;       /* inference: gives x, and takes the half in; NULL: none */
+    const ek_node *bias;         /* between the two, adds its second input; NULL: none */
     ek_site_entry own[2];        /* backward: where its gradient and what it gave are read */
     int32_t value[EK_HALF_OUTS]; /* once lowered; -1: absent */
     ek_bn_view view;
@@ -131,6 +133,7 @@ typedef enum ek_lowered_kind {
     EK_LOWERED_OP,       /* def's own prepare */
     EK_LOWERED_CHAIN,    /* links over tiles */
     EK_LOWERED_HALF,     /* of a batch norm */
+    EK_LOWERED_SCALE,    /* scale and shift per channel of a batch norm at inference */
     EK_LOWERED_SNAPSHOT, /* the value of a variable at this point: a copy, or nothing where no write follows */
     EK_LOWERED_GONE
 } ek_lowered_kind;
@@ -149,6 +152,7 @@ typedef struct ek_lowered {
     const ek_shape **written_shape; /* per variable written, in the order of inputs */
     int32_t *variable;   /* per input: the variable it refers to, or -1; NULL: none does */
     const ek_bn_spec *norm; /* of a half */
+    const ek_after *after;  /* of a linear op that takes a half in; its vectors are the last inputs */
     bool backward;
     bool pinned;         /* an effect, or an input is the memory of a variable: its place in the order matters */
 } ek_lowered;
@@ -268,6 +272,7 @@ void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need);
 ek_status ek__half_lower(ek_builder *b, ek_half *h);
 ek_prepare_ctx ek__half_ctx(ek_builder *b, const ek_lowered *op);
 ek_status ek__half_prepare(const ek_lowered *op, ek_prepare_ctx *c);
+void ek__scale_prepare(const ek_lowered *op, ek_step *step);
 /* Whether output 0 may lie over input i. */
 bool ek__half_may_overwrite(const ek_lowered *op, int32_t i);
 

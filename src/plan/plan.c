@@ -95,7 +95,7 @@ static ek_status enter_root(ek_builder *b)
 
 static ek_status make_buffers(ek_builder *b)
 {
-    const int64_t in = b->program->max_in + 1, out = b->program->max_out + 1;
+    const int64_t in = b->program->max_in + 3, out = b->program->max_out + 1;
 
     b->in_shape = EK_ARENA_NEW(&b->scratch, ek_shape, in);
     b->in_as_shape = EK_ARENA_NEW(&b->scratch, ek_shape, in);

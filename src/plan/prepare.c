@@ -40,6 +40,19 @@ static ek_status snapshot_prepare(ek_builder *b, const ek_lowered *op, ek_step *
 
 /* ---- ops with a prepare of their own ------------------------------------------------------------ */
 
+/* The vectors of what follows a linear op are inputs behind its own. */
+static void add_after(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c)
+{
+    for (int32_t i = op->node->n_in; i < op->n_in; i++) {
+        const ek_place *p = &b->value[op->in[i].value].place;
+
+        ek__shape_set(&b->in_shape[i], op->in[i].shape);
+        b->in_dtype[i] = op->in[i].dtype;
+        b->in_value[i] = p->home == EK_HOME_CONSTANT ? b->plan->constant[p->index] : NULL;
+    }
+    c->n_in = op->n_in;
+}
+
 static ek_status op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     const ek_node *n = op->node;
@@ -52,7 +65,10 @@ static ek_status op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
         return ek__plan_no_memory(b->err);
     if (!half && n->spec->def->prepare == NULL)
         return EK_FAIL(b->err, UNIMPLEMENTED, "%s has no kernel for these types", n->type);
-    const ek_status st = half ? ek__half_prepare(op, &c) : n->spec->def->prepare(&c);
+    if (op->after != NULL) add_after(b, op, &c);
+    const ek_status st = half                ? ek__half_prepare(op, &c)
+                         : op->after != NULL ? n->spec->def->prepare_after(&c, op->after)
+                                             : n->spec->def->prepare(&c);
     if (st != EK_OK) return EK_FAIL(b->err, INTERNAL, "%s could not be prepared", n->type);
     step->state = c.state;
     for (int i = 0; i < c.n_phases; i++)
@@ -145,6 +161,7 @@ static ek_status prepare_op(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     switch (op->kind) {
     case EK_LOWERED_CHAIN: EK_TRY(ek__chain_prepare(b, op, step)); break;
+    case EK_LOWERED_SCALE: ek__scale_prepare(op, step); break;
     case EK_LOWERED_SNAPSHOT: EK_TRY(snapshot_prepare(b, op, step)); break;
     default: EK_TRY(op_prepare(b, op, step)); break;
     }

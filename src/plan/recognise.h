@@ -35,6 +35,32 @@ typedef struct ek_recognised {
 /* What is known for the flags of this plan; NULL: nothing to be found (or no memory, then b->err says so). */
 const ek_recognised *ek__recognise(ek_builder *b);
 
+/* A plan under examination. */
+typedef struct ek_scan {
+    ek_builder *b;
+    int32_t *position;               /* per node: in the order; -1 */
+    int32_t *first_write, *last_write; /* per variable: positions in this region; -1: none */
+} ek_scan;
+
+/* A tensor, and how it was read on the way. */
+typedef struct ek_origin {
+    ek_edge at;
+    int32_t read; /* position of the snapshot on the way, or -1 */
+} ek_origin;
+
+/* halves.c: the tensor behind what only passes it on. */
+ek_origin ek__origin_of(const ek_scan *s, ek_edge e);
+/* beside.c: what the halves of the plan take in from beside them. */
+void ek__find_beside(const ek_scan *s);
+
+static inline bool ek__same_edge(ek_edge a, ek_edge b) { return a.node == b.node && a.index == b.index; }
+
+/* Whether a node runs in this plan, and is not dead. */
+static inline bool ek__is_run(const ek_builder *b, int32_t node)
+{
+    return b->program->live[node] == EK_LIVE_RUN && b->facts->node_dead[node] == 0;
+}
+
 static inline const char *ek__half_name(const ek_graph *g, const ek_site *s)
 {
     return g->node[s->y.node]->name;

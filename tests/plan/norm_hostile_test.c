@@ -26,6 +26,7 @@ static void read_base(twins *t, base *b)
         ek_tensor tensor;
 
         if (ek_graph_tensor_by_name(t->g, s[i].data, &tensor) != EK_OK) continue;
+        if (t->g->node[tensor.op]->out_dtype[tensor.index] == EK_STRING) continue; /* summaries */
         b->got[b->n] = NULL;
         b->fetch[b->n] = (ek_fetch){ tensor, &b->got[b->n] };
         b->n++;
@@ -136,6 +137,10 @@ static void each_site(twins *t)
     }
     EK_DIE(ek__sites_find_fed(t->g, n, flag, value, EK_BRANCH_TRUE, &sites, &err));
     for (int i = 0; i < sites.n; i++) {
+        const ek_edge x = sites.at[i].x;
+
+        if (t->g->node[x.node]->out_dtype[x.index] == EK_FLOAT32)
+            fetch_beside(t, &want, (ek_tensor){ t->g, x.node, x.index });
         each_node(t, &want, sites.at[i].covers, sites.at[i].n_covers);
         for (int k = 0; k < sites.at[i].n_gradients; k++)
             each_node(t, &want, sites.at[i].gradient[k].covers, sites.at[i].gradient[k].n_covers);
