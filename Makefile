@@ -12,7 +12,7 @@ QUIET = cmake --log-level=WARNING
 .DEFAULT_GOAL := all
 .PHONY: all demo test bench fuzz asan tsan install packages clean help
 
-all: ## build the release into build/: evenkeel, libevenkeel.so and .a, op_cases, graph_cases, bench/*
+all: ## build the release into build/: evenkeel, libevenkeel.so and .a, op_cases, graph_cases, trajectories, bench/*
 	@$(QUIET) --preset release $(CMAKE_FLAGS) > /dev/null
 	@cmake --build build -j$(JOBS)
 

@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #include "evenkeel/files.h"
-#include "graph/node.h"
-#include "support/cases.h"
+#include "support/imported.h"
 
 enum { MOST = 512 };
 
@@ -94,31 +93,7 @@ static void compare(test *t, const char *node, const ek_array *got, const ek_arr
     if (!case_close(got, want, &(case_tolerance){ .absolute = tolerance }, why, sizeof why)) complain(t, "%s: %s", node, why);
 }
 
-/* ---- what a fetch needs -------------------------------------------------------------------------------------- */
-
-typedef struct needs {
-    const char *missing;  /* a type without a definition; NULL: all are there */
-    bool *node;           /* everything it reaches */
-} needs;
-
-static void reach(const ek_graph *g, int32_t id, needs *n)
-{
-    int32_t *stack = malloc(((size_t)g->n_nodes + 1) * sizeof *stack);
-    int64_t depth = 0;
-
-    n->node = calloc((size_t)g->n_nodes + 1, sizeof *n->node);
-    n->missing = NULL;
-    n->node[stack[depth++] = id] = true;
-    while (depth > 0) {
-        const ek_node *at = g->node[stack[--depth]];
-        if (at->spec == NULL && n->missing == NULL) n->missing = at->type;
-        for (int32_t k = 0; k < at->n_in + at->n_control; k++) {
-            const int32_t from = k < at->n_in ? at->in[k].node : at->control[k - at->n_in];
-            if (!n->node[from]) n->node[stack[depth++] = from] = true;
-        }
-    }
-    free(stack);
-}
+/* ---- what is left out ---------------------------------------------------------------------------------------- */
 
 static int32_t node_of(const test *t, const char *name)
 {
@@ -155,11 +130,11 @@ static void taint(test *t, const bool *reached)
 /* Whether the fetch is left out: it needs what is not defined, or a variable that something left out may have written. */
 static bool left_out(test *t, int step, const char *name, int32_t op)
 {
-    needs n;
+    case_needs n;
     bool out;
     const char *because = NULL;
 
-    reach(t->graph, op, &n);
+    case_reach(t->graph, op, &n);
     out = n.missing != NULL;
     for (int i = 0; i < t->n_variables; i++) {
         const int32_t v = node_of(t, t->variable[i]);
@@ -186,42 +161,20 @@ static void find_variables(test *t)
     }
 }
 
-/* The op that gives a variable its first value. */
-static bool assign_op(const test *t, const char *variable, ek_op *out)
-{
-    char name[1000];
-    snprintf(name, sizeof name, "%s/Assign", variable);
-    return ek_graph_op_by_name(t->graph, name, out) == EK_OK;
-}
-
-/* Sets a variable by its initializer, whose value is fed. */
+/* Sets a variable by its initializer. */
 static void set_variable(test *t, const char *variable, const ek_array *value)
 {
-    ek_error err = { .code = EK_OK };
-    ek_op assign;
+    char why[1000];
 
-    if (!assign_op(t, variable, &assign)) complain(t, "%s has no Assign", variable);
-    else if (ek_run(t->session, .feed = { { ek_op_input(assign, 1), value } }, .target = { assign }, .error = &err) != EK_OK)
-        complain(t, "cannot set %s: %s", variable, err.text);
+    if (!case_set_variable(t->session, t->graph, variable, value, why, sizeof why)) complain(t, "%s", why);
 }
 
-/* A variable's value: of a reference its op's output, of a resource what its read gives. */
 static ek_array *read_variable(test *t, const char *variable)
 {
-    ek_error err = { .code = EK_OK };
-    ek_array *got = NULL;
-    ek_tensor read;
-    char name[1000];
+    char why[1000];
+    ek_array *got = case_read_variable(t->session, t->graph, variable, why, sizeof why);
 
-    snprintf(name, sizeof name, "%s/Read/ReadVariableOp:0", variable);
-    if (ek_graph_tensor_by_name(t->graph, name, &read) != EK_OK) {
-        snprintf(name, sizeof name, "%s:0", variable);
-        if (ek_graph_tensor_by_name(t->graph, name, &read) != EK_OK) {
-            complain(t, "there is no variable %s", variable);
-            return NULL;
-        }
-    }
-    if (ek_run(t->session, .fetch = { { read, &got } }, .error = &err) != EK_OK) complain(t, "cannot read %s: %s", variable, err.text);
+    if (got == NULL) complain(t, "%s", why);
     return got;
 }
 
@@ -232,12 +185,12 @@ static void initialize(test *t, const char *set_by_name)
         char node[1000];
         ek_error err = { .code = EK_OK };
         ek_op assign;
-        needs n = { .missing = NULL };
+        case_needs n = { .missing = NULL };
         const char *listed = strstr(set_by_name, t->variable[i]);
         ek_array *want, *got;
         snprintf(node, sizeof node, "init/%s", t->variable[i]);
         want = case_graph_value(&t->values, "%s", node);
-        if (assign_op(t, t->variable[i], &assign)) reach(t->graph, assign.id, &n);
+        if (case_assign_op(t->graph, t->variable[i], &assign)) case_reach(t->graph, assign.id, &n);
         if (listed != NULL || n.missing != NULL) {
             set_variable(t, t->variable[i], want);
         } else if (ek_run(t->session, .target = { assign }, .error = &err) != EK_OK) {

@@ -1,0 +1,409 @@
+/* trajectories --import FOLDER [CASE ...] - trains graphs as TensorFlow exported them, and compares where they arrive.
+ *
+ * The folder's README says what a case holds. Each is trained from its initial variables for as many steps as losses.npy has,
+ * then evaluated; losses, variables and the evaluation are held to the folder's tolerances. A case that needs an op without a
+ * definition is skipped, and the op named. */
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codec/fields.h"
+#include "formats/graph_io.h"
+#include "support/imported.h"
+
+enum { MOST_INPUTS = 8, MOST_NAME = 400 };
+
+typedef struct runner {
+    const char *folder;
+    case_table tolerance, final_tolerance;
+    int passed, failed, skipped;
+} runner;
+
+/* What is fed in a step: a batch of an array, or the training flag. */
+typedef struct input {
+    ek_tensor tensor;
+    char name[MOST_NAME];
+    ek_array *batches; /* one batch a row; NULL: the flag */
+} input;
+
+/* One case while it runs. */
+typedef struct test {
+    const runner *r;
+    const char *name;
+    ek_graph *graph;
+    ek_session *session;
+    input input[MOST_INPUTS];
+    int n_inputs;
+    ek_tensor loss, output;
+    ek_op train, second; /* second: run after each step; dead where there is none */
+    int off_every, off_at; /* the flag is off in steps k with k % off_every == off_at; 0: always on */
+    int compared, differ;
+    double worst; /* largest difference as a share of what is allowed */
+} test;
+
+static void complain(test *t, const char *fmt, ...) EK_PRINTF(2, 3);
+static void complain(test *t, const char *fmt, ...)
+{
+    va_list args;
+
+    if (t->differ++ >= 5) return; /* the first ones tell enough */
+    printf("    ");
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
+}
+
+static const char *path_of(const test *t, const char *file)
+{
+    static char path[4096];
+
+    snprintf(path, sizeof path, "%s/%s/%s", t->r->folder, t->name, file);
+    return path;
+}
+
+/* NULL where it is missing or cannot be read. */
+static ek_array *load(const test *t, const char *stem)
+{
+    char file[MOST_NAME + 8];
+    ek_array *a = NULL;
+
+    snprintf(file, sizeof file, "%s.npy", stem);
+    return access(path_of(t, file), R_OK) == 0 && ek_npy_load(path_of(t, file), &a) == EK_OK ? a : NULL;
+}
+
+/* ---- comparing --------------------------------------------------------------------------------------------- */
+
+/* The tolerance in a column of a case's row; 1e-5 where the table has none. */
+static double tolerance_of(const test *t, const char *heading)
+{
+    const case_table *table = &t->r->tolerance;
+
+    for (int row = 0; row < table->rows - 1; row++)
+        if (strcmp(case_table_at(table, row, 0), t->name) == 0)
+            return strtod(case_table_at(table, row, case_table_column(table, heading)), NULL);
+    return 1e-5;
+}
+
+static void compare(test *t, const char *what, const ek_array *got, const ek_array *want, double absolute)
+{
+    char why[900];
+    double most = 0;
+
+    t->compared++;
+    if (!case_close(got, want, &(case_tolerance){ .absolute = absolute }, why, sizeof why)) complain(t, "%s: %s", what, why);
+    else for (int64_t i = 0; i < ek_array_count(want); i++) most = fmax(most, fabs(ek_array_get(got, i) - ek_array_get(want, i)));
+    t->worst = fmax(t->worst, most / absolute);
+}
+
+static double largest_of(const ek_array *a)
+{
+    double largest = 0;
+
+    for (int64_t i = 0; i < ek_array_count(a); i++) largest = fmax(largest, fabs(ek_array_get(a, i)));
+    return largest;
+}
+
+/* How far a variable may be off; negative: it is not compared. */
+static double final_tolerance_of(const test *t, const char *variable, const ek_array *want)
+{
+    const case_table *table = &t->r->final_tolerance;
+
+    for (int row = 0; row < table->rows - 1; row++) {
+        if (strcmp(case_table_at(table, row, 0), t->name) != 0 || strcmp(case_table_at(table, row, 1), variable) != 0) continue;
+        const char *text = case_table_at(table, row, table->columns - 1);
+        return strncmp(text, "not compared", 12) == 0 ? -1 : strtod(text, NULL);
+    }
+    return tolerance_of(t, "tol final") * fmax(largest_of(want), 0.1);
+}
+
+/* ---- what a MetaGraph tells ---------------------------------------------------------------------------------- */
+
+/* The i-th string of a collection of nodes or bytes, copied; false: there is none. */
+static bool listed(const ek_meta_graph *meta, const char *key, int i, char out[MOST_NAME])
+{
+    ek_error quiet = { .code = EK_OK };
+    ek_wire_field kind, value;
+    ek_span collection;
+
+    if (!ek__meta_graph_collection(meta, key, &collection)) return false;
+    ek_wire list = ek__wire_open(collection, NULL, &quiet);
+    while (ek__wire_next(&list, &kind)) {
+        ek_wire at = ek__wire_open(kind.bytes, NULL, &quiet);
+        while (ek__wire_next(&at, &value)) {
+            if (value.type != EK_WIRE_BYTES || i-- > 0) continue;
+            snprintf(out, MOST_NAME, "%.*s", (int)value.bytes.size, (const char *)value.bytes.at);
+            return true;
+        }
+    }
+    return false;
+}
+
+static ek_tensor listed_tensor(test *t, const ek_meta_graph *meta, const char *key)
+{
+    char name[MOST_NAME] = "";
+    ek_tensor tensor = { NULL, -1, 0 };
+
+    if (!listed(meta, key, 0, name) || ek_graph_tensor_by_name(t->graph, name, &tensor) != EK_OK)
+        complain(t, "%s: no tensor '%s'", key, name);
+    return tensor;
+}
+
+static void find_inputs(test *t, const ek_meta_graph *meta)
+{
+    char name[MOST_NAME];
+
+    while (t->n_inputs < MOST_INPUTS && listed(meta, "golden_inputs", t->n_inputs, name)) {
+        input *in = &t->input[t->n_inputs++];
+        if (ek_graph_tensor_by_name(t->graph, name, &in->tensor) != EK_OK) complain(t, "no tensor '%s' to feed", name);
+        name[strcspn(name, ":")] = '\0';
+        snprintf(in->name, sizeof in->name, "%s", name);
+        in->batches = load(t, name);
+        if (in->batches == NULL && ek_tensor_dtype(in->tensor) != EK_BOOL) complain(t, "no %s.npy to feed", name);
+    }
+}
+
+/* How the flag changes stands in the program alone: "training: step % 3 != 2". */
+static void find_toggle(test *t)
+{
+    ek_source *s;
+    ek_error quiet = { .code = EK_OK };
+
+    if (ek__source_open(path_of(t, "program.py.txt"), &s, &quiet) != EK_OK) return;
+    char *text = strndup((const char *)s->data, s->size), *at = strstr(text, "training: step %");
+    if (at != NULL && sscanf(at, "training: step %% %d != %d", &t->off_every, &t->off_at) != 2) complain(t, "what is '%.40s'?", at);
+    free(text);
+    ek__source_unref(s);
+}
+
+/* False: it cannot be run, for a reason that was told. */
+static bool open_case(test *t)
+{
+    ek_error err = { .code = EK_OK };
+    ek_meta_graph meta;
+    char name[MOST_NAME] = "";
+
+    t->train = t->second = (ek_op){ NULL, -1 };
+    if (ek__meta_graph_open(path_of(t, "meta.pb"), &meta, &err) != EK_OK) {
+        complain(t, "%s", err.text);
+        return false;
+    }
+    if (ek__graph_import(meta.source, meta.graph_def, &t->graph, &err) != EK_OK) {
+        complain(t, "%s", err.text);
+    } else {
+        find_inputs(t, &meta);
+        find_toggle(t);
+        t->loss = listed_tensor(t, &meta, "golden_loss");
+        t->output = listed_tensor(t, &meta, "golden_output");
+        if (!listed(&meta, "golden_train_op", 0, name) || ek_graph_op_by_name(t->graph, name, &t->train) != EK_OK)
+            complain(t, "golden_train_op: no operation '%s'", name);
+        if (listed(&meta, "golden_second_op", 0, name) && ek_graph_op_by_name(t->graph, name, &t->second) != EK_OK)
+            complain(t, "golden_second_op: no operation '%s'", name);
+    }
+    ek__meta_graph_close(&meta);
+    return t->differ == 0;
+}
+
+/* A type that the run needs and that is not defined; NULL: all are. */
+static const char *missing_op(const test *t)
+{
+    const int32_t needed[] = { t->loss.op, t->output.op, t->train.id, t->second.id };
+    const char *missing = NULL;
+
+    for (int i = 0; i < EK_COUNT_OF(needed) && missing == NULL; i++) {
+        case_needs n;
+        if (needed[i] < 0) continue;
+        case_reach(t->graph, needed[i], &n);
+        missing = n.missing;
+        free(n.node);
+    }
+    return missing;
+}
+
+/* ---- training -------------------------------------------------------------------------------------------------- */
+
+static void set_variables(test *t)
+{
+    case_graph initial;
+    char name[MOST_NAME], why[1000];
+
+    if (!case_graph_read(path_of(t, "initial.pb"), &initial)) {
+        complain(t, "initial.pb cannot be read");
+        return;
+    }
+    for (int64_t i = 0; i < initial.n; i++) {
+        snprintf(name, sizeof name, "%.*s", (int)initial.name[i].size, (const char *)initial.name[i].at);
+        ek_array *value = case_graph_value(&initial, "%s", name);
+        if (!case_set_variable(t->session, t->graph, name, value, why, sizeof why)) complain(t, "%s", why);
+        ek_array_unref(value);
+    }
+    case_graph_free(&initial);
+}
+
+/* Batch `row` of an array of batches, copied. */
+static ek_array *batch_of(const ek_array *batches, int64_t row)
+{
+    ek_shape shape = *ek_array_shape(batches);
+    const size_t bytes = ek_array_bytes(batches) / (size_t)shape.dim[0];
+
+    memmove(shape.dim, shape.dim + 1, (size_t)--shape.rank * sizeof *shape.dim);
+    return ek_array_of(ek_array_dtype(batches), shape, (const char *)ek_array_cdata(batches) + (size_t)row * bytes);
+}
+
+/* The loss of a step; NaN where it failed. */
+static double train_step(test *t, int64_t step)
+{
+    ek_error err = { .code = EK_OK };
+    ek_feed feed[MOST_INPUTS];
+    ek_array *value[MOST_INPUTS], *loss = NULL;
+    double got = NAN;
+
+    for (int i = 0; i < t->n_inputs; i++) {
+        const ek_array *batches = t->input[i].batches;
+        value[i] = batches != NULL ? batch_of(batches, step % ek_array_shape(batches)->dim[0])
+                                   : ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ t->off_every == 0 || step % t->off_every != t->off_at });
+        feed[i] = (ek_feed){ t->input[i].tensor, value[i] };
+    }
+    ek_status st = ek_run(t->session, .feeds = feed, .n_feeds = t->n_inputs, .fetch = { { t->loss, &loss } }, .target = { t->train },
+                          .error = &err);
+    if (st == EK_OK) got = ek_array_get(loss, 0);
+    if (st == EK_OK && ek_op_ok(t->second))
+        st = ek_run(t->session, .feeds = feed, .n_feeds = t->n_inputs, .target = { t->second }, .error = &err);
+    if (st != EK_OK) complain(t, "step %lld: %s: %s", (long long)step + 1, ek_status_name(err.code), err.text);
+    for (int i = 0; i < t->n_inputs; i++) ek_array_unref(value[i]);
+    ek_array_unref(loss);
+    return got;
+}
+
+static void train(test *t)
+{
+    ek_array *losses = load(t, "losses");
+    const double early = tolerance_of(t, "tol loss 1..10"), late = tolerance_of(t, "tol loss 1..100");
+
+    if (losses == NULL) complain(t, "losses.npy cannot be read");
+    for (int64_t step = 0; losses != NULL && step < ek_array_count(losses) && t->differ == 0; step++) {
+        const double got = train_step(t, step), want = ek_array_get(losses, step);
+        const double allowed = (step < 10 ? early : late) * fmax(fabs(want), 0.01);
+        t->compared++;
+        if (t->differ == 0 && !(fabs(got - want) <= allowed))
+            complain(t, "the loss of step %lld: %.9g, expected %.9g within %.2g", (long long)step + 1, got, want, allowed);
+        t->worst = fmax(t->worst, fabs(got - want) / allowed);
+    }
+    ek_array_unref(losses);
+}
+
+static void check_finals(test *t)
+{
+    case_graph finals;
+    char name[MOST_NAME], why[1000];
+
+    if (!case_graph_read(path_of(t, "final.pb"), &finals)) {
+        complain(t, "final.pb cannot be read");
+        return;
+    }
+    for (int64_t i = 0; i < finals.n; i++) {
+        snprintf(name, sizeof name, "%.*s", (int)finals.name[i].size, (const char *)finals.name[i].at);
+        ek_array *want = case_graph_value(&finals, "%s", name);
+        ek_array *got = case_read_variable(t->session, t->graph, name, why, sizeof why);
+        const double allowed = final_tolerance_of(t, name, want);
+        if (got == NULL) complain(t, "%s", why);
+        else if (allowed >= 0) compare(t, name, got, want, allowed);
+        ek_array_unref(got);
+        ek_array_unref(want);
+    }
+    case_graph_free(&finals);
+}
+
+static void check_evaluation(test *t)
+{
+    ek_error err = { .code = EK_OK };
+    ek_array *x = load(t, "eval_x"), *want = load(t, "eval_output"), *off = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ false });
+    ek_array *got = NULL;
+    ek_feed feed[MOST_INPUTS];
+    int n = 0;
+
+    for (int i = 0; i < t->n_inputs; i++) {
+        if (t->input[i].batches == NULL) feed[n++] = (ek_feed){ t->input[i].tensor, off };
+        else if (strcmp(t->input[i].name, "x") == 0) feed[n++] = (ek_feed){ t->input[i].tensor, x };
+    }
+    if (x == NULL || want == NULL) complain(t, "eval_x.npy and eval_output.npy cannot be read");
+    else if (ek_run(t->session, .feeds = feed, .n_feeds = n, .fetch = { { t->output, &got } }, .error = &err) != EK_OK)
+        complain(t, "evaluation: %s: %s", ek_status_name(err.code), err.text);
+    else compare(t, "the evaluation", got, want, tolerance_of(t, "tol eval") * largest_of(want));
+    ek_array_unref(got);
+    ek_array_unref(off);
+    ek_array_unref(want);
+    ek_array_unref(x);
+}
+
+/* ---- cases ------------------------------------------------------------------------------------------------------ */
+
+static void run_open_case(test *t)
+{
+    ek_error err = { .code = EK_OK };
+
+    t->session = ek_session_create(t->graph, .error = &err);
+    if (t->session == NULL) {
+        complain(t, "session: %s", err.text);
+        return;
+    }
+    set_variables(t);
+    if (t->differ == 0) train(t);
+    if (t->differ == 0) check_finals(t);
+    if (t->differ == 0) check_evaluation(t);
+    ek_session_destroy(t->session);
+}
+
+static void run_case(runner *r, const char *name)
+{
+    test t = { .r = r, .name = name };
+    const bool open = open_case(&t);
+    const char *missing = open ? missing_op(&t) : NULL;
+
+    if (missing != NULL) {
+        r->skipped++;
+        printf("skipped %s: no definition of %s\n", name, missing);
+    } else {
+        if (open) run_open_case(&t);
+        r->failed += t.differ > 0;
+        r->passed += t.differ == 0;
+        printf("%s %s: %d values compared, the furthest at %.0f %% of its tolerance\n", t.differ > 0 ? "FAILED " : "passed ", name,
+               t.compared, 100 * t.worst);
+    }
+    for (int i = 0; i < t.n_inputs; i++) ek_array_unref(t.input[i].batches);
+    ek_graph_destroy(t.graph);
+}
+
+/* The cases are the rows of tolerances.tsv. */
+static int run_all(runner *r, char **names, int n)
+{
+    for (int i = 0; i < n; i++) run_case(r, names[i]);
+    for (int row = 0; n == 0 && row < r->tolerance.rows - 1; row++) run_case(r, case_table_at(&r->tolerance, row, 0));
+    printf("%d passed, %d failed", r->passed, r->failed);
+    if (r->skipped > 0) printf(", %d skipped", r->skipped);
+    printf("\n");
+    return r->failed > 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = { { "import", required_argument, NULL, 'i' }, { NULL, 0, NULL, 0 } };
+    runner r = { .folder = NULL };
+    char path[4096];
+    int c, result;
+
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) r.folder = c == 'i' ? optarg : NULL;
+    if (r.folder == NULL) {
+        fprintf(stderr, "usage: trajectories --import FOLDER [CASE ...]\n");
+        return 2;
+    }
+    snprintf(path, sizeof path, "%s/tolerances.tsv", r.folder);
+    if (!case_table_read(path, &r.tolerance)) return 2;
+    snprintf(path, sizeof path, "%s/final_tolerances.tsv", r.folder);
+    result = case_table_read(path, &r.final_tolerance) ? run_all(&r, argv + optind, argc - optind) : 2;
+    case_table_free(&r.tolerance);
+    case_table_free(&r.final_tolerance);
+    return result;
+}
