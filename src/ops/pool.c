@@ -488,7 +488,7 @@ const ek_op_def ek__op_MaxPool = {
     .name = "MaxPool",
     .inputs = "input: T",
     .outputs = "output: T",
-    .attrs = MAX_TYPES "; ksize: list(int) >= 4; strides: list(int) >= 4; padding: {'SAME', 'VALID'}; "
+    .attrs = MAX_TYPES "; ksize: list(int) >= 4; strides: list(int) >= 4; padding: {'SAME', 'VALID', 'EXPLICIT'}; "
              "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'; explicit_paddings: list(int) = [] later",
     FIELDS(pool_fields),
     .shape = pool_shape,
@@ -531,7 +531,7 @@ const ek_op_def ek__op_MaxPoolGrad = {
     .name = "MaxPoolGrad",
     .inputs = "orig_input: T, orig_output: T, grad: T",
     .outputs = "output: T",
-    .attrs = "ksize: list(int) >= 4; strides: list(int) >= 4; padding: {'SAME', 'VALID'}; "
+    .attrs = "ksize: list(int) >= 4; strides: list(int) >= 4; padding: {'SAME', 'VALID', 'EXPLICIT'}; "
              "data_format: {'NHWC', 'NCHW'} = 'NHWC'; T: " REALS " = float; explicit_paddings: list(int) = [] later",
     FIELDS(pool_fields),
     .shape = max_grad_shape,

@@ -128,12 +128,14 @@ static void compare_allowed(const ek_op_def *def, const ek_attr_spec *ours, ek_s
             if (((types ^ ours->allowed_types) >> t & 1) != 0)
                 DIFFERS(def, "attr %s: %s is allowed by %s alone", ours->name, ek_dtype_cc_name((ek_dtype)t), (types >> t & 1) != 0 ? "TensorFlow" : "us");
     }
-    const int strings = v.kind == (EK_ATTR_LIST | EK_ATTR_STRING) ? v.count : 0;
+    int strings = v.kind == (EK_ATTR_LIST | EK_ATTR_STRING) ? v.count : 0;
+    const bool explicit_later = strings > 0 && strings < ours->n_allowed_strings && strcmp(ours->allowed_strings[strings], "EXPLICIT") == 0;
+    if (explicit_later && strcmp(ours->name, "padding") == 0) strings++; /* TensorFlow 2 added it to pooling */
     if (strings != ours->n_allowed_strings) {
         DIFFERS(def, "attr %s allows %d strings, TensorFlow %d", ours->name, ours->n_allowed_strings, strings);
         return;
     }
-    for (int i = 0; i < strings; i++)
+    for (int i = 0; i < strings && i < v.count; i++)
         if (!same_text(ours->allowed_strings[i], v.u.ss[i].data)) DIFFERS(def, "attr %s allows %s, TensorFlow %s", ours->name, ours->allowed_strings[i], v.u.ss[i].data);
 }
 
