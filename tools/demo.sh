@@ -1,5 +1,6 @@
 #!/bin/sh
-# What `make demo` shows: the article's program beside TensorFlow's numbers, and a frozen graph from the command line.
+# What `make demo` shows: the article's program beside TensorFlow's numbers, a frozen graph from the command line, the batch
+# norm in it, and what the planner makes of that.
 #     sh tools/demo.sh BUILD
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,8 +10,17 @@ echo "== The article, step by step: what Evenkeel prints, beside what TensorFlow
 "$build/examples/article"
 echo
 echo "== A graph that TensorFlow froze (examples/data/small_frozen.pb)"
-command="evenkeel run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_x.npy --fetch y"
-echo "\$ $command"
-PATH=$build:$PATH $command
+PATH=$build:$PATH
+show() {
+    echo "\$ $*"
+    env "$@"
+}
+show evenkeel run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_x.npy --fetch y
 echo "TensorFlow 2.15 gave"
 sed 's/^/    /' examples/data/small_frozen_y.txt
+echo
+echo "== The batch norm in it, found by what it computes"
+show evenkeel inspect examples/data/small_frozen.pb --sites
+echo
+echo "== What the planner makes of it, for 64 rows"
+show EK_LOG=fuse evenkeel run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_rows.npy --fetch "y=$build/demo_y.npy" 2>&1

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes examples/data/small_frozen.pb with TensorFlow (tensorflow-cpu 2.15): a small perceptron with a batch norm, as
-freezing leaves it, and beside it an input and TensorFlow's output for it.
+freezing leaves it; beside it an input and TensorFlow's output for it, and an input of more rows.
 
     python3 tools/make_small_frozen.py        (from the root of the tree)
 """
@@ -34,6 +34,7 @@ def main():
     with open("examples/data/small_frozen.pb", "wb") as f:
         f.write(frozen.SerializeToString(deterministic=True))
     np.save("examples/data/small_frozen_x.npy", value)
+    np.save("examples/data/small_frozen_rows.npy", rng.standard_normal((64, 3)).astype(np.float32))
     with open("examples/data/small_frozen_y.txt", "w", encoding="ascii") as f:
         print(expected, file=f)
 

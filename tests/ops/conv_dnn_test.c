@@ -211,6 +211,7 @@ static void check_linear(const linear_case *l, const ek_after *after, bool known
     const int64_t n = ek_shape_count(&l->out), channels = l->channels_first ? l->out.dim[1] : l->out.dim[l->out.rank - 1];
     const int64_t inner = l->channels_first ? l->out.dim[2] * l->out.dim[3] : 1;
     float *plain = numbers(n, 1), *y = numbers(n, 2);
+    double largest = 1;
     ek_array *in[4];
     const ek_shape shapes[] = { l->a, l->b, EK_SHAPE(channels), EK_SHAPE(channels) };
 
@@ -221,13 +222,14 @@ static void check_linear(const linear_case *l, const ek_after *after, bool known
     }
     run_linear(l, NULL, in, known, deterministic, plain);
     run_linear(l, after, in, known, deterministic, y);
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)plain[i]));
     for (int64_t i = 0; i < n; i++) {
         const int64_t c = i / inner % channels;
         double expect = (double)plain[i];
         if (after->scale >= 0) expect *= ek_array_get(in[SCALE], c);
         if (after->bias >= 0) expect += ek_array_get(in[BIAS], c);
         if (after->clamp) expect = fmin(fmax(expect, 0), (double)after->high);
-        if (!(fabs(expect - (double)y[i]) < 1e-5)) fail_msg("%s: %g, not %g", l->type, (double)y[i], expect);
+        if (!(fabs(expect - (double)y[i]) < 2e-6 * largest)) fail_msg("%s: %g, not %g", l->type, (double)y[i], expect);
     }
     for (int i = 0; i < 4; i++) ek_array_unref(in[i]);
     ek__free(plain);
