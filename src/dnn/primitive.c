@@ -154,9 +154,11 @@ ek_status ek__dnn_finish(ek_dnn *d, dnnl_primitive_desc_t pd, ek_error *err)
     const dnnl_status_t status = dnnl_primitive_create(&d->primitive, pd);
     dnnl_primitive_desc_destroy(pd);
     EK_TRY(ek__dnn_status(status, "primitive", err));
-    dnn_binding *b = binding_create(d);
-    if (b == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a oneDNN primitive");
-    binding_give(d, b);
+    for (int i = 0; i < EK_DNN_SPARES; i++) {
+        dnn_binding *b = binding_create(d);
+        if (b == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a oneDNN primitive");
+        binding_give(d, b);
+    }
     return EK_OK;
 }
 

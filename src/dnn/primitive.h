@@ -29,7 +29,7 @@ struct ek_dnn {
 dnnl_engine_t ek__dnn_engine(void);
 /* An empty primitive in the arena, released with it, and its attributes, which put the scratchpad into our hands. */
 ek_status ek__dnn_new(ek_arena *arena, bool bias, ek_dnn **out, dnnl_primitive_attr_t *attr, ek_error *err);
-/* Makes primitive, scratch description and one binding from a primitive descriptor; takes it over. */
+/* Makes primitive, scratch description and EK_DNN_SPARES bindings from a primitive descriptor; takes it over. */
 ek_status ek__dnn_finish(ek_dnn *d, dnnl_primitive_desc_t pd, ek_error *err);
 /* oneDNN's status as ours. */
 ek_status ek__dnn_status(dnnl_status_t status, const char *what, ek_error *err);
