@@ -158,8 +158,8 @@ static const char *find_inputs(const ek_scan *s, ek_half *h)
         int32_t low = INT32_MAX, high = -1;
 
         for (int from = 0; from < 2; from++) {
-            const ek_site_terms *terms = from == 0 ? &h->site->terms : &h->gradient->terms;
             if (from == 1 && h->gradient == NULL) break;
+            const ek_site_terms *terms = from == 0 ? &h->site->terms : &h->gradient->terms;
             const char *why = enter(s, h, terms, (ek_site_role)r, &low, &high);
             if (why != NULL) return why;
         }
