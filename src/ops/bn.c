@@ -248,22 +248,27 @@ static bool has_copies(const ek_bn_state *s)
     return is_half(s) || copies_g(s);
 }
 
+/* g = dy through the activation that gave y. The loops of sigmoid and tanh take y first, those of rectifiers dy. */
+static void activation_gradient(ek_bn_activation f, ek_dtype type, int64_t n, const void *y, const void *dy, void *g)
+{
+    static const int step[2] = {1, 1};
+    const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
+    const void *const in[2] = {output_first ? y : dy, output_first ? dy : y};
+
+    ek__loop(activation_loops[f][1], type)(n, in, step, g, NULL);
+}
+
 /* g = dy through the activation that gave `activated`, in the type of the array. */
 static void pass_activation(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
-    static const int step[2] = {1, 1};
     const size_t size = ek_dtype_size(s->spec.dtype), from = (size_t)first * size;
     const char *y = (const char *)a->in[s->spec.at.activated] + from, *dy = (const char *)a->in[s->spec.at.dy] + from;
     char *g = scratch_at(a, s->at_g) + from;
-    const ek_bn_activation f = s->spec.activation;
-    /* the loops of sigmoid and tanh take the output first, those of rectifiers the gradient */
-    const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
 
-    if (f == EK_BN_PLAIN)
+    if (s->spec.activation == EK_BN_PLAIN)
         memcpy(g, dy, (size_t)n * size);
     else
-        ek__loop(activation_loops[f][1],
-                 s->spec.dtype)(n, (const void *const[2]){output_first ? y : dy, output_first ? dy : y}, step, g, NULL);
+        activation_gradient(s->spec.activation, s->spec.dtype, n, y, dy, g);
 }
 
 static void widen(const ek_run_args *a, const ek_bn_state *s, const void *from, size_t at, int64_t first, int64_t n)
@@ -276,9 +281,6 @@ static void widen(const ek_run_args *a, const ek_bn_state *s, const void *from, 
 static void pass_activation_half(const ek_run_args *a, const ek_bn_state *s, int64_t first, int64_t n)
 {
     enum { PIECE = 1024 };
-    static const int step[2] = {1, 1};
-    const ek_bn_activation f = s->spec.activation;
-    const bool output_first = f == EK_BN_SIGMOID || f == EK_BN_TANH;
     float y[PIECE];
 
     for (int64_t i = 0; i < n; i += PIECE) {
@@ -286,8 +288,7 @@ static void pass_activation_half(const ek_run_args *a, const ek_bn_state *s, int
         float *g = (float *)scratch_at(a, s->at_g) + first + i;
         ek__convert(s->spec.dtype, (const char *)a->in[s->spec.at.activated] + (size_t)(first + i) * 2, EK_FLOAT32, y,
                     m);
-        ek__loop(activation_loops[f][1],
-                 EK_FLOAT32)(m, (const void *const[2]){output_first ? y : g, output_first ? g : y}, step, g, NULL);
+        activation_gradient(s->spec.activation, EK_FLOAT32, m, y, g, g);
     }
 }
 
@@ -337,11 +338,6 @@ bool ek__bn_view_of(const ek_shape *x, uint32_t axes, ek_bn_view *out)
     return true;
 }
 
-static size_t aligned(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 /* Whether x and y are too large for what this process can hope to have of the last cache, three eighths: stores past
  * the caches then spare the read of what is overwritten. */
 static bool leaves_caches(const ek_bn_state *s)
@@ -357,7 +353,7 @@ static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool grad
     const ek_bn_view *v = &spec->view;
     const ek_bn_activation f = spec->activation;
 
-    if (s == NULL) return EK_FAIL(c->err, RESOURCE_EXHAUSTED, "no memory to prepare %s", c->def->name);
+    if (s == NULL) return ek__no_memory(c);
     if (spec->dtype != EK_FLOAT32 && spec->dtype != EK_FLOAT64 && spec->dtype != EK_FLOAT16 &&
         spec->dtype != EK_BFLOAT16)
         return EK_FAIL(c->err, UNIMPLEMENTED, "batch norm has no loop for %s", ek_dtype_cc_name(spec->dtype));
@@ -370,7 +366,7 @@ static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool grad
     s->total = s->count * v->channels;
     s->big = leaves_caches(s);
 
-    const size_t copy = aligned((size_t)s->total * number_size(s));
+    const size_t copy = ek__whole_lines((size_t)s->total * number_size(s));
     s->at_x = 0;
     s->at_g = is_half(s) ? copy : 0;
     s->at_numbers = s->at_g + (copies_g(s) ? copy : 0);

@@ -307,8 +307,8 @@ void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s)
         ek__add_phase(c, tiny, 1);
         return;
     }
-    s->at_order = s->at_numbers + ((size_t)s->width * EK_BN_ARRAYS * sizeof(float) + 63) / 64 * 64;
-    s->at_sums = s->at_order + (sizeof(pile) + (size_t)s->parts * sizeof(int64_t) + 63) / 64 * 64;
+    s->at_order = s->at_numbers + ek__whole_lines((size_t)s->width * EK_BN_ARRAYS * sizeof(float));
+    s->at_sums = s->at_order + ek__whole_lines(sizeof(pile) + (size_t)s->parts * sizeof(int64_t));
     c->scratch_bytes = s->at_sums + (size_t)(s->parts * 2 * s->channels) * sizeof(double);
     if (s->parts == 1) {
         ek__add_phase(c, whole, 1);

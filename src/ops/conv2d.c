@@ -112,8 +112,8 @@ static ek_status use_loops(ek_prepare_ctx *c, conv_state *s)
     const size_t wide = ek_dtype_size(l->loop_dtype);
 
     s->parts = ek__conv_parts(l, l->conv.images * l->conv.w.out[0]);
-    if (l->dtype != l->loop_dtype) s->at_rows = ((size_t)(l->patch * l->conv.out_channels) * wide + 63) / 64 * 64;
-    s->per_part = ((size_t)(l->conv.w.out[1] * (l->patch + l->conv.out_channels)) * wide + 63) / 64 * 64;
+    if (l->dtype != l->loop_dtype) s->at_rows = ek__whole_lines((size_t)(l->patch * l->conv.out_channels) * wide);
+    s->per_part = ek__whole_lines((size_t)(l->conv.w.out[1] * (l->patch + l->conv.out_channels)) * wide);
     c->scratch_bytes = s->at_rows + (size_t)s->parts * s->per_part;
     if (l->dtype != l->loop_dtype) ek__add_phase(c, widen_filter, 1);
     ek__add_phase(c, loop_rows, s->parts);
@@ -149,11 +149,8 @@ static ek_status conv_prepare_after(ek_prepare_ctx *c, const ek_after *after)
         ek__add_phase(c, zeros, 1);
         return EK_OK;
     }
-    if (ek__conv_dnn_takes(c, &s->loops)) {
-        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_FORWARD, &s->loops.conv, INPUT, FILTER, after);
-        if (st != EK_UNIMPLEMENTED) return st;
-    }
-    return use_loops(c, s);
+    const ek_status st = ek__conv_by_dnn(c, &s->loops, EK_DNN_FORWARD, INPUT, FILTER, after);
+    return st == EK_UNIMPLEMENTED ? use_loops(c, s) : st;
 }
 
 static ek_status conv_prepare(ek_prepare_ctx *c)

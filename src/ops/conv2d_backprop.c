@@ -81,11 +81,6 @@ static ek_status filter_shape(ek_shape_ctx *c)
     return fit(c, "Conv2DCustomBackpropFilter", &c->in[IMAGE], &c->out[0]);
 }
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 /* Sums of nothing. */
 static ek_status zeros(const ek_run_args *a, int64_t chunk)
 {
@@ -105,7 +100,7 @@ static ek_status prepare_zeros(ek_prepare_ctx *c, ek_dtype t)
     return EK_OK;
 }
 
-/* State and geometry; *done: nothing else is to be prepared. `empty`: whether an input has no elements. */
+/* State and geometry; *out NULL: all is prepared, there are no elements or, `other` or the gradient being empty, only zeros. */
 static ek_status begin(ek_prepare_ctx *c, const ek_shape *image, const ek_shape *filter, const ek_shape *other, back_state **out)
 {
     const ek_dtype t = c->out_dtype[0];
@@ -146,8 +141,8 @@ static ek_status input_images(const ek_run_args *a, int64_t chunk)
     const int64_t all = l->conv.out_channels, n = all / l->groups, count = w->in[0] * w->in[1] * l->conv.in_channels;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     char *row = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
-    char *patches = row + round_up((size_t)(w->out[1] * all) * wide);
-    char *image = patches + round_up((size_t)(w->out[1] * l->patch) * wide);
+    char *patches = row + ek__whole_lines((size_t)(w->out[1] * all) * wide);
+    char *image = patches + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
 
     for (int64_t i = ek__part_begin(l->conv.images, s->parts, chunk); i < ek__part_begin(l->conv.images, s->parts, chunk + 1); i++) {
         memset(image, 0, (size_t)count * wide);
@@ -172,16 +167,13 @@ static ek_status input_prepare(ek_prepare_ctx *c)
     if (s == NULL) return EK_OK;
     const ek_conv_loops *l = &s->loops;
     const ek_window *w = &l->conv.w;
-    if (ek__conv_dnn_takes(c, l)) {
-        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_INPUT, &l->conv, GRADIENT, FILTER, NULL);
-        if (st != EK_UNIMPLEMENTED) return st;
-        c->state = s;
-    }
+    const ek_status st = ek__conv_by_dnn(c, l, EK_DNN_INPUT, GRADIENT, FILTER, NULL);
+    if (st != EK_UNIMPLEMENTED) return st;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     s->parts = ek__conv_parts(l, l->conv.images);
-    s->at_parts = round_up((size_t)(l->patch * l->conv.out_channels) * wide);
-    s->per_part = round_up((size_t)(w->out[1] * l->conv.out_channels) * wide) + round_up((size_t)(w->out[1] * l->patch) * wide) +
-                  round_up((size_t)(w->in[0] * w->in[1] * l->conv.in_channels) * wide);
+    s->at_parts = ek__whole_lines((size_t)(l->patch * l->conv.out_channels) * wide);
+    s->per_part = ek__whole_lines((size_t)(w->out[1] * l->conv.out_channels) * wide) + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide) +
+                  ek__whole_lines((size_t)(w->in[0] * w->in[1] * l->conv.in_channels) * wide);
     c->scratch_bytes = s->at_parts + (size_t)s->parts * s->per_part;
     ek__add_phase(c, transpose_filter, l->groups);
     ek__add_phase(c, input_images, s->parts);
@@ -208,9 +200,9 @@ static ek_status filter_rows(const ek_run_args *a, int64_t chunk)
     const int64_t all = l->conv.out_channels, n = all / l->groups, height = w->out[0], rows = l->conv.images * height;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     char *sum = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
-    char *row = sum + round_up((size_t)(l->patch * all) * wide);
-    char *patches = row + round_up((size_t)(w->out[1] * all) * wide);
-    char *product = patches + round_up((size_t)(w->out[1] * l->patch) * wide);
+    char *row = sum + ek__whole_lines((size_t)(l->patch * all) * wide);
+    char *patches = row + ek__whole_lines((size_t)(w->out[1] * all) * wide);
+    char *product = patches + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
 
     memset(sum, 0, (size_t)(l->patch * all) * wide);
     for (int64_t r = ek__part_begin(rows, s->parts, chunk); r < ek__part_begin(rows, s->parts, chunk + 1); r++) {
@@ -246,17 +238,14 @@ static ek_status filter_prepare(ek_prepare_ctx *c)
     if (s == NULL) return EK_OK;
     const ek_conv_loops *l = &s->loops;
     const ek_window *w = &l->conv.w;
-    if (ek__conv_dnn_takes(c, l)) {
-        const ek_status st = ek__conv_dnn_prepare(c, EK_DNN_WEIGHTS, &l->conv, IMAGE, GRADIENT, NULL);
-        if (st != EK_UNIMPLEMENTED) return st;
-        c->state = s;
-    }
+    const ek_status st = ek__conv_by_dnn(c, l, EK_DNN_WEIGHTS, IMAGE, GRADIENT, NULL);
+    if (st != EK_UNIMPLEMENTED) return st;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     const int64_t count = l->patch * l->conv.out_channels, fits = count < MOST_PARTIAL ? MOST_PARTIAL / count : 1;
     s->parts = ek__conv_parts(l, l->conv.images * w->out[0]);
     if (s->parts > fits) s->parts = fits;
-    s->per_part = 2 * round_up((size_t)count * wide) + round_up((size_t)(w->out[1] * l->conv.out_channels) * wide) +
-                  round_up((size_t)(w->out[1] * l->patch) * wide);
+    s->per_part = 2 * ek__whole_lines((size_t)count * wide) + ek__whole_lines((size_t)(w->out[1] * l->conv.out_channels) * wide) +
+                  ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
     c->scratch_bytes = (size_t)s->parts * s->per_part;
     ek__add_phase(c, filter_rows, s->parts);
     ek__add_phase(c, filter_sum, 1);

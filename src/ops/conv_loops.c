@@ -39,9 +39,10 @@ void ek__conv_loops_set(ek_conv_loops *l, const ek_conv_attrs *a, const ek_shape
     l->product = l->loop_dtype == EK_FLOAT64 ? ek__kernels()->matmul_f64 : ek__kernels()->matmul_f32;
 }
 
-bool ek__conv_dnn_takes(const ek_prepare_ctx *c, const ek_conv_loops *l)
+ek_status ek__conv_by_dnn(ek_prepare_ctx *c, const ek_conv_loops *l, ek_dnn_way way, int a, int b, const ek_after *after)
 {
-    return l->dtype == EK_FLOAT32 && l->groups == 1 && !c->deterministic;
+    if (l->dtype != EK_FLOAT32 || l->groups != 1 || c->deterministic) return EK_UNIMPLEMENTED;
+    return ek__conv_dnn_prepare(c, way, &l->conv, a, b, after);
 }
 
 int64_t ek__conv_parts(const ek_conv_loops *l, int64_t units)

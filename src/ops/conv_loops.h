@@ -29,8 +29,9 @@ typedef struct ek_conv_loops {
 
 /* Everything, from the shapes of image and filter, which fit together. */
 void ek__conv_loops_set(ek_conv_loops *l, const ek_conv_attrs *a, const ek_shape *image, const ek_shape *filter, ek_dtype t);
-/* Whether oneDNN is to be asked first: float32 in one group, unless the session wants the same bits everywhere. */
-bool ek__conv_dnn_takes(const ek_prepare_ctx *c, const ek_conv_loops *l);
+/* Leaves the convolution to oneDNN (ops/conv_dnn.h) if it takes it: float32 in one group, unless the session wants the same
+ * bits everywhere. UNIMPLEMENTED, with nothing set: the loops are to be used. */
+ek_status ek__conv_by_dnn(ek_prepare_ctx *c, const ek_conv_loops *l, ek_dnn_way way, int a, int b, const ek_after *after);
 /* Into how many parts the loops' `units` of work are cut. */
 int64_t ek__conv_parts(const ek_conv_loops *l, int64_t units);
 

@@ -33,7 +33,7 @@ static part part_of(const ek_run_args *a, int64_t chunk)
     const loss_state *const state = a->state;
     const ek_softmax *const s = &state->s;
     part p = { .first = chunk * s->block };
-    const size_t block = ek__softmax_bytes(s, 1);
+    const size_t block = ek__softmax_block(s);
 
     p.rows = s->rows - p.first < s->block ? s->rows - p.first : s->block;
     p.x = (char *)a->scratch + (size_t)chunk * state->per_chunk;
@@ -53,7 +53,7 @@ static ek_status loss_prepare(ek_prepare_ctx *c, loss_state **out)
     ek__softmax_init(&state->s, c->in_dtype[LOGITS], y->dim[0], y->dim[1]);
     state->label_dtype = c->in_dtype[LABELS];
     state->label_shape = c->in[LABELS];
-    state->per_chunk = 3 * ek__softmax_bytes(&state->s, 1) + ((size_t)state->s.block * sizeof(double) + 63) / 64 * 64;
+    state->per_chunk = ek__softmax_scratch(&state->s, 3);
     c->scratch_bytes = (size_t)state->s.chunks * state->per_chunk;
     return EK_OK;
 }

@@ -269,7 +269,7 @@ static ek_status sparse_run(const ek_run_args *a, int64_t chunk)
 {
     const ek_update *const u = a->state;
     const int64_t rows = a->slot[0]->value->shape.dim[0];
-    const int64_t from = rows / u->chunks * chunk, to = chunk + 1 < u->chunks ? from + rows / u->chunks : rows;
+    const int64_t from = ek__part_begin(rows, u->chunks, chunk), to = ek__part_begin(rows, u->chunks, chunk + 1);
     const size_t row_bytes = (size_t)u->count * ek_dtype_size(u->dtype);
     ek_update_scalars scalars;
 

@@ -56,7 +56,7 @@ static bool copy_ints(const ek_ints *from, const ek_array *value, int n, int64_t
 static ek_status read_wanted(const ek_op_def *def, const pool_attrs *a, const ek_array *const *in_value, int n_in, wanted *w,
                              ek_error *err)
 {
-    const bool fed = def->value_inputs != 0 && def->fields == fed_fields;
+    const bool fed = def->fields == fed_fields;
     const ek_array *ksize = fed ? in_value[n_in - 2] : NULL, *stride = fed ? in_value[n_in - 1] : NULL;
 
     *w = (wanted){ .padding = a->padding, .data_format = a->data_format != NULL ? a->data_format : "NHWC",
@@ -197,7 +197,8 @@ typedef struct pool_state pool_state;
 typedef void image_fn(const ek_run_args *a, const pool_state *s, int64_t image, int64_t first, int64_t last, char *room);
 struct pool_state {
     ek_pool p;
-    ek_dtype dtype, work, index;
+    ek_dtype dtype, work, index; /* index NONE: places are not asked for */
+    int picked;                  /* the input that winners are taken from */
     bool batch_in_index;
     int64_t images, in_count, out_count; /* numbers of one image */
     int64_t rows;                        /* units of work of one image: rows of output, or 1 */
@@ -210,11 +211,6 @@ struct pool_state {
     void (*mean_grad)(const ek_pool *p, const void *grad, void *out);
 };
 
-static size_t aligned(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 /* Image number `image` of `count` numbers each, in the type of the loops: itself, or copied to *room, which goes on. */
 static const void *read_image(const pool_state *s, const void *base, int64_t image, int64_t count, char **room)
 {
@@ -222,7 +218,7 @@ static const void *read_image(const pool_state *s, const void *base, int64_t ima
 
     if (s->dtype == s->work) return at;
     char *to = *room;
-    *room += aligned((size_t)count * ek_dtype_size(s->work));
+    *room += ek__whole_lines((size_t)count * ek_dtype_size(s->work));
     ek__convert(s->dtype, at, s->work, to, count);
     return to;
 }
@@ -232,7 +228,7 @@ static void *result_image(const pool_state *s, void *base, int64_t image, int64_
 {
     if (s->dtype == s->work) return (char *)base + (size_t)(image * count) * ek_dtype_size(s->dtype);
     char *to = *room;
-    *room += aligned((size_t)count * ek_dtype_size(s->work));
+    *room += ek__whole_lines((size_t)count * ek_dtype_size(s->work));
     return to;
 }
 
@@ -280,11 +276,12 @@ static int64_t winner(const pool_state *s, const int32_t *pixel, int64_t j)
     return pixel[j] < 0 ? -1 : pixel[j] * s->p.channels + j % s->p.channels;
 }
 
-/* Moves bytes as they are: only the comparison needs the loops' type. */
-static void grad_grad_image(const ek_run_args *a, const pool_state *s, int64_t image, int64_t first, int64_t last, char *room)
+/* Picks what stands where the winners are, of one of the inputs, and says where that is if there is a place for it. Bytes
+ * move as they are: only the comparison needs the loops' type. */
+static void winners_image(const ek_run_args *a, const pool_state *s, int64_t image, int64_t first, int64_t last, char *room)
 {
     const size_t size = ek_dtype_size(s->dtype);
-    const char *grad = (const char *)a->in[2] + (size_t)(image * s->in_count) * size;
+    const char *from = (const char *)a->in[s->picked] + (size_t)(image * s->in_count) * size;
     char *out = (char *)a->out[0] + (size_t)(image * s->out_count) * size;
     const void *x = read_image(s, a->in[0], image, s->in_count, &room);
     int32_t *pixel = (int32_t *)(void *)room;
@@ -295,25 +292,9 @@ static void grad_grad_image(const ek_run_args *a, const pool_state *s, int64_t i
     for (int64_t j = 0; j < s->out_count; j++) {
         const int64_t at = winner(s, pixel, j);
         if (at < 0) memset(out + (size_t)j * size, 0, size);
-        else memcpy(out + (size_t)j * size, grad + (size_t)at * size, size);
-    }
-}
-
-static void winner_image(const ek_run_args *a, const pool_state *s, int64_t image, int64_t first, int64_t last, char *room)
-{
-    const size_t size = ek_dtype_size(s->dtype);
-    const char *base = (const char *)a->in[0] + (size_t)(image * s->in_count) * size;
-    char *out = (char *)a->out[0] + (size_t)(image * s->out_count) * size;
-    const void *x = read_image(s, a->in[0], image, s->in_count, &room);
-    int32_t *pixel = (int32_t *)(void *)room;
-
-    EK_UNUSED(first);
-    EK_UNUSED(last);
-    s->winners(&s->p, x, pixel, 0, s->p.out[0] * s->p.out[1]);
-    for (int64_t j = 0; j < s->out_count; j++) {
-        const int64_t at = winner(s, pixel, j);
-        if (at >= 0) memcpy(out + (size_t)j * size, base + (size_t)at * size, size);
-        ek__put_int(s->index, a->out[1], image * s->out_count + j, at + (s->batch_in_index ? image * s->in_count : 0));
+        else memcpy(out + (size_t)j * size, from + (size_t)at * size, size);
+        if (s->index != EK_DTYPE_NONE)
+            ek__put_int(s->index, a->out[1], image * s->out_count + j, at + (s->batch_in_index ? image * s->in_count : 0));
     }
 }
 
@@ -406,8 +387,8 @@ static ek_status prepare_images(ek_prepare_ctx *c, const ek_shape *x, pool_state
     s->parts = parts < 1 ? 1 : parts < MOST_PARTS ? (int64_t)parts : MOST_PARTS;
     if (s->parts > s->images * s->rows) s->parts = s->images * s->rows;
     if (s->dtype != s->work)
-        s->room = 2 * (aligned((size_t)s->in_count * ek_dtype_size(s->work)) + aligned((size_t)s->out_count * ek_dtype_size(s->work)));
-    s->room += aligned((size_t)s->out_count * per_out);
+        s->room = 2 * (ek__whole_lines((size_t)s->in_count * ek_dtype_size(s->work)) + ek__whole_lines((size_t)s->out_count * ek_dtype_size(s->work)));
+    s->room += ek__whole_lines((size_t)s->out_count * per_out);
     c->scratch_bytes = (size_t)s->parts * s->room;
     if (ek_shape_count(&c->out[0]) > 0) ek__add_phase(c, run_part, s->parts);
     return EK_OK;
@@ -457,7 +438,8 @@ static ek_status grad_grad_prepare(ek_prepare_ctx *c)
 {
     pool_state *s;
 
-    EK_TRY(prepare_images(c, &c->in[0], &s, false, grad_grad_image, sizeof(int32_t)));
+    EK_TRY(prepare_images(c, &c->in[0], &s, false, winners_image, sizeof(int32_t)));
+    s->picked = 2;
     s->winners = PICK(s, pool_winners);
     return EK_OK;
 }
@@ -467,7 +449,7 @@ static ek_status winner_prepare(ek_prepare_ctx *c)
     const pool_attrs *a = c->attrs;
     pool_state *s;
 
-    EK_TRY(prepare_images(c, &c->in[0], &s, false, winner_image, sizeof(int32_t)));
+    EK_TRY(prepare_images(c, &c->in[0], &s, false, winners_image, sizeof(int32_t)));
     s->winners = PICK(s, pool_winners);
     s->index = c->out_dtype[1];
     s->batch_in_index = a->include_batch_in_index;

@@ -166,22 +166,22 @@ static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
 {
     const ek_product_spec *p = &s->spec;
     const int64_t by_work = work_of(p) / PART_WORK;
+    const int bias = p->after.scale < 0 && !p->after.clamp ? p->after.bias : -1; /* one that nothing else follows */
 
     s->parts = p->m < HALVES_FROM ? 1 : by_work < 2 ? 2 : by_work > MOST_PARTS ? MOST_PARTS : by_work;
-    if (p->after.scale < 0 && !p->after.clamp) {
-        s->bias = p->after.bias;
-        s->after.bias = -1;
-    }
     if (s->parts > 2 && p->m / s->parts < HALVES_FROM) s->parts = 2;
     for (int i = 0; i < 2; i++) {
         const int64_t rows = ek__part_begin(p->m, s->parts, 1) - i;
         const ek_dnn_matmul spec = { .m = rows, .n = p->n, .k = p->k, .transpose_a = p->transpose_a,
-                                     .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k, .bias = s->bias >= 0 };
+                                     .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k,
+                                     .bias = bias >= 0 };
         if (i == 1 && p->m % s->parts == 0) break;
         EK_TRY(ek__dnn_matmul(c->arena, &spec, &s->dnn[i], err));
-        const int64_t scratch = (int64_t)((ek__dnn_scratch(s->dnn[i]) + 63) / 64 * 64);
+        const int64_t scratch = (int64_t)ek__whole_lines(ek__dnn_scratch(s->dnn[i]));
         if (scratch > s->per_part) s->per_part = scratch;
     }
+    s->bias = bias;
+    if (bias >= 0) s->after.bias = -1;
     s->way = BY_DNN;
     return EK_OK;
 }
@@ -224,16 +224,12 @@ ek_status ek__product_prepare(ek_prepare_ctx *c, const ek_product_spec *spec)
     ek_error why = { 0 };
     ek_status st = EK_UNIMPLEMENTED;
     if (spec->dtype == EK_FLOAT32 && !small && !c->deterministic && m * n * spec->batch > 0) st = use_dnn(c, s, &why);
-    if (st == EK_UNIMPLEMENTED) {
-        s->after = spec->after;
-        use_loops(s);
-    }
-    else if (st != EK_OK)
-        return ek__error_copy(c->err, &why);
+    if (st == EK_UNIMPLEMENTED) use_loops(s);
+    else if (st != EK_OK) return ek__error_copy(c->err, &why);
 
     const int64_t size = (int64_t)s->size;
-    s->at_b = s->copy_a ? (s->batches_a * m * k * size + 63) / 64 * 64 : 0;
-    s->at_c = s->at_b + (s->copy_b ? (s->batches_b * k * n * size + 63) / 64 * 64 : 0);
+    s->at_b = s->copy_a ? (int64_t)ek__whole_lines((size_t)(s->batches_a * m * k * size)) : 0;
+    s->at_c = s->at_b + (s->copy_b ? (int64_t)ek__whole_lines((size_t)(s->batches_b * k * n * size)) : 0);
     const int64_t widened = s->dtype != spec->dtype ? spec->batch * m * n * size : 0;
     c->scratch_bytes = (size_t)(s->at_c + widened + (s->way == BY_DNN ? s->per_part * s->parts * spec->batch : 0));
     if (m * n * spec->batch == 0) return EK_OK;

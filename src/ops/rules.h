@@ -49,6 +49,11 @@ ek_status ek__same_rule(ek_shape_ctx *c);
 ek_status ek__like_first_rule(ek_shape_ctx *c);
 ek_status ek__no_rule(ek_shape_ctx *c);
 
+/* Bytes of scratch in whole cache lines: what follows begins on a line of its own. */
+static inline size_t ek__whole_lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
 /* Where part i of `parts` begins in 0 .. n-1: sizes differ by one at most, the larger ones first; part `parts` begins at n. */
 static inline int64_t ek__part_begin(int64_t n, int64_t parts, int64_t i)
 {

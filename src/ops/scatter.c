@@ -74,8 +74,8 @@ static ek_status put_row(const ek_scatter *s, const char *update, char *row, ek_
 ek_status ek__scatter_chunk(const ek_scatter *s, const ek_shape *target, const void *indices, const void *updates,
                             void *data, int64_t chunk, ek_error *err)
 {
-    const int64_t rows = ek__dims(target, 0, s->depth), share = rows / s->chunks;
-    const int64_t from = share * chunk, to = chunk + 1 < s->chunks ? from + share : rows;
+    const int64_t rows = ek__dims(target, 0, s->depth);
+    const int64_t from = ek__part_begin(rows, s->chunks, chunk), to = ek__part_begin(rows, s->chunks, chunk + 1);
     const size_t row_bytes = (size_t)s->width * ek_dtype_size(s->dtype);
 
     for (int64_t i = 0; i < s->n; i++) {

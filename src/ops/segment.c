@@ -131,8 +131,7 @@ static ek_status join_rows(const segment_state *s, const ek_run_args *a, int64_t
 static ek_status segment_run(const ek_run_args *a, int64_t chunk)
 {
     const segment_state *const s = a->state;
-    const int64_t share = s->segments / s->s.chunks, from = share * chunk;
-    const int64_t to = chunk + 1 < s->s.chunks ? from + share : s->segments;
+    const int64_t from = ek__part_begin(s->segments, s->s.chunks, chunk), to = ek__part_begin(s->segments, s->s.chunks, chunk + 1);
     const size_t row_bytes = (size_t)s->width * ek_dtype_size(s->s.dtype);
     int64_t i = first_of(s, a, from);
 

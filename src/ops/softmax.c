@@ -30,9 +30,14 @@ void ek__softmax_init(ek_softmax *s, ek_dtype dtype, int64_t rows, int64_t n)
     s->log_double = ek__loop(&ek__loops_log, EK_FLOAT64);
 }
 
-size_t ek__softmax_bytes(const ek_softmax *s, int k)
+size_t ek__softmax_block(const ek_softmax *s)
 {
-    return ((size_t)(k * s->block * s->n) * ek_dtype_size(s->work) + 63) / 64 * 64;
+    return ek__whole_lines((size_t)(s->block * s->n) * ek_dtype_size(s->work));
+}
+
+size_t ek__softmax_scratch(const ek_softmax *s, int blocks)
+{
+    return (size_t)blocks * ek__softmax_block(s) + ek__whole_lines((size_t)s->block * sizeof(double));
 }
 
 /* Folds a row in 16 lanes, joined in order. */
@@ -104,8 +109,8 @@ static ek_status softmax_run(const ek_run_args *a, int64_t chunk)
     const int64_t first = chunk * s->block, rows = s->rows - first < s->block ? s->rows - first : s->block,
                   count = rows * s->n;
     const size_t in_size = ek_dtype_size(s->dtype), row_bytes = (size_t)s->n * ek_dtype_size(s->work);
-    char *x = (char *)a->scratch + (size_t)chunk * state->per_chunk, *e = x + ek__softmax_bytes(s, 1);
-    double *const sum = (double *)(void *)(e + ek__softmax_bytes(s, 1));
+    char *x = (char *)a->scratch + (size_t)chunk * state->per_chunk, *e = x + ek__softmax_block(s);
+    double *const sum = (double *)(void *)(e + ek__softmax_block(s));
 
     ek__convert(s->dtype, (const char *)a->in[0] + (size_t)(first * s->n) * in_size, s->work, x, count);
     ek__softmax_powers(s, rows, x, e, sum);
@@ -138,7 +143,7 @@ static ek_status softmax_prepare(ek_prepare_ctx *c, bool log)
     c->state = state;
     state->log = log;
     ek__softmax_init(&state->s, c->in_dtype[0], n > 0 ? ek_shape_count(x) / n : 0, n);
-    state->per_chunk = 2 * ek__softmax_bytes(&state->s, 1) + ((size_t)state->s.block * sizeof(double) + 63) / 64 * 64;
+    state->per_chunk = ek__softmax_scratch(&state->s, 2);
     c->scratch_bytes = (size_t)state->s.chunks * state->per_chunk;
     ek__add_phase(c, softmax_run, state->s.chunks);
     return EK_OK;

@@ -16,8 +16,9 @@ typedef struct ek_softmax {
 } ek_softmax;
 
 void ek__softmax_init(ek_softmax *s, ek_dtype dtype, int64_t rows, int64_t n);
-/* Bytes of scratch for k blocks of rows in the working type, cache lines of their own. */
-size_t ek__softmax_bytes(const ek_softmax *s, int k);
+/* Bytes of scratch: of a block of rows in the working type; of a chunk, so many blocks and then a sum in double per row. */
+size_t ek__softmax_block(const ek_softmax *s);
+size_t ek__softmax_scratch(const ek_softmax *s, int blocks);
 
 /* x, rows in the working type: less their largest; e: powers; sum[row]: of the powers, in double. */
 void ek__softmax_powers(const ek_softmax *s, int64_t rows, void *x, void *e, double *sum);
