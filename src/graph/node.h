@@ -38,6 +38,14 @@ typedef struct ek_node {
     size_t raw_size;
 } ek_node;
 
+/* Whether the attribute data_format puts the channels behind the batch: "NCHW" and its kin. */
+static inline bool ek__attr_channels_first(const ek_node *n)
+{
+    const ek_attr_value *a = ek__attr_find(n->attr, n->n_attr, "data_format");
+
+    return a != NULL && a->kind == EK_ATTR_STRING && a->u.s.size >= 2 && memcmp(a->u.s.data, "NC", 2) == 0;
+}
+
 /* What a variable consists of; ek_variable is its place here. */
 typedef struct ek_variable_info {
     const char *name;       /* op name, without ":0" */

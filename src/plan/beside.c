@@ -32,8 +32,8 @@ static void find_activations(const ek_scan *s)
         if (b->provider[at] != 1 + EK_HALF_Y) continue;
         ek_half *h = &b->half[b->provider_half[at]];
         const int32_t out = b->program->first_out[n->id];
-        if (h->gradient != NULL || h->activator != NULL || (h->linear != NULL && !is_clamp(f)) || !ek__same_edge(h->site->y, y) || !fits(b, h, n) ||
-            b->facts->constant[out] != NULL)
+        if (h->gradient != NULL || h->activator != NULL || (h->linear != NULL && !is_clamp(f)) ||
+            !ek__same_edge(h->site->y, y) || !fits(b, h, n) || b->facts->constant[out] != NULL)
             continue;
         h->activation = f;
         h->activator = n;
@@ -54,7 +54,7 @@ static void pass_activation(const ek_scan *s, ek_half *h)
     const ek_edge at = ek__origin_of(s, ek__at(b->program, dy->node)->in[dy->input]).at;
     const ek_node *n = ek__at(b->program, at.node);
     const ek_bn_activation f = ek__activation_gradient_of(n->spec->def, &gradient);
-    if (f == EK_BN_PLAIN || !fits(b, h, n) || s->position[n->id] < b->begin || s->position[n->id] >= b->end ||
+    if (f == EK_BN_PLAIN || !fits(b, h, n) || !ek__in_region(s, n->id) ||
         b->facts->fact[ek__out_at(b->program, n->in[0])].dead || b->facts->fact[ek__out_at(b->program, n->in[1])].dead)
         return;
     const int32_t given = ek__out_at(b->program, ek__origin_of(s, n->in[1 - gradient]).at);
@@ -77,10 +77,8 @@ static void pass_activation(const ek_scan *s, ek_half *h)
 /* Whether the op's channels are the half's: the last axis, or axis 1 where its data format says so. */
 static bool same_channels(const ek_half *h, const ek_node *n)
 {
-    const ek_attr_value *format = ek__attr_find(n->attr, n->n_attr, "data_format");
-    const bool first = format != NULL && format->kind == EK_ATTR_STRING && format->u.s.size >= 2 &&
-                       memcmp(format->u.s.data, "NC", 2) == 0;
-    const uint32_t all = (1u << h->site->rank) - 1, kept = 1u << (first ? 1 : h->site->rank - 1);
+    const uint32_t all = (1u << h->site->rank) - 1;
+    const uint32_t kept = 1u << (ek__attr_channels_first(n) ? 1 : h->site->rank - 1);
 
     return (h->site->axes | kept) == all && (h->site->axes & kept) == 0;
 }
@@ -104,8 +102,8 @@ static bool usable(const ek_scan *s, const ek_half *h, const ek_node *n)
     const int32_t out = b->program->first_out[n->id];
 
     return n->n_out == 1 && fits(b, h, n) && b->facts->constant[out] == NULL &&
-           b->facts->shape[out].rank == h->site->rank && s->position[n->id] >= b->begin &&
-           s->position[n->id] < b->end && same_channels(h, n) && keeps_inputs(s, h, n);
+           b->facts->shape[out].rank == h->site->rank && ek__in_region(s, n->id) && same_channels(h, n) &&
+           keeps_inputs(s, h, n);
 }
 
 /* At inference a batch norm is a scale and a shift per channel, which the op that gives x applies to its results while

@@ -24,14 +24,10 @@ static ek_status add_entry(build *u, const ek_site_entry *e, int *port)
     if (e == NULL) return EK_OK;
     const ek_node *n = ek__at(b->program, e->node);
     ek_port *in = &u->op->in[u->op->n_in];
-    in->dtype = u->h->dtype;
-    in->shape = ek__input_shape(b, n, e->input, b->now);
-    if (ek__check_input(b, n, e->input) != EK_OK ||
-        ek__value_of(b, ek__out_at(b->program, n->in[e->input]), in->dtype, &in->value) != EK_OK) {
+    if (ek__check_input(b, n, e->input) != EK_OK || ek__lower_input(b, u->op, n, e->input, in) != EK_OK) {
         ek__fail_at(b->err, n->name);
         return b->err->code;
     }
-    if (b->value[in->value].place.home == EK_HOME_VARIABLE) u->op->pinned = true;
     *port = u->op->n_in++;
     return EK_OK;
 }
@@ -131,9 +127,8 @@ static ek_status stand_in(build *u)
 static ek_status add_covers(build *u)
 {
     ek_builder *b = u->b;
-    const ek_site_gradient *g = u->h->gradient;
-    const int32_t *covers = g != NULL ? g->covers : u->h->site->covers;
-    const int n = g != NULL ? g->n_covers : u->h->site->n_covers;
+    int n;
+    const int32_t *covers = ek__half_covers(u->h, &n);
     const ek_node **list = ek__arena_alloc(b->arena, sizeof *list * ((size_t)n + 2), sizeof *list);
 
     if (list == NULL) return ek__plan_no_memory(b->err);
@@ -167,9 +162,8 @@ static ek_status hand_out(build *u)
 {
     ek_builder *b = u->b;
     const int32_t self = (int32_t)(u->h - b->half);
-    const ek_site_gradient *g = u->h->gradient;
-    const int32_t *covers = g != NULL ? g->covers : u->h->site->covers;
-    const int n = g != NULL ? g->n_covers : u->h->site->n_covers;
+    int n;
+    const int32_t *covers = ek__half_covers(u->h, &n);
 
     for (int i = 0; i < n; i++) {
         const ek_node *node = ek__at(b->program, covers[i]);
@@ -183,7 +177,7 @@ static ek_status hand_out(build *u)
                 b->facts->fact[at].value = u->h->value[what];
         }
     }
-    if (g == NULL && u->h->value[EK_HALF_ACTIVATED] >= 0)
+    if (u->h->gradient == NULL && u->h->value[EK_HALF_ACTIVATED] >= 0)
         b->facts->fact[b->program->first_out[u->h->activator->id]].value = u->h->value[EK_HALF_ACTIVATED];
     u->h->lowered = true;
     for (int i = 0; i < n; i++)
@@ -304,25 +298,9 @@ static ek_status add_scale(build *u, ek_port out[2])
 
 static ek_status linear_inputs(build *u, const ek_node *n, const ek_port scale[2])
 {
-    ek_builder *b = u->b;
-    int32_t *variable = ek__arena_alloc(b->arena, sizeof *variable * ((size_t)n->n_in + 2), sizeof *variable);
-
-    if (variable == NULL) return ek__plan_no_memory(b->err);
-    for (int32_t i = 0; i < n->n_in; i++) {
-        ek_port *in = &u->op->in[i];
-
-        variable[i] = ek__variable_of_input(b, n, i);
-        if (variable[i] >= 0) u->op->variable = variable;
-        in->dtype = ek_dtype_base(n->in_dtype[i]);
-        in->shape = ek__input_shape(b, n, i, b->now);
-        EK_TRY(ek__check_input(b, n, i));
-        EK_TRY(ek__value_of(b, ek__out_at(b->program, n->in[i]), in->dtype, &in->value));
-        if (b->value[in->value].place.home == EK_HOME_VARIABLE) u->op->pinned = true;
-    }
-    for (int k = 0; k < 2; k++) {
-        variable[n->n_in + k] = -1;
-        u->op->in[n->n_in + k] = scale[k];
-    }
+    for (int32_t i = 0; i < n->n_in; i++) EK_TRY(ek__check_input(u->b, n, i));
+    EK_TRY(ek__lower_inputs(u->b, u->op));
+    for (int k = 0; k < 2; k++) u->op->in[n->n_in + k] = scale[k];
     return EK_OK;
 }
 

@@ -19,6 +19,14 @@ ek_half *ek__half_for(const ek_builder *b, int32_t at, int32_t reader)
     return reader > h->rank ? h : NULL;
 }
 
+void ek__want_output(const ek_builder *b, ek_half *from, int32_t at, uint8_t *need)
+{
+    if (from != NULL)
+        from->want |= 1u << (b->provider[at] - 1);
+    else
+        need[at] = 1;
+}
+
 bool ek__half_gave(const ek_builder *b, int32_t at)
 {
     if (b->provider == NULL || b->provider[at] == 0) return false;
@@ -49,10 +57,7 @@ static void need_edge(const ek_builder *b, const ek_half *h, ek_edge e, uint8_t 
     const int32_t at = ek__out_at(b->program, e);
     ek_half *from = ek__half_for(b, at, INT32_MAX);
 
-    if (from != NULL && from < h)
-        from->want |= 1u << (b->provider[at] - 1);
-    else
-        need[at] = 1;
+    ek__want_output(b, from != NULL && from < h ? from : NULL, at, need); /* later halves come too late */
 }
 
 void ek__half_needs(ek_builder *b, ek_half *h, uint8_t *need)
@@ -119,7 +124,6 @@ static const char *enter(const ek_scan *s, ek_half *h, const ek_site_terms *term
 
         if (f->dead) return "a part of it is not run";
         if (ek_dtype_base(n->in_dtype[e->input]) != h->dtype) return "its types differ";
-        if (f->variable >= 0 && !f->snapshot && read < *low) *low = read;
         if (f->variable >= 0 && read < *low) *low = read;
         if (f->variable >= 0 && read > *high) *high = read;
         if (had != NULL) {
@@ -176,10 +180,12 @@ static const char *find_inputs(const ek_scan *s, ek_half *h)
     return NULL;
 }
 
-static const char *check_nodes(const ek_scan *s, const int32_t *covers, int n, int *live)
+static const char *check_nodes(const ek_scan *s, const ek_half *h, int *live)
 {
     const ek_builder *b = s->b;
     const ek_program *p = b->program;
+    int n;
+    const int32_t *covers = ek__half_covers(h, &n);
 
     for (int i = 0; i < n; i++) {
         const int32_t id = covers[i];
@@ -188,7 +194,7 @@ static const char *check_nodes(const ek_scan *s, const int32_t *covers, int n, i
         if ((p->mark[id] & EK_MARK_FED) != 0) return "a tensor inside is fed";
         if (p->live[id] != EK_LIVE_RUN) continue;
         if (b->facts->node_dead[id] != 0) return "a part of it is not run";
-        if (s->position[id] < b->begin || s->position[id] >= b->end) return "it is split where shapes follow from data";
+        if (!ek__in_region(s, id)) return "it is split where shapes follow from data";
         ++*live;
     }
     return NULL;
@@ -355,10 +361,9 @@ static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, i
     *h = (ek_half){ .site = f->site, .gradient = f->gradient, .forward = f->forward, .rank = f->rank };
     for (int k = 0; k < EK_HALF_OUTS; k++) h->value[k] = -1;
     h->dtype = dtype_of_x(s->b, h);
-    why = f->gradient != NULL ? check_nodes(s, f->gradient->covers, f->gradient->n_covers, live)
-                              : check_nodes(s, f->site->covers, f->site->n_covers, live);
+    why = check_nodes(s, h, live);
     if (why != NULL || *live == 0) return why;
-    if (f->gradient != NULL && (why = check_nodes(s, f->site->covers, f->site->n_covers, &others)) != NULL) return why;
+    if (f->gradient != NULL && (why = check_nodes(s, &(ek_half){ .site = f->site }, &others)) != NULL) return why;
     if (f->why_not != NULL) return f->why_not;
     if (averages(s->b, f->site)) return "its statistics are averages with others";
     if (h->dtype != EK_FLOAT32) return "it is not of float32";

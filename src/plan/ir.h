@@ -262,8 +262,23 @@ const ek_shape *ek__input_shape(const ek_builder *b, const ek_node *n, int i, co
  * one. false without memory. */
 bool ek__order_nodes(const ek_graph *g, ek_arena *scratch, int32_t *rank);
 
+/* Whether a node runs in this plan, and is not dead. */
+static inline bool ek__is_run(const ek_builder *b, int32_t node)
+{
+    return b->program->live[node] == EK_LIVE_RUN && b->facts->node_dead[node] == 0;
+}
+
+/* The nodes that a half replaces, ascending, and their number. */
+static inline const int32_t *ek__half_covers(const ek_half *h, int *n)
+{
+    *n = h->gradient != NULL ? h->gradient->n_covers : h->site->n_covers;
+    return h->gradient != NULL ? h->gradient->covers : h->site->covers;
+}
+
 /* halves.c: the half that gives an output to a reader of rank `reader`; NULL: its node does. */
 ek_half *ek__half_for(const ek_builder *b, int32_t at, int32_t reader);
+/* Marks an output as wanted: of the half `from`, or, where that is NULL, of its node. */
+void ek__want_output(const ek_builder *b, ek_half *from, int32_t at, uint8_t *need);
 /* Whether a half that has been lowered gives it. */
 bool ek__half_gave(const ek_builder *b, int32_t at);
 /* The inputs of a half: calls `need` for each edge that what is wanted of it takes. */
@@ -282,6 +297,10 @@ ek_status ek__constant_new(ek_builder *b, ek_array *a, int32_t *out); /* of an a
 ek_status ek__value_of(ek_builder *b, int32_t at, ek_dtype dtype, int32_t *out);
 ek_status ek__op_new(ek_builder *b, ek_lowered_kind kind, const ek_node *n, int32_t n_in, int32_t n_out,
                      ek_lowered **out);
+/* Port `in` of an op as input i of n: type, shape and the value that it has by now. */
+ek_status ek__lower_input(ek_builder *b, ek_lowered *op, const ek_node *n, int32_t i, ek_port *in);
+/* The inputs of op->node, and the variables behind them. */
+ek_status ek__lower_inputs(ek_builder *b, ek_lowered *op);
 /* References must have a value before anything but an assignment uses them, here input i of n. */
 ek_status ek__check_input(ek_builder *b, const ek_node *n, int32_t i);
 /* What is fetched of a node, right after it: a variable's memory is copied as it is now. */

@@ -7,21 +7,12 @@
 
 /* ---- what is needed ------------------------------------------------------------------------ */
 
-static bool runs(const ek_builder *b, const ek_node *n)
-{
-    return b->program->live[n->id] == EK_LIVE_RUN && b->facts->node_dead[n->id] == 0;
-}
-
 /* Marks a tensor for a reader of some rank: the half that gives it, or its node. */
 static void need_edge(const ek_builder *b, ek_edge e, int32_t reader, uint8_t *need)
 {
     const int32_t at = ek__out_at(b->program, e);
-    ek_half *h = ek__half_for(b, at, reader);
 
-    if (h != NULL)
-        h->want |= 1u << (b->provider[at] - 1);
-    else
-        need[at] = 1;
+    ek__want_output(b, ek__half_for(b, at, reader), at, need);
 }
 
 static int32_t rank_of(const ek_builder *b, const ek_node *n)
@@ -54,7 +45,7 @@ static void need_inputs(const ek_builder *b, const ek_node *n, uint8_t *need)
 /* Effects run whether or not anybody wants their outputs; of pure nodes, those that lead to something wanted. */
 static bool node_wanted(const ek_builder *b, const ek_node *n, const uint8_t *need)
 {
-    if (!runs(b, n)) return false;
+    if (!ek__is_run(b, n->id)) return false;
     if (ek__is_effect(n)) return true;
     if ((b->program->mark[n->id] & EK_MARK_TARGET) != 0 && n->n_out > 0 &&
         b->facts->constant[b->program->first_out[n->id]] == NULL &&
@@ -66,7 +57,6 @@ static bool node_wanted(const ek_builder *b, const ek_node *n, const uint8_t *ne
 static void find_needs(ek_builder *b, uint8_t *need)
 {
     const ek_program *p = b->program;
-
     int32_t half = b->n_halves - 1;
 
     for (int32_t k = 0; k < p->n_fetches; k++) need_edge(b, p->fetch[k], INT32_MAX, need);
@@ -264,22 +254,28 @@ static ek_status try_chain(ek_builder *b, ek_lowered *op)
     return EK_OK;
 }
 
-static ek_status lower_inputs(ek_builder *b, ek_lowered *op)
+ek_status ek__lower_input(ek_builder *b, ek_lowered *op, const ek_node *n, int32_t i, ek_port *in)
+{
+    in->dtype = ek_dtype_base(n->in_dtype[i]);
+    in->shape = ek__input_shape(b, n, i, b->now);
+    EK_TRY(ek__value_of(b, ek__out_at(b->program, n->in[i]), in->dtype, &in->value));
+    if (b->value[in->value].place.home == EK_HOME_VARIABLE) op->pinned = true;
+    return EK_OK;
+}
+
+ek_status ek__lower_inputs(ek_builder *b, ek_lowered *op)
 {
     const ek_node *n = op->node;
 
     for (int i = 0; i < n->n_in; i++) {
         const int32_t v = ek__variable_of_input(b, n, i);
 
-        op->in[i].dtype = ek_dtype_base(n->in_dtype[i]);
-        op->in[i].shape = ek__input_shape(b, n, i, b->now);
-        EK_TRY(ek__value_of(b, ek__out_at(b->program, n->in[i]), op->in[i].dtype, &op->in[i].value));
-        if (b->value[op->in[i].value].place.home == EK_HOME_VARIABLE) op->pinned = true;
+        EK_TRY(ek__lower_input(b, op, n, i, &op->in[i]));
         if (v < 0) continue;
         if (op->variable == NULL) {
-            op->variable = ek__arena_alloc(b->arena, sizeof(int32_t) * (size_t)n->n_in, sizeof(int32_t));
+            op->variable = ek__arena_alloc(b->arena, sizeof(int32_t) * (size_t)op->n_in, sizeof(int32_t));
             if (op->variable == NULL) return ek__plan_no_memory(b->err);
-            for (int j = 0; j < n->n_in; j++) op->variable[j] = -1;
+            for (int j = 0; j < op->n_in; j++) op->variable[j] = -1;
         }
         op->variable[i] = v;
     }
@@ -343,7 +339,7 @@ static ek_status lower_op(ek_builder *b, const ek_node *n)
             return EK_FAIL(b->err, INVALID_ARGUMENT, "input %d of '%s' must be a variable", i, n->name);
     EK_TRY(ek__op_new(b, EK_LOWERED_OP, n, n->n_in, n->n_out, &op));
     op->pinned = ek__is_effect(n);
-    EK_TRY(lower_inputs(b, op));
+    EK_TRY(ek__lower_inputs(b, op));
     EK_TRY(lower_outputs(b, op));
     EK_TRY(try_chain(b, op));
     b->n_ops++;

@@ -23,7 +23,7 @@ static ek_status no_memory(ek_builder *b)
 static void add_flag(ek_flag *list, int32_t *n, ek_edge at, bool value)
 {
     for (int32_t i = 0; i < *n; i++)
-        if (list[i].at.node == at.node && list[i].at.index == at.index) return;
+        if (ek__same_edge(list[i].at, at)) return;
     if (*n < MOST_FLAGS) list[(*n)++] = (ek_flag){ at, value };
 }
 
@@ -53,9 +53,7 @@ static bool is_for(const ek_recognised *r, const ek_graph *g, const ek_flag *fla
 {
     if (r->version != g->version || r->n_flags != n) return false;
     for (int32_t i = 0; i < n; i++)
-        if (r->flag[i].at.node != flag[i].at.node || r->flag[i].at.index != flag[i].at.index ||
-            r->flag[i].value != flag[i].value)
-            return false;
+        if (!ek__same_edge(r->flag[i].at, flag[i].at) || r->flag[i].value != flag[i].value) return false;
     return true;
 }
 

@@ -55,10 +55,10 @@ void ek__find_beside(const ek_scan *s);
 
 static inline bool ek__same_edge(ek_edge a, ek_edge b) { return a.node == b.node && a.index == b.index; }
 
-/* Whether a node runs in this plan, and is not dead. */
-static inline bool ek__is_run(const ek_builder *b, int32_t node)
+/* Whether a node stands in this region. */
+static inline bool ek__in_region(const ek_scan *s, int32_t node)
 {
-    return b->program->live[node] == EK_LIVE_RUN && b->facts->node_dead[node] == 0;
+    return s->position[node] >= s->b->begin && s->position[node] < s->b->end;
 }
 
 static inline const char *ek__half_name(const ek_graph *g, const ek_site *s)

@@ -49,18 +49,7 @@ typedef struct formulas {
 
 static bool covered(const ek_found *f, int32_t node)
 {
-    int low = 0, high = f->n_covers - 1;
-
-    while (low <= high) {
-        const int at = (low + high) / 2;
-
-        if (f->covers[at] == node) return true;
-        if (f->covers[at] < node)
-            low = at + 1;
-        else
-            high = at - 1;
-    }
-    return false;
+    return ek__among(f->covers, f->n_covers, node);
 }
 
 static uint32_t reduced_axes(const ek_scene *s, const ek_found *f)

@@ -543,18 +543,19 @@ static bool is_anchor(const ek_scene *s, const ek_node *n)
     return k != NULL && k->count == 1 && (ek_array_get(k, 0) == 0.5 || ek_array_get(k, 0) == -0.5);
 }
 
+/* A root of a variance anywhere, and in the view it or a sum: a half alone may be all that runs. */
 bool ek__sites_possible(const ek_view *view)
 {
-    static const char *const parts[] = {"Mean", "Sum", "BiasAddGrad", "Rsqrt", "Sqrt", "Pow"};
+    static const char *const roots[] = {"Rsqrt", "Sqrt", "Pow"}, *const sums[] = {"Mean", "Sum", "BiasAddGrad"};
     bool root = false, part = false;
 
     for (int32_t id = 0; id < view->n_nodes && !(root && part); id++) {
         const ek_node *n = view->graph->node[id];
+        const bool is_root =
+            ek__is_one_of(n, roots, EK_COUNT_OF(roots)) || strncmp(n->type, "FusedBatchNorm", 14) == 0;
 
-        root = root || ek__is_one_of(n, parts + 3, 3);
-        root = root || strncmp(n->type, "FusedBatchNorm", 14) == 0;
-        part = part || (ek__view_live(view, id) &&
-                        (ek__is_one_of(n, parts, EK_COUNT_OF(parts)) || strncmp(n->type, "FusedBatchNorm", 14) == 0));
+        root = root || is_root;
+        part = part || (ek__view_live(view, id) && (is_root || ek__is_one_of(n, sums, EK_COUNT_OF(sums))));
     }
     return root && part;
 }

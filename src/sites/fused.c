@@ -65,7 +65,6 @@ ek_status ek__find_fused(ek_search *q)
 
 /* ---- the way back ---------------------------------------------------------------------------------- */
 
-
 static ek_status add_gradient(ek_search *q, ek_found *f, const ek_node *n, const ek_node *turned)
 {
     const ek_scene *s = q->s;

@@ -3,22 +3,6 @@
  */
 #include "sites/search.h"
 
-static bool covered(const int32_t *covers, int n, int32_t node)
-{
-    int low = 0, high = n - 1;
-
-    while (low <= high) {
-        const int at = (low + high) / 2;
-
-        if (covers[at] == node) return true;
-        if (covers[at] < node)
-            low = at + 1;
-        else
-            high = at - 1;
-    }
-    return false;
-}
-
 /* ---- one half ----------------------------------------------------------------------------------------- */
 
 typedef struct half {
@@ -47,7 +31,7 @@ static void read_input(half *h, const ek_node *n, int i)
     double v;
 
     for (int r = 0; r < EK_SITE_ROLES; r++)
-        if (h->role[r] >= 0 && s->root[t] == h->role[r] && !covered(h->covers, h->n_covers, n->in[i].node))
+        if (h->role[r] >= 0 && s->root[t] == h->role[r] && !ek__among(h->covers, h->n_covers, n->in[i].node))
             h->entry[h->out->n_entries++] = (ek_site_entry){n->id, i, (ek_site_role)r};
     if (s->floats[t] && (is_uniform(s->value[t], &v) || is_uniform(s->g->node[n->in[i].node]->constant, &v)))
         h->number[h->out->n_numbers++] = (ek_site_number){n->in[i], v};

@@ -515,11 +515,20 @@ bool ek__attr_bool(const ek_node *n, const char *name, bool missing)
     return a != NULL && a->kind == EK_ATTR_BOOL ? a->u.b : missing;
 }
 
-bool ek__attr_channels_first(const ek_node *n)
+bool ek__among(const int32_t *list, int n, int32_t node)
 {
-    const ek_attr_value *a = ek__attr_find(n->attr, n->n_attr, "data_format");
+    int low = 0, high = n - 1;
 
-    return a != NULL && a->kind == EK_ATTR_STRING && a->u.s.size >= 2 && memcmp(a->u.s.data, "NC", 2) == 0;
+    while (low <= high) {
+        const int at = (low + high) / 2;
+
+        if (list[at] == node) return true;
+        if (list[at] < node)
+            low = at + 1;
+        else
+            high = at - 1;
+    }
+    return false;
 }
 
 /* ---- the queue ------------------------------------------------------------------------------------------ */

@@ -73,7 +73,8 @@ int32_t ek__scene_canon(const ek_scene *s, int32_t tensor);
 /* A node's attributes, with their defaults. */
 double ek__attr_float(const ek_node *n, const char *name, double missing);
 bool ek__attr_bool(const ek_node *n, const char *name, bool missing);
-bool ek__attr_channels_first(const ek_node *n);
+/* Whether an ascending list of nodes has this one. */
+bool ek__among(const int32_t *list, int n, int32_t node);
 
 /* What is known of the shape of output 0 of an op without a definition (undefined.c). */
 void ek__shape_undefined(ek_scene *s, const ek_node *n);
