@@ -19,14 +19,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <oneapi/dnnl/dnnl.h>
 
 #include "base/cpu.h"
-#include "base/pool.h"
+#include "bench.h"
 #include "ops/bn_state.h"
+#include "prepared.h"
 
 void omp_set_num_threads(int threads); /* libgomp's, which oneDNN brings */
 
@@ -62,13 +62,10 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Of one thread its own time, so that what others do to the clock is left out. */
+/* Two threads are timed by the clock. */
 static double now(int threads)
 {
-    struct timespec t;
-
-    clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return threads == 1 ? bench_thread_seconds() : bench_seconds();
 }
 
 static int64_t rows_of(const shape *s)
@@ -98,27 +95,9 @@ typedef struct contestant {
     int inputs;
 } contestant;
 
-typedef struct phase_run {
-    const ek_run_args *args;
-    ek_run_fn fn;
-} phase_run;
-
-static void run_chunk(void *arg, int64_t chunk)
-{
-    const phase_run *p = arg;
-
-    if (p->fn(p->args, chunk) != EK_OK) die("a chunk failed");
-}
-
 static void run_ours(contestant *c)
 {
-    for (int i = 0; i < c->prepared.n_phases; i++) {
-        phase_run p = {&c->args, c->prepared.phase[i].run};
-        if (c->threads == 1 || c->prepared.phase[i].chunks == 1)
-            for (int64_t k = 0; k < c->prepared.phase[i].chunks; k++) run_chunk(&p, k);
-        else
-            ek__parallel_for(c->threads, c->prepared.phase[i].chunks, run_chunk, &p);
-    }
+    bench_run(&c->prepared, &c->args, c->threads);
 }
 
 static bool make_ours(contestant *c, const shape *s, int kind, int layout, int threads)
@@ -302,13 +281,6 @@ static void destroy(contestant *c)
 
 /* ---- timing ------------------------------------------------------------------------------ */
 
-static int by_size(const void *a, const void *b)
-{
-    const double p = *(const double *)a, q = *(const double *)b;
-
-    return (p > q) - (p < q);
-}
-
 /* Seconds a call, over a block that is long enough. */
 static double time_block(contestant *c)
 {
@@ -331,11 +303,8 @@ static void race(contestant *c, int n)
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < n; i++)
             if (c[i].run != NULL) c[i].seconds[r] = time_block(&c[i]);
-    for (int i = 0; i < n; i++) {
-        if (c[i].run == NULL) continue;
-        qsort(c[i].seconds, (size_t)rounds, sizeof(double), by_size);
-        c[i].median = c[i].seconds[rounds / 2];
-    }
+    for (int i = 0; i < n; i++)
+        if (c[i].run != NULL) c[i].median = bench_median(c[i].seconds, rounds);
 }
 
 /* ---- what comes out ---------------------------------------------------------------------- */

@@ -5,8 +5,8 @@
  * operands and result. Inputs are written before they are read: untouched pages would be one shared page. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "kernels/kernels.h"
 #include "ops/elementwise.h"
 #include "ops/registry.h"
@@ -14,14 +14,6 @@
 enum { MOST = 1 << 22 };
 
 static float *x, *y, *z;
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* one thread: what others do to the clock is left out */
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const ek_op_def *find(const char *name)
 {
@@ -39,7 +31,7 @@ static double time_run(const ek_prepare_ctx *p)
     const void *const in[2] = { x, y };
     void *const out[1] = { z };
     const ek_run_args a = { .in = in, .out = out, .state = p->state };
-    const double start = now();
+    const double start = bench_seconds();
     long runs = 0, batch = 1;
     double t = 0;
 
@@ -48,7 +40,7 @@ static double time_run(const ek_prepare_ctx *p)
             for (int64_t chunk = 0; chunk < p->phase[0].chunks; chunk++)
                 if (p->phase[0].run(&a, chunk) != EK_OK) exit(1);
         runs += batch;
-        t = now() - start;
+        t = bench_seconds() - start;
     }
     return t / (double)runs;
 }
@@ -90,11 +82,11 @@ static double bench(const char *name, int n_in, ek_shape a, ek_shape b)
 
 static void bench_copy(int64_t n)
 {
-    const double start = now();
+    const double start = bench_seconds();
     long runs = 0;
     double t = 0;
 
-    for (; t < 0.05; t = now() - start, runs++) memcpy(z, x, (size_t)n * 4);
+    for (; t < 0.05; t = bench_seconds() - start, runs++) memcpy(z, x, (size_t)n * 4);
     t /= (double)runs;
     printf("%-10s [%lld]%*s %10.3f us %8.1f GB/s\n", "memcpy", (long long)n, 17, "", t * 1e6,
            8.0 * (double)n / t * 1e-9);

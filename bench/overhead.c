@@ -10,33 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "evenkeel/evenkeel.h"
 
 enum { CHAIN = 1000, ROUNDS = 7 };
-
-static double now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, int n)
-{
-    qsort(v, (size_t)n, sizeof *v, compare);
-    return v[n / 2];
-}
 
 /* ---- graphs -------------------------------------------------------------------------------- */
 
@@ -91,16 +70,16 @@ static double chain_us(bool fused)
     EK_DIE(ek_graph_status(g, NULL));
     for (int r = 0; r < ROUNDS; r++) {
         const int runs = 2000;
-        const double start = now_us();
+        const double start = bench_us();
 
         for (int i = 0; i < runs; i++) EK_DIE(ek_run(s, .feed = { { x, in } }, .fetch = { { y, &out } }));
-        round[r] = (now_us() - start) / runs / CHAIN;
+        round[r] = (bench_us() - start) / runs / CHAIN;
     }
     ek_array_unref(in);
     ek_array_unref(out);
     ek_session_destroy(s);
     ek_graph_destroy(g);
-    return median(round, ROUNDS);
+    return bench_median(round, ROUNDS);
 }
 
 /* Microseconds a node of the first run of a chain: checks, planning, one run. */
@@ -115,16 +94,16 @@ static double plan_us(int additions)
     for (int r = 0; r < rounds; r++) {
         ek_session *s = ek_session_create(g, .threads = 1);
         ek_array *in = ek_array_of(EK_FLOAT32, EK_SHAPE(1), (float[]){ 1 }), *out = NULL;
-        const double start = now_us();
+        const double start = bench_us();
 
         EK_DIE(ek_run(s, .feed = { { x, in } }, .fetch = { { y, &out } }));
-        round[r] = (now_us() - start) / additions;
+        round[r] = (bench_us() - start) / additions;
         ek_array_unref(in);
         ek_array_unref(out);
         ek_session_destroy(s);
     }
     ek_graph_destroy(g);
-    return median(round, rounds);
+    return bench_median(round, rounds);
 }
 
 /* ---- the article's step --------------------------------------------------------------------------- */
@@ -161,17 +140,17 @@ static void article_us(const article *a, ek_tristate fuse, double *run_us, doubl
 
     EK_DIE(ek_run(s, .target = { a->init }));
     for (int r = 0; r < ROUNDS; r++) {
-        double start = now_us();
+        double start = bench_us();
 
         for (int i = 0; i < RUNS; i++)
             EK_DIE(ek_run(s, .feed = { { a->x, x }, { a->flag, yes } }, .fetch = { { a->y, &out } }));
-        run[r] = (now_us() - start) / RUNS;
-        start = now_us();
+        run[r] = (bench_us() - start) / RUNS;
+        start = bench_us();
         for (int i = 0; i < RUNS; i++) EK_DIE(ek_callable_run(c, (const ek_array *[]){ x, yes }, &out));
-        call[r] = (now_us() - start) / RUNS;
+        call[r] = (bench_us() - start) / RUNS;
     }
-    *run_us = median(run, ROUNDS);
-    *callable_us = median(call, ROUNDS);
+    *run_us = bench_median(run, ROUNDS);
+    *callable_us = bench_median(call, ROUNDS);
     ek_callable_destroy(c);
     ek_array_unref(x);
     ek_array_unref(yes);

@@ -15,14 +15,14 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "base/pool.h"
+#include "bench.h"
 #include "ops/conv_dnn.h"
 #include "ops/registry.h"
+#include "prepared.h"
 
 void omp_set_num_threads(int threads); /* libgomp's, which oneDNN brings */
 
@@ -49,21 +49,6 @@ static void die(const char *what)
     exit(1);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 static float *numbers(int64_t n)
 {
     float *v = aligned_alloc(64, ((size_t)n * sizeof *v + 63) / 64 * 64);
@@ -78,7 +63,7 @@ static float *numbers(int64_t n)
 typedef struct contestant {
     void (*run)(struct contestant *c);
     int threads;
-    double seconds[MOST_ROUNDS], median;
+    double seconds[MOST_ROUNDS];
     /* ours */
     ek_arena arena;
     ek_prepare_ctx prepared;
@@ -93,24 +78,9 @@ typedef struct contestant {
     int n_args[2];
 } contestant;
 
-typedef struct phase_run {
-    const ek_run_args *args;
-    ek_run_fn fn;
-} phase_run;
-
-static void run_chunk(void *arg, int64_t chunk)
-{
-    const phase_run *p = arg;
-
-    if (p->fn(p->args, chunk) != EK_OK) die("a chunk failed");
-}
-
 static void run_ours(contestant *c)
 {
-    for (int i = 0; i < c->prepared.n_phases; i++) {
-        phase_run p = { &c->args, c->prepared.phase[i].run };
-        ek__parallel_for(c->threads, c->prepared.phase[i].chunks, run_chunk, &p);
-    }
+    bench_run(&c->prepared, &c->args, c->threads);
 }
 
 static void run_dnnl(contestant *c)
@@ -296,12 +266,12 @@ static double time_block(contestant *c)
     omp_set_num_threads(c->threads);
     nanosleep(&(struct timespec){ 0, 3000000 }, NULL);
     c->run(c);
-    const double start = now();
+    const double start = bench_seconds();
     do {
         c->run(c);
         runs++;
-    } while (now() - start < block_s);
-    return (now() - start) / runs;
+    } while (bench_seconds() - start < block_s);
+    return (bench_seconds() - start) / runs;
 }
 
 /* Ours and oneDNN's: medians in seconds. */
@@ -327,12 +297,8 @@ static void time_way(const shape *s, int way, int threads, double *ours, double 
     else set_dnnl_product(&c[1], engine, s, way);
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < 2; i++) c[(r + i) % 2].seconds[r] = time_block(&c[(r + i) % 2]);
-    for (int i = 0; i < 2; i++) {
-        qsort(c[i].seconds, (size_t)rounds, sizeof *c[i].seconds, compare);
-        c[i].median = c[i].seconds[rounds / 2];
-    }
-    *ours = c[0].median;
-    *dnnl = c[1].median;
+    *ours = bench_median(c[0].seconds, rounds);
+    *dnnl = bench_median(c[1].seconds, rounds);
     ek__arena_fini(&c[0].arena);
     free(c[0].args.scratch);
     for (int i = 0; i < 3; i++) free(data[i]);

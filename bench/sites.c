@@ -4,20 +4,12 @@
  * The time is the processor's, of one thread; the least of several searches counts. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "../tests/support/deep_net.h"
+#include "bench.h"
 #include "evenkeel/evenkeel.h"
 #include "graph/node.h"
 #include "sites/sites.h"
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Microseconds per node; prints a line. */
 static double bench(const char *what, const ek_graph *g)
@@ -26,11 +18,11 @@ static double bench(const char *what, const ek_graph *g)
     int sites = 0, gradients = 0;
 
     for (int i = 0; i < 3 || spent < 0.2; i++) {
-        const double start = now();
+        const double start = bench_thread_seconds();
         ek_sites found;
 
         if (ek__sites_find_fed(g, 0, NULL, NULL, EK_BRANCH_UNKNOWN, &found, NULL) != EK_OK) exit(1);
-        const double took = now() - start;
+        const double took = bench_thread_seconds() - start;
         spent += took;
         if (took < best) best = took;
         sites = found.n;

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "evenkeel/evenkeel.h"
 
 enum { ROUNDS = 9 };
@@ -30,27 +30,6 @@ typedef struct peer {
     pid_t pid;
     FILE *to, *from;
 } peer;
-
-static double now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-    qsort(v, ROUNDS, sizeof *v, compare);
-    return v[ROUNDS / 2];
-}
 
 /* ---- TensorFlow ------------------------------------------------------------------------------------- */
 
@@ -165,10 +144,10 @@ static int trainer_make(trainer *t, ek_graph *g, const network *net, int threads
 
 static double trainer_us(trainer *t, int steps)
 {
-    const double start = now_us();
+    const double start = bench_us();
 
     for (int i = 0; i < steps; i++) EK_DIE(ek_callable_run(t->call, (const ek_array *[]){ t->x, t->labels, t->yes }, &t->loss));
-    return (now_us() - start) / steps;
+    return (bench_us() - start) / steps;
 }
 
 static void trainer_end(trainer *t)
@@ -194,7 +173,7 @@ static double measure(const network *net, ek_graph *g, int threads, peer *tf)
             n[r] = trainer_us(&plain, net->steps);
             p[r] = peer_us(tf, net);
         }
-        const double ours = median(f), nodes = median(n), theirs = median(p);
+        const double ours = bench_median(f, ROUNDS), nodes = bench_median(n, ROUNDS), theirs = bench_median(p, ROUNDS);
         ratio = theirs / ours;
         printf("%-8s %d thread%s: fused %9.1f us, node by node %9.1f (%.2f times), TensorFlow %9.1f (%.2f times)\n", net->name, threads,
                threads > 1 ? "s" : " ", ours, nodes, nodes / ours, theirs, ratio);

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "bench.h"
 
 typedef struct TF_Output {
     void *oper;
@@ -45,21 +46,6 @@ typedef struct api {
 } api;
 
 enum { ROUNDS = 7, RUNS = 3000, TF_FLOAT = 1, TF_BOOL = 10 };
-
-static double now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
 
 static int load(const char *path, api *tf)
 {
@@ -126,7 +112,7 @@ int main(int argc, char **argv)
     memcpy(tf.TF_TensorData(value[0]), (const float[]){ -10, 0, 10 }, 12);
     *(unsigned char *)tf.TF_TensorData(value[1]) = 1;
     for (int r = 0; r < ROUNDS; r++) {
-        const double start = now_us();
+        const double start = bench_us();
 
         for (int i = 0; i < RUNS; i++) {
             void *result = NULL;
@@ -135,10 +121,9 @@ int main(int argc, char **argv)
             check(&tf, status);
             tf.TF_DeleteTensor(result);
         }
-        round[r] = (now_us() - start) / RUNS;
+        round[r] = (bench_us() - start) / RUNS;
     }
-    qsort(round, ROUNDS, sizeof *round, compare);
-    printf("c_api_us=%.3f\n", round[ROUNDS / 2]);
+    printf("c_api_us=%.3f\n", bench_median(round, ROUNDS));
     free(graph_def);
     return 0;
 }

@@ -1,7 +1,6 @@
 /* The gradients of a convolution are its adjoints: <dy, conv(x, w)> = <dx, x> = <dw, w>. By oneDNN, by our own loops,
  * in groups, dilated, in both layouts; refusals. */
-#include "kernels/levels.h"
-#include "ops/one_op.h"
+#include "ops/numbers.h"
 
 typedef struct shape_case {
     int64_t images, height, width, in, kernel, out, stride, dilation, groups;
@@ -14,26 +13,6 @@ static const shape_case cases[] = {
     {2, 9, 8, 6, 3, 8, 1, 1, 2, "SAME"},     {5, 6, 6, 4, 1, 4, 3, 1, 4, "VALID"},
 };
 static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16 };
-
-static ek_array *numbers(ek_dtype t, ek_shape shape, uint64_t seed)
-{
-    ek_array *a = ek_array_of(t, shape, NULL);
-
-    for (int64_t i = 0; i < ek_array_count(a); i++) {
-        const float v = (float)test_uniform(&seed);
-        ek__convert(EK_FLOAT32, &v, t, (char *)ek_array_data(a) + (size_t)i * ek_dtype_size(t), 1);
-    }
-    return a;
-}
-
-static double dot(const ek_array *a, const ek_array *b)
-{
-    double sum = 0;
-
-    assert_int_equal(ek_array_count(a), ek_array_count(b));
-    for (int64_t i = 0; i < ek_array_count(a); i++) sum += ek_array_get(a, i) * ek_array_get(b, i);
-    return sum;
-}
 
 static ek_array *sizes_of(const ek_array *a)
 {

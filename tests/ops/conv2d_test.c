@@ -1,6 +1,5 @@
 /* Convolution: float32 (oneDNN, in parts) against float64 (our own loops) against a plain sum; groups, messages. */
-#include "kernels/levels.h"
-#include "ops/one_op.h"
+#include "ops/numbers.h"
 
 typedef struct shape_case {
     int64_t images, height, width, in, kernel, out, stride, dilation;
@@ -12,17 +11,6 @@ static const shape_case cases[] = {
     {1, 30, 17, 16, 5, 8, 2, 1, "SAME"}, {9, 14, 14, 8, 3, 16, 1, 1, "SAME"},   {33, 9, 9, 16, 3, 16, 2, 1, "VALID"},
     {1, 40, 20, 8, 3, 8, 1, 3, "SAME"},  {8, 20, 20, 16, 1, 32, 1, 1, "VALID"}, {3, 4, 4, 2, 7, 3, 1, 1, "SAME"},
 };
-
-static ek_array *numbers(ek_dtype t, ek_shape shape, uint64_t seed)
-{
-    ek_array *a = ek_array_of(t, shape, NULL);
-
-    for (int64_t i = 0; i < ek_array_count(a); i++) {
-        const float v = (float)test_uniform(&seed);
-        ek__convert(EK_FLOAT32, &v, t, (char *)ek_array_data(a) + (size_t)i * ek_dtype_size(t), 1);
-    }
-    return a;
-}
 
 static ek_array *convolve(const shape_case *s, ek_dtype t, bool first, int64_t groups)
 {

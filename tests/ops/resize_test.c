@@ -1,5 +1,5 @@
 /* Resizing: many channels and rows, other types, and gradients as the transposed map. */
-#include "ops/one_op.h"
+#include "ops/numbers.h"
 
 enum { CHANNELS = 130 };
 
@@ -19,14 +19,6 @@ static ek_array *image(ek_dtype t, ek_shape shape)
 static ek_array *size_of(int32_t h, int32_t w)
 {
     return ek_array_of(EK_INT32, EK_SHAPE(2), (int32_t[]){h, w});
-}
-
-static double dot(const ek_array *a, const ek_array *b)
-{
-    double sum = 0;
-
-    for (int64_t i = 0; i < ek_array_count(a); i++) sum += ek_array_get(a, i) * ek_array_get(b, i);
-    return sum;
 }
 
 /* For every linear map A and its transpose, <A x, y> = <x, At y>. */

@@ -10,7 +10,7 @@
 #include "graph/node.h"
 #include "runtime/runtime.h"
 #include "sites/sites.h"
-#include "support/cases.h"
+#include "support/imported.h"
 
 enum { MOST = 64, BATCH = 8 };
 #define TOLERANCE 2e-4 /* what is left of 2e-5 behind some ten layers */
@@ -30,20 +30,6 @@ typedef struct pair {
 typedef struct tally {
     int fetched, skipped, halves;
 } tally;
-
-static ek_graph *load(const char *path)
-{
-    ek_meta_graph meta;
-    ek_file_kind kind;
-    ek_graph *g = NULL;
-
-    if (ek__file_kind(path, &kind, NULL) != EK_OK) return NULL;
-    if (kind != EK_FILE_META_GRAPH) return ek_graph_load(path, &g, NULL) == EK_OK ? g : NULL;
-    if (ek__meta_graph_open(path, &meta, NULL) != EK_OK) return NULL;
-    if (ek__graph_import(meta.source, meta.graph_def, &g, NULL) != EK_OK) g = NULL;
-    ek__meta_graph_close(&meta);
-    return g;
-}
 
 /* Numbers that follow from a seed: vectors about 1 (a variance is positive), other floats about 0, small whole numbers,
  * true. */
@@ -109,7 +95,7 @@ static void make_feeds(pair *p, bool flag)
 
 static bool open_pair(pair *p, const char *path, bool flag)
 {
-    p->g = load(path);
+    p->g = case_load_graph(path);
     p->n_feeds = p->n_flags = 0;
     if (p->g == NULL) return false;
     p->fused = ek_session_create(p->g, .threads = 1, .fuse = EK_YES);
@@ -129,15 +115,6 @@ static void close_pair(pair *p)
     ek_graph_destroy(p->g);
 }
 
-static double largest_of(const ek_array *a)
-{
-    double largest = 0;
-
-    for (int64_t i = 0; i < ek_array_count(a); i++)
-        if (isfinite(ek_array_get(a, i))) largest = fmax(largest, fabs(ek_array_get(a, i)));
-    return largest;
-}
-
 static void fetch_both(const pair *p, ek_edge e, double scale, tally *t)
 {
     const ek_tensor tensor = { p->g, e.node, e.index };
@@ -154,7 +131,7 @@ static void fetch_both(const pair *p, ek_edge e, double scale, tally *t)
         fail_msg("%s: %s: %s, but node by node %s", p->name, p->g->node[e.node]->name, err[0].text, err[1].text);
     if (err[0].code != EK_OK) t->skipped++;
     else {
-        const double deep = strcmp(p->name, "deep20") == 0 ? DEEP : 1, largest = deep * fmax(largest_of(got[1]), scale);
+        const double deep = strcmp(p->name, "deep20") == 0 ? DEEP : 1, largest = deep * fmax(case_largest(got[1]), scale);
         t->fetched++;
         if (!case_close(got[0], got[1], &(case_tolerance){ .absolute = TOLERANCE * largest }, why, sizeof why))
             fail_msg("%s: %s: %s", p->name, p->g->node[e.node]->name, why);
@@ -176,7 +153,7 @@ static double scale_of(const pair *p, ek_edge dy)
 
         if (ek_run(k == 0 ? p->fused : p->single, .feeds = p->feed, .n_feeds = p->n_feeds,
                    .fetch = { { tensor, &got } }, .error = &err) == EK_OK && k == 1)
-            scale = fmax(scale, BATCH * largest_of(got));
+            scale = fmax(scale, BATCH * case_largest(got));
         ek_array_unref(got);
     }
     return scale;

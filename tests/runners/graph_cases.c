@@ -38,30 +38,16 @@ static void complain(test *t, const char *fmt, ...)
 {
     va_list args;
 
-    if (t->differ++ >= 5) return; /* the first ones tell enough */
-    printf("    ");
     va_start(args, fmt);
-    vprintf(fmt, args);
+    case_complain(&t->differ, fmt, args);
     va_end(args);
-    printf("\n");
 }
 
 /* ---- tolerance ------------------------------------------------------------------------------------------- */
 
-static double largest_of(const ek_array *a)
-{
-    double largest = 0;
-
-    for (int64_t i = 0; i < ek_array_count(a); i++) {
-        const double v = fabs(ek_array_get(a, i));
-        if (isfinite(v) && v > largest) largest = v;
-    }
-    return largest;
-}
-
 static double usual_tolerance(const ek_array *want)
 {
-    const double largest = largest_of(want);
+    const double largest = case_largest(want);
 
     switch (ek_array_dtype(want)) {
     case EK_FLOAT64: return 1e-12 * fmax(largest, 1);

@@ -48,12 +48,9 @@ static void complain(test *t, const char *fmt, ...)
 {
     va_list args;
 
-    if (t->differ++ >= 5) return; /* the first ones tell enough */
-    printf("    ");
     va_start(args, fmt);
-    vprintf(fmt, args);
+    case_complain(&t->differ, fmt, args);
     va_end(args);
-    printf("\n");
 }
 
 static const char *path_of(const test *t, const char *file)
@@ -98,14 +95,6 @@ static void compare(test *t, const char *what, const ek_array *got, const ek_arr
     t->worst = fmax(t->worst, most / absolute);
 }
 
-static double largest_of(const ek_array *a)
-{
-    double largest = 0;
-
-    for (int64_t i = 0; i < ek_array_count(a); i++) largest = fmax(largest, fabs(ek_array_get(a, i)));
-    return largest;
-}
-
 /* How far a variable may be off; negative: it is not compared. */
 static double final_tolerance_of(const test *t, const char *variable, const ek_array *want)
 {
@@ -116,7 +105,7 @@ static double final_tolerance_of(const test *t, const char *variable, const ek_a
         const char *text = case_table_at(table, row, table->columns - 1);
         return strncmp(text, "not compared", 12) == 0 ? -1 : strtod(text, NULL);
     }
-    return tolerance_of(t, "tol final") * fmax(largest_of(want), 0.1);
+    return tolerance_of(t, "tol final") * fmax(case_largest(want), 0.1);
 }
 
 /* ---- what a MetaGraph tells ---------------------------------------------------------------------------------- */
@@ -331,7 +320,7 @@ static void check_evaluation(test *t)
     if (x == NULL || want == NULL) complain(t, "eval_x.npy and eval_output.npy cannot be read");
     else if (ek_run(t->session, .feeds = feed, .n_feeds = n, .fetch = { { t->output, &got } }, .error = &err) != EK_OK)
         complain(t, "evaluation: %s: %s", ek_status_name(err.code), err.text);
-    else compare(t, "the evaluation", got, want, tolerance_of(t, "tol eval") * largest_of(want));
+    else compare(t, "the evaluation", got, want, tolerance_of(t, "tol eval") * case_largest(want));
     ek_array_unref(got);
     ek_array_unref(off);
     ek_array_unref(want);

@@ -7,6 +7,7 @@
 #include "formats/graph_io.h"
 #include "sites/scene.h"
 #include "sites/sites.h"
+#include "support/imported.h"
 #include "support/json.h"
 #include "support/support.h"
 
@@ -14,20 +15,6 @@
 typedef struct tally {
     int sites, sites_found, more, gradients, gradients_found, gradients_more;
 } tally;
-
-static ek_graph *load(const char *path)
-{
-    ek_meta_graph meta;
-    ek_file_kind kind;
-    ek_graph *g = NULL;
-
-    if (ek__file_kind(path, &kind, NULL) != EK_OK) return NULL;
-    if (kind != EK_FILE_META_GRAPH) return ek_graph_load(path, &g, NULL) == EK_OK ? g : NULL;
-    if (ek__meta_graph_open(path, &meta, NULL) != EK_OK) return NULL;
-    if (ek__graph_import(meta.source, meta.graph_def, &g, NULL) != EK_OK) g = NULL;
-    ek__meta_graph_close(&meta);
-    return g;
-}
 
 /* One setting of the flags: the view of it, laid out, and what was found. */
 typedef struct look {
@@ -195,7 +182,7 @@ static void check_entry(ek_graph *g, const char *what, const json *flags, const 
 
 static void check_graph(const char *what, const char *graph, const char *list, tally *t)
 {
-    ek_graph *g = load(graph);
+    ek_graph *g = case_load_graph(graph);
     json *all = json_load(list);
 
     assert_non_null(g);

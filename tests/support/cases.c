@@ -257,3 +257,24 @@ bool case_close(const ek_array *got, const ek_array *want, const case_tolerance 
     snprintf(why, room, "expected %s, got %s", a, b);
     return false;
 }
+
+double case_largest(const ek_array *a)
+{
+    double largest = 0;
+
+    for (int64_t i = 0; i < ek_array_count(a); i++) {
+        const double v = fabs(ek_array_get(a, i));
+        if (isfinite(v) && v > largest) largest = v;
+    }
+    return largest;
+}
+
+/* ---- complaining ---------------------------------------------------------------------------------------- */
+
+void case_complain(int *differ, const char *fmt, va_list args)
+{
+    if ((*differ)++ >= 5) return;
+    printf("    ");
+    vprintf(fmt, args);
+    printf("\n");
+}

@@ -3,6 +3,8 @@
 #ifndef EK_TESTS_CASES_H
 #define EK_TESTS_CASES_H
 
+#include <stdarg.h>
+
 #include "base/base.h"
 #include "codec/source.h"
 #include "codec/wire.h"
@@ -50,7 +52,12 @@ typedef struct case_tolerance {
     double relative, absolute;
     bool by_tensor;
 } case_tolerance;
+/* The largest finite |element|; 0 where there is none. */
+double case_largest(const ek_array *a);
 /* True: equal enough, dtype and shape included. Else `why` says what differs, first of all where. */
 bool case_close(const ek_array *got, const ek_array *want, const case_tolerance *t, char *why, size_t room);
+
+/* Prints a complaint, set in, about a case that has had *differ of them; the first ones tell enough. */
+void case_complain(int *differ, const char *fmt, va_list args);
 
 #endif

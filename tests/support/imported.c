@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "evenkeel/files.h"
+#include "formats/graph_io.h"
+
 void case_reach(const ek_graph *g, int32_t id, case_needs *out)
 {
     int32_t *stack = malloc(((size_t)g->n_nodes + 1) * sizeof *stack);
@@ -61,4 +64,18 @@ ek_array *case_read_variable(ek_session *s, const ek_graph *g, const char *varia
     }
     if (ek_run(s, .fetch = { { read, &got } }, .error = &err) != EK_OK) snprintf(why, room, "cannot read %s: %s", variable, err.text);
     return got;
+}
+
+ek_graph *case_load_graph(const char *path)
+{
+    ek_meta_graph meta;
+    ek_file_kind kind;
+    ek_graph *g = NULL;
+
+    if (ek__file_kind(path, &kind, NULL) != EK_OK) return NULL;
+    if (kind != EK_FILE_META_GRAPH) return ek_graph_load(path, &g, NULL) == EK_OK ? g : NULL;
+    if (ek__meta_graph_open(path, &meta, NULL) != EK_OK) return NULL;
+    if (ek__graph_import(meta.source, meta.graph_def, &g, NULL) != EK_OK) g = NULL;
+    ek__meta_graph_close(&meta);
+    return g;
 }

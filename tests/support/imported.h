@@ -1,9 +1,12 @@
-/* tests/support/imported.h - what the runners of whole graphs share: which ops a fetch needs, variables by name. */
+/* tests/support/imported.h - what tests of whole graphs share: files as graphs, which ops a fetch needs, variables by name. */
 #ifndef EK_TESTS_IMPORTED_H
 #define EK_TESTS_IMPORTED_H
 
 #include "graph/node.h"
 #include "support/cases.h"
+
+/* The graph of a file, of a MetaGraphDef too; NULL: it cannot be read. */
+ek_graph *case_load_graph(const char *path);
 
 typedef struct case_needs {
     const char *missing; /* a type without a definition; NULL: all are there */

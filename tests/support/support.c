@@ -72,3 +72,19 @@ void ek_test_allocator_remove(void)
 {
     ek_set_allocator(NULL);
 }
+
+void ek_test_refuse_each(ek_status (*everything)(void), long coarse)
+{
+    assert_int_equal(everything(), EK_OK);
+    for (long k = 1;; k += k < coarse ? 7 : 1) {
+        ek_test_allocator t;
+
+        ek_test_allocator_install(&t, k);
+        const ek_status st = everything();
+        const long live = t.live, calls = t.calls;
+        ek_test_allocator_remove();
+        if (live != 0) fail_msg("allocation %ld failed and %ld blocks are left", k, live);
+        if (calls < k) break;
+        if (st != EK_RESOURCE_EXHAUSTED) fail_msg("allocation %ld failed and the run says %s", k, ek_status_name(st));
+    }
+}

@@ -27,4 +27,8 @@ typedef struct ek_test_allocator {
 void ek_test_allocator_install(ek_test_allocator *t, long fail_at);
 void ek_test_allocator_remove(void);
 
+/* Runs `everything`, which must succeed, then with allocation 1, 2, 3 ... refused, of the first `coarse` every seventh, until
+ * none is: each time it must say RESOURCE_EXHAUSTED and leave nothing. */
+void ek_test_refuse_each(ek_status (*everything)(void), long coarse);
+
 #endif
