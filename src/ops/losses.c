@@ -18,7 +18,8 @@ typedef struct loss_state {
     size_t per_chunk;
     ek_dtype label_dtype;
     ek_shape label_shape;
-    int64_t step[2][2]; /* dense: elements of each input from row to row, from column to column; 0 where broadcast */
+    ek_elementwise_fn mul, sub; /* dense */
+    int64_t step[2][2];         /* dense: elements of each input from row to row, from column to column; 0 where broadcast */
 } loss_state;
 
 /* One chunk's rows and its places in the scratch. */
@@ -58,10 +59,10 @@ static ek_status loss_prepare(ek_prepare_ctx *c, loss_state **out)
     return EK_OK;
 }
 
-/* out[row] = the loss, in the outputs' type. */
-static void put_loss(const ek_softmax *s, const ek_run_args *a, int64_t row, double loss)
+/* The losses of n rows from `first` on, in the outputs' type. */
+static void put_losses(const ek_softmax *s, const ek_run_args *a, int64_t first, int64_t n, const double *loss)
 {
-    ek__convert(EK_FLOAT64, &loss, s->dtype, (char *)a->out[LOSS] + (size_t)row * ek_dtype_size(s->dtype), 1);
+    ek__convert(EK_FLOAT64, loss, s->dtype, (char *)a->out[LOSS] + (size_t)first * ek_dtype_size(s->dtype), n);
 }
 
 static void put_backprop(const ek_softmax *s, const ek_run_args *a, const part *p)
@@ -119,21 +120,19 @@ static ek_status dense_run(const ek_run_args *a, int64_t chunk)
     const loss_state *const state = a->state;
     const ek_softmax *const s = &state->s;
     const part p = part_of(a, chunk);
-    const size_t row_bytes = (size_t)s->n * ek_dtype_size(s->work);
+    const int64_t n = p.rows * s->n;
 
     take_rows(state, a, LOGITS, &p, p.x);
     take_rows(state, a, LABELS, &p, p.labels);
     ek__softmax_powers(s, p.rows, p.x, p.e, p.sum);
-    for (int64_t r = 0; r < p.rows; r++) {
-        char *const x = p.x + (size_t)r * row_bytes, *const e = p.e + (size_t)r * row_bytes;
-
-        ek__softmax_from(s, s->sub, s->n, ek__softmax_log(s, p.sum[r]), x, x);
-        ek__softmax_with(s, s->div, s->n, e, p.sum[r], e);
-    }
-    s->mul(p.rows * s->n, (const void *const[]){ p.x, p.labels }, each, p.x, NULL);
-    s->sub(p.rows * s->n, (const void *const[]){ p.e, p.labels }, each, p.e, NULL);
-    for (int64_t r = 0; r < p.rows; r++)
-        put_loss(s, a, p.first + r, ek__softmax_sum(s, p.x + (size_t)r * row_bytes));
+    s->over(p.rows, s->n, p.e, p.sum, p.e);
+    ek__softmax_logs(s, p.rows, p.sum);
+    s->minus(p.rows, s->n, p.x, p.sum, p.x);
+    state->mul(n, (const void *const[]){ p.x, p.labels }, each, p.x, NULL);
+    state->sub(n, (const void *const[]){ p.e, p.labels }, each, p.e, NULL);
+    s->sums(p.rows, s->n, p.x, p.sum);
+    for (int64_t r = 0; r < p.rows; r++) p.sum[r] = 0 - p.sum[r];
+    put_losses(s, a, p.first, p.rows, p.sum);
     put_backprop(s, a, &p);
     return EK_OK;
 }
@@ -144,7 +143,7 @@ static ek_status no_classes_run(const ek_run_args *a, int64_t chunk)
     const loss_state *const state = a->state;
 
     EK_UNUSED(chunk);
-    for (int64_t r = 0; r < state->s.rows; r++) put_loss(&state->s, a, r, 0);
+    for (int64_t r = 0; r < state->s.rows; r++) put_losses(&state->s, a, r, 1, &(double){ 0 });
     return EK_OK;
 }
 
@@ -154,6 +153,8 @@ static ek_status dense_prepare(ek_prepare_ctx *c)
     loss_state *state;
 
     EK_TRY(loss_prepare(c, &state));
+    state->mul = ek__loop(&ek__loops_mul, state->s.work);
+    state->sub = ek__loop(&ek__loops_sub, state->s.work);
     for (int i = 0; i < 2; i++) {
         const ek_shape *const x = &c->in[i];
         const int64_t columns = x->rank > 0 ? x->dim[x->rank - 1] : 1;
@@ -230,10 +231,16 @@ static ek_status sparse_check(const ek_run_args *a, int64_t chunk)
     return EK_OK;
 }
 
-static double get(const ek_softmax *s, const char *row, int64_t i)
+static double get(const ek_softmax *s, const char *x, int64_t at)
 {
-    if (s->work == EK_FLOAT32) return (double)((const float *)(const void *)row)[i];
-    return ((const double *)(const void *)row)[i];
+    if (s->work == EK_FLOAT32) return (double)((const float *)(const void *)x)[at];
+    return ((const double *)(const void *)x)[at];
+}
+
+static void take_one(const ek_softmax *s, char *x, int64_t at)
+{
+    if (s->work == EK_FLOAT32) ((float *)(void *)x)[at] -= 1;
+    else ((double *)(void *)x)[at] -= 1;
 }
 
 static ek_status sparse_run(const ek_run_args *a, int64_t chunk)
@@ -241,19 +248,19 @@ static ek_status sparse_run(const ek_run_args *a, int64_t chunk)
     const loss_state *const state = a->state;
     const ek_softmax *const s = &state->s;
     const part p = part_of(a, chunk);
-    const size_t size = ek_dtype_size(s->work), row_bytes = (size_t)s->n * size;
 
     ek__convert(s->dtype, (const char *)a->in[LOGITS] + (size_t)(p.first * s->n) * ek_dtype_size(s->dtype), s->work,
                 p.x, p.rows * s->n);
     ek__softmax_powers(s, p.rows, p.x, p.e, p.sum);
+    s->over(p.rows, s->n, p.e, p.sum, p.e);
+    ek__softmax_logs(s, p.rows, p.sum);
     for (int64_t r = 0; r < p.rows; r++) {
-        const int64_t label = ek__get_int(state->label_dtype, a->in[LABELS], p.first + r);
-        char *const e = p.e + (size_t)r * row_bytes, *const at = e + (size_t)label * size;
+        const int64_t at = r * s->n + ek__get_int(state->label_dtype, a->in[LABELS], p.first + r);
 
-        ek__softmax_with(s, s->div, s->n, e, p.sum[r], e);
-        ek__softmax_with(s, s->sub, 1, at, 1, at);
-        put_loss(s, a, p.first + r, ek__softmax_log(s, p.sum[r]) - get(s, p.x + (size_t)r * row_bytes, label));
+        p.sum[r] -= get(s, p.x, at);
+        take_one(s, p.e, at);
     }
+    put_losses(s, a, p.first, p.rows, p.sum);
     put_backprop(s, a, &p);
     return EK_OK;
 }

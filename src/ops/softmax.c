@@ -1,15 +1,13 @@
-/* ops/softmax.c - Softmax, LogSoftmax over the last axis, from the element-wise loops and folds there are.
+/* ops/softmax.c - Softmax, LogSoftmax over the last axis, block by block.
  *
  * A few rows at a time stay in cache: less the row's largest, exp, divided by the sum;
- * or less the logarithm of the sum. Sums are taken in double, in 16 lanes.
+ * or less the logarithm of the sum. Sums are taken in double.
  */
 #include "ops/softmax.h"
 
-#include <math.h>
-
 #include "ops/rules.h"
 
-enum { BLOCK = 8192, LANES = 16 };
+enum { BLOCK = 8192 };
 
 /* ---- what losses use as well ----------------------------------------------------------------------- */
 
@@ -21,12 +19,11 @@ void ek__softmax_init(ek_softmax *s, ek_dtype dtype, int64_t rows, int64_t n)
     *s = (ek_softmax){ .dtype = dtype, .work = work, .rows = rows, .n = n, .block = BLOCK / (n + 1) + 1 };
     if (s->block > s->rows) s->block = s->rows;
     s->chunks = s->block > 0 ? (s->rows + s->block - 1) / s->block : 0;
-    s->max = work == EK_FLOAT64 ? k->reduce_max_f64 : k->reduce_max_f32;
-    s->sum = work == EK_FLOAT64 ? k->reduce_sum_f64 : k->reduce_sum_f32;
-    s->sub = ek__loop(&ek__loops_sub, work);
-    s->mul = ek__loop(&ek__loops_mul, work);
+    s->less_largest = work == EK_FLOAT64 ? k->softmax_less_largest_f64 : k->softmax_less_largest_f32;
+    s->sums = work == EK_FLOAT64 ? k->softmax_sums_f64 : k->softmax_sums_f32;
+    s->minus = work == EK_FLOAT64 ? k->softmax_minus_f64 : k->softmax_minus_f32;
+    s->over = work == EK_FLOAT64 ? k->softmax_over_f64 : k->softmax_over_f32;
     s->exp = ek__loop(&ek__loops_exp, work);
-    s->div = ek__loop(&ek__loops_div, work);
     s->log_double = ek__loop(&ek__loops_log, EK_FLOAT64);
 }
 
@@ -40,58 +37,16 @@ size_t ek__softmax_scratch(const ek_softmax *s, int blocks)
     return (size_t)blocks * ek__softmax_block(s) + ek__whole_lines((size_t)s->block * sizeof(double));
 }
 
-/* Folds a row in 16 lanes, joined in order. */
-static double fold_row(const ek_softmax *s, ek_fold_fn fold, ek_fold_fn join, double start, const void *x)
+void ek__softmax_logs(const ek_softmax *s, int64_t rows, double *sum)
 {
-    double acc[LANES];
-    const int64_t whole = s->n / LANES;
-
-    for (int i = 0; i < LANES; i++) acc[i] = start;
-    fold(whole, LANES, LANES, x, acc);
-    fold(1, LANES, s->n % LANES, (const char *)x + (size_t)(whole * LANES) * ek_dtype_size(s->work), acc);
-    join(LANES - 1, 1, 1, acc + 1, acc);
-    return acc[0];
-}
-
-double ek__softmax_sum(const ek_softmax *s, const void *row)
-{
-    return fold_row(s, s->sum, ek__kernels()->reduce_sum_f64, 0, row);
-}
-
-void ek__softmax_with(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, const void *in, double v, void *out)
-{
-    const float f = (float)v;
-    const void *const scalar = s->work == EK_FLOAT32 ? (const void *)&f : &v;
-
-    fn(n, (const void *const[]){ in, scalar }, (const int[]){ 1, 0 }, out, NULL);
-}
-
-void ek__softmax_from(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, double v, const void *in, void *out)
-{
-    const float f = (float)v;
-    const void *const scalar = s->work == EK_FLOAT32 ? (const void *)&f : &v;
-
-    fn(n, (const void *const[]){ scalar, in }, (const int[]){ 0, 1 }, out, NULL);
-}
-
-double ek__softmax_log(const ek_softmax *s, double sum)
-{
-    s->log_double(1, (const void *const[]){ &sum }, (const int[]){ 1 }, &sum, NULL);
-    return sum;
+    s->log_double(rows, (const void *const[]){ sum }, (const int[]){ 1 }, sum, NULL);
 }
 
 void ek__softmax_powers(const ek_softmax *s, int64_t rows, void *x, void *e, double *sum)
 {
-    const size_t row_bytes = (size_t)s->n * ek_dtype_size(s->work);
-
-    for (int64_t r = 0; r < rows; r++) {
-        char *const row = (char *)x + (size_t)r * row_bytes;
-        const double largest = fold_row(s, s->max, ek__kernels()->reduce_max_f64, -(double)INFINITY, row);
-
-        ek__softmax_with(s, s->sub, s->n, row, largest, row);
-    }
+    s->less_largest(rows, s->n, x);
     s->exp(rows * s->n, (const void *const[]){ x }, (const int[]){ 1 }, e, NULL);
-    for (int64_t r = 0; r < rows; r++) sum[r] = ek__softmax_sum(s, (const char *)e + (size_t)r * row_bytes);
+    s->sums(rows, s->n, e, sum);
 }
 
 /* ---- Softmax, LogSoftmax ---------------------------------------------------------------------------- */
@@ -108,17 +63,17 @@ static ek_status softmax_run(const ek_run_args *a, int64_t chunk)
     const ek_softmax *const s = &state->s;
     const int64_t first = chunk * s->block, rows = s->rows - first < s->block ? s->rows - first : s->block,
                   count = rows * s->n;
-    const size_t in_size = ek_dtype_size(s->dtype), row_bytes = (size_t)s->n * ek_dtype_size(s->work);
+    const size_t in_size = ek_dtype_size(s->dtype);
     char *x = (char *)a->scratch + (size_t)chunk * state->per_chunk, *e = x + ek__softmax_block(s);
     double *const sum = (double *)(void *)(e + ek__softmax_block(s));
 
     ek__convert(s->dtype, (const char *)a->in[0] + (size_t)(first * s->n) * in_size, s->work, x, count);
     ek__softmax_powers(s, rows, x, e, sum);
-    for (int64_t r = 0; r < rows; r++) {
-        char *row = x + (size_t)r * row_bytes;
-
-        if (state->log) ek__softmax_with(s, s->sub, s->n, row, ek__softmax_log(s, sum[r]), row);
-        else ek__softmax_with(s, s->div, s->n, e + (size_t)r * row_bytes, sum[r], row);
+    if (state->log) {
+        ek__softmax_logs(s, rows, sum);
+        s->minus(rows, s->n, x, sum, x);
+    } else {
+        s->over(rows, s->n, e, sum, x);
     }
     ek__convert(s->work, x, s->dtype, (char *)a->out[0] + (size_t)(first * s->n) * in_size, count);
     return EK_OK;

@@ -5,14 +5,15 @@
 
 #include "ops/elementwise.h"
 
-typedef void (*ek_fold_fn)(int64_t rows, int64_t stride, int64_t w, const void *x, void *acc);
-
 /* Rows of n, `block` of them at a time in cache; halves are computed as floats. */
 typedef struct ek_softmax {
     ek_dtype dtype, work;
     int64_t rows, n, block, chunks;
-    ek_fold_fn max, sum;
-    ek_elementwise_fn sub, mul, exp, div, log_double;
+    void (*less_largest)(int64_t rows, int64_t n, void *x);
+    void (*sums)(int64_t rows, int64_t n, const void *x, double *sum);
+    void (*minus)(int64_t rows, int64_t n, const void *x, const double *v, void *out);
+    void (*over)(int64_t rows, int64_t n, const void *x, const double *v, void *out);
+    ek_elementwise_fn exp, log_double;
 } ek_softmax;
 
 void ek__softmax_init(ek_softmax *s, ek_dtype dtype, int64_t rows, int64_t n);
@@ -22,12 +23,7 @@ size_t ek__softmax_scratch(const ek_softmax *s, int blocks);
 
 /* x, rows in the working type: less their largest; e: powers; sum[row]: of the powers, in double. */
 void ek__softmax_powers(const ek_softmax *s, int64_t rows, void *x, void *e, double *sum);
-double ek__softmax_log(const ek_softmax *s, double sum);
-
-/* out[0 .. n) = in op v in the working type; the other way round: v op in. */
-void ek__softmax_with(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, const void *in, double v, void *out);
-void ek__softmax_from(const ek_softmax *s, ek_elementwise_fn fn, int64_t n, double v, const void *in, void *out);
-/* The sum of a row, in double, in 16 lanes. */
-double ek__softmax_sum(const ek_softmax *s, const void *row);
+/* In place: the logarithm of the sum of each row. */
+void ek__softmax_logs(const ek_softmax *s, int64_t rows, double *sum);
 
 #endif
