@@ -9,20 +9,32 @@
 #include "kernels/loop_lv.h"
 #include "kernels/vec_math.h"
 
-#define PIECES(V, T, BODY)                                             \
+#define PIECES(T, BODY)                                                \
     {                                                                  \
         T *const z = out;                                              \
         (void)state;                                                   \
         for (int64_t i = 0; i < n; i += VF_LANES) {                    \
             const int64_t m = n - i < VF_LANES ? n - i : VF_LANES;     \
-            const V a = V##_next(in[0], step[0], i, m);                \
             BODY                                                       \
         }                                                              \
     }
-#define VECTORS1(NAME, V, T, EXPR) \
-    void EK_K(NAME)(LOOP_ARGS) PIECES(V, T, V##_put(z + i, EXPR, m);)
-#define VECTORS2(NAME, V, T, EXPR) \
-    void EK_K(NAME)(LOOP_ARGS) PIECES(V, T, const V b = V##_next(in[1], step[1], i, m); V##_put(z + i, EXPR, m);)
+#define VECTORS1(NAME, V, T, EXPR)                                     \
+    void EK_K(NAME)(LOOP_ARGS)                                         \
+    {                                                                  \
+        const T *const x = in[0];                                      \
+        const int sx = step[0];                                        \
+        PIECES(T, const V a = V##_next(x, sx, i, m);                   \
+               V##_put(z + i, EXPR, m);)                               \
+    }
+#define VECTORS2(NAME, V, T, EXPR)                                     \
+    void EK_K(NAME)(LOOP_ARGS)                                         \
+    {                                                                  \
+        const T *const x = in[0], *const y = in[1];                    \
+        const int sx = step[0], sy = step[1];                          \
+        PIECES(T, const V a = V##_next(x, sx, i, m);                   \
+               const V b = V##_next(y, sy, i, m);                      \
+               V##_put(z + i, EXPR, m);)                               \
+    }
 
 /* One function of SLEEF for all floating types. */
 #define FUNCTION1(op, f, u)                         \
@@ -34,7 +46,9 @@
     VECTORS2(op##_f64, vd, double, VD2(f, u, a, b))    \
     HALF(op, 2, false)
 
-FUNCTION1(exp, exp, u10)
+VECTORS1(exp_f32, vf, float, vf_exp(a))
+VECTORS1(exp_f64, vd, double, VD1(exp, u10, a))
+HALF(exp, 1, false)
 FUNCTION1(expm1, expm1, u10)
 FUNCTION1(log, log, u10)
 FUNCTION1(sin, sin, u10)
@@ -45,8 +59,6 @@ FUNCTION1(acos, acos, u10)
 FUNCTION1(atan, atan, u10)
 FUNCTION1(sinh, sinh, u10)
 FUNCTION1(cosh, cosh, u10)
-/* Three times as fast as u10, and still within 4 units. */
-FUNCTION1(tanh, tanh, u35)
 FUNCTION1(atanh, atanh, u10)
 FUNCTION1(erf, erf, u10)
 FUNCTION1(erfc, erfc, u15)
@@ -67,13 +79,15 @@ FUNCTION2(pow, pow, u10)
     BINARY(op##_f64, double, double, double, SCALAR) \
     HALF(op, 2, false)
 
-/* With e = exp(-|x|): 1 / (1 + e) for x >= 0, e / (1 + e) below. */
+/* With x = n ln 2 - r: 2^n / (2^n + e^r), which neither overflows nor cancels. Beyond the bounds it is 0 or 1. */
 static inline vf sigmoid_vf(vf a)
 {
-    const vf e = VF(exp, u10)(vf_neg(vf_abs(a)));
+    const vf_reduced x = vf_reduce(vf_min(vf_set(88.0f), vf_max(vf_set(-150.0f), a)));
+    const vf power = vf_scale(ONE, x.n);
 
-    return vf_div(vf_select(vf_lt(a, ZERO), e, ONE), vf_add(ONE, e));
+    return vf_div(power, vf_add(power, vf_add(ONE, vf_expm1_reduced(vf_neg(x.r)))));
 }
+/* With e = exp(-|x|): 1 / (1 + e) for x >= 0, e / (1 + e) below. */
 static inline double sigmoid_d(double a)
 {
     const double e = SCALAR_D(exp, u10)(-fabs(a));
@@ -81,6 +95,19 @@ static inline double sigmoid_d(double a)
     return (a < 0.0 ? e : 1.0) / (1.0 + e);
 }
 COMPOSED1(sigmoid, sigmoid_vf(a), sigmoid_d(a))
+
+/* With m = e^(2|x|) - 1 = 2^n (e^r - 1) + (2^n - 1): m / (m + 2), with the sign of x. It is 1 from 10 on. */
+static inline vf tanh_vf(vf a)
+{
+    const vf_reduced x = vf_reduce(vf_min(vf_set(30.0f), vf_mul(vf_set(2.0f), vf_abs(a))));
+    const vf power = vf_scale(ONE, x.n), m = vf_add(vf_mul(power, vf_expm1_reduced(x.r)), vf_sub(power, ONE));
+
+    return vf_copysign(vf_div(m, vf_add(vf_set(2.0f), m)), a);
+}
+/* SLEEF's u35 is three times as fast as its u10, and still within 4 units. */
+VECTORS1(tanh_f32, vf, float, tanh_vf(a))
+VECTORS1(tanh_f64, vd, double, VD1(tanh, u35, a))
+HALF(tanh, 1, false)
 
 /* With u = 1 + x rounded and c what the rounding lost, log(1 + x) = log(u) + c / u: twice as fast as SLEEF's log1p,
  * which gives infinity near the end of the range besides. Large x is u itself, infinity among it. */
@@ -106,7 +133,7 @@ COMPOSED1(acosh, vf_select(vf_lt(vf_set((float)LARGE), a), far_log_vf(a), VF(aco
           a > LARGE ? far_log_d(a) : SCALAR_D(acosh, u10)(a))
 
 /* max(x, 0) + log(1 + exp(-|x|)). */
-COMPOSED1(softplus, vf_add(vf_max(a, ZERO), log1p_vf(VF(exp, u10)(vf_neg(vf_abs(a))))),
+COMPOSED1(softplus, vf_add(vf_max(a, ZERO), log1p_vf(vf_exp(vf_neg(vf_abs(a))))),
           (a > 0.0 ? a : 0.0) + SCALAR_D(log1p, u10)(SCALAR_D(exp, u10)(-fabs(a))))
 /* a is the gradient, b the features. */
 COMPOSED2(softplus_grad, vf_mul(a, sigmoid_vf(b)), a * sigmoid_d(b))

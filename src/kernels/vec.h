@@ -5,6 +5,7 @@
  * as the C operator does, so that a loop over independent lanes gives the same bits at
  * every level. There is no fused multiply-add and no estimate here on purpose.
  *
+ * vf_scale(a, n) is a * 2^n rounded once, for 1/4 <= |a| <= 4 and whole n from -240 to 240; NaN where either is.
  * vf_min(a, b) is a < b ? a : b and vf_max(a, b) is a > b ? a : b: b where either is NaN.
  * vf_load_part reads n < VF_LANES floats, the other lanes hold `fill`; vf_store_part
  * writes n. Neither touches memory beyond them. Pointers need no alignment, except that
@@ -48,9 +49,14 @@ static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
 static inline vf vf_neg(vf a) { return _mm512_xor_ps(a, vf_set(-0.0f)); }
+static inline vf vf_copysign(vf a, vf sign)
+{
+    return _mm512_or_ps(vf_abs(a), _mm512_and_ps(sign, vf_set(-0.0f)));
+}
 static inline vm vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); } /* m ? a : b */
+static inline vf vf_scale(vf a, vf n) { return _mm512_scalef_ps(a, n); }
 static inline vd vd_set(double a) { return (vd){ _mm512_set1_pd(a), _mm512_set1_pd(a) }; }
 static inline vd vd_load(const double *p) { return (vd){ _mm512_loadu_pd(p), _mm512_loadu_pd(p + 8) }; }
 static inline void vd_store(double *p, vd a) { _mm512_storeu_pd(p, a.lo), _mm512_storeu_pd(p + 8, a.hi); }
@@ -84,6 +90,16 @@ static inline void vf_stream(float *p, vf a) { _mm256_stream_ps(p, a); }
 static inline void vf_fence(void) { _mm_sfence(); }
 static inline vf vf_set(float a) { return _mm256_set1_ps(a); }
 static inline vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); } /* m ? a : b */
+static inline vf vf_power_(__m256i n) /* 2^n, n above -127 and below 128 */
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
+}
+static inline vf vf_scale(vf a, vf n)
+{
+    const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+
+    return _mm256_mul_ps(_mm256_mul_ps(a, vf_power_(half)), vf_power_(_mm256_sub_epi32(whole, half)));
+}
 static inline vf vf_load_part(const float *p, int64_t n, float fill)
 {
     const __m256i m = vf_first_(n);
@@ -100,6 +116,10 @@ static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf vf_abs(vf a) { return _mm256_andnot_ps(vf_set(-0.0f), a); }
 static inline vf vf_neg(vf a) { return _mm256_xor_ps(a, vf_set(-0.0f)); }
+static inline vf vf_copysign(vf a, vf sign)
+{
+    return _mm256_or_ps(vf_abs(a), _mm256_and_ps(sign, vf_set(-0.0f)));
+}
 static inline vm vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 static inline vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
 static inline vd vd_set(double a) { return (vd){ _mm256_set1_pd(a), _mm256_set1_pd(a) }; }
@@ -141,9 +161,22 @@ static inline vf vf_min(vf a, vf b) { return a < b ? a : b; }
 static inline vf vf_max(vf a, vf b) { return a > b ? a : b; }
 static inline vf vf_abs(vf a) { return fabsf(a); }
 static inline vf vf_neg(vf a) { return -a; }
+static inline vf vf_copysign(vf a, vf sign) { return copysignf(a, sign); }
 static inline vm vf_lt(vf a, vf b) { return a < b; }
 static inline vm vf_eq(vf a, vf b) { return a == b; }
 static inline vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
+static inline vf vf_power_(int32_t n) /* 2^n, n above -127 and below 128 */
+{
+    const union { uint32_t bits; float f; } u = { (uint32_t)(n + 127) << 23 };
+
+    return u.f;
+}
+static inline vf vf_scale(vf a, vf n)
+{
+    const int32_t whole = n == n ? (int32_t)n : 0, half = whole >> 1;
+
+    return a * vf_power_(half) * vf_power_(whole - half);
+}
 static inline vd vd_set(double a) { return a; }
 static inline vd vd_load(const double *p) { return *p; }
 static inline void vd_store(double *p, vd a) { *p = a; }

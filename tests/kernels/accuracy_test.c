@@ -99,9 +99,62 @@ static void within_their_units(void **state)
     }
 }
 
+/* Infinity, NaN, the sign of 0, and where answers leave the range: within one smallest unit there. */
+static void the_ends(void **state)
+{
+    static const float x[] = { -INFINITY, -1e30f, -104, -100, -90, -0.0f, 0, 88.7f, 89, 1e30f, INFINITY, NAN };
+    enum { ENDS = sizeof x / sizeof *x };
+    const ek_kernels *level[8];
+    const int n = ek__kernel_levels(level, 8), each = 1;
+    float e[ENDS], s[ENDS], t[ENDS];
+
+    (void)state;
+    for (int l = 0; l < n; l++) {
+        level[l]->exp_f32(ENDS, (const void *const[]){ x }, &each, e, NULL);
+        level[l]->sigmoid_f32(ENDS, (const void *const[]){ x }, &each, s, NULL);
+        level[l]->tanh_f32(ENDS, (const void *const[]){ x }, &each, t, NULL);
+        for (int i = 0; i < ENDS - 1; i++) {
+            const long double v = (long double)x[i];
+            assert_true(e[i] == (float)expl(v) || distance((double)e[i], expl(v), 24, -149) <= 1);
+            assert_true(distance((double)s[i], sigmoid(v), 24, -149) <= 4);
+            assert_true(distance((double)t[i], tanhl(v), 24, -149) <= 4);
+            assert_true(signbit(t[i]) == signbit(x[i]));
+        }
+        assert_true(isnan(e[ENDS - 1]) && isnan(s[ENDS - 1]) && isnan(t[ENDS - 1]));
+    }
+}
+
+/* All of float32 in steps of a prime. */
+static void every_level_gives_the_same_bits(void **state)
+{
+    enum { STEP = 401, BLOCK = 4096 };
+    static const size_t place[] = { offsetof(ek_kernels, exp_f32), offsetof(ek_kernels, sigmoid_f32),
+                                    offsetof(ek_kernels, tanh_f32) };
+    static float x[BLOCK], expect[BLOCK], got[BLOCK];
+    const ek_kernels *level[8];
+    const int n = ek__kernel_levels(level, 8), each = 1;
+
+    (void)state;
+    for (uint64_t first = 0; first < (uint64_t)1 << 32; first += (uint64_t)BLOCK * STEP) {
+        for (uint32_t i = 0; i < BLOCK; i++) {
+            const uint32_t bits = (uint32_t)first + i * STEP;
+            memcpy(&x[i], &bits, sizeof bits);
+            if (isnan(x[i])) x[i] = 0;
+        }
+        for (int k = 0; k < 3; k++) {
+            loop_at(level[0], place[k])(BLOCK, (const void *const[]){ x }, &each, expect, NULL);
+            for (int l = 1; l < n; l++) {
+                loop_at(level[l], place[k])(BLOCK, (const void *const[]){ x }, &each, got, NULL);
+                assert_memory_equal(got, expect, sizeof got);
+            }
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(within_their_units) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(within_their_units), cmocka_unit_test(the_ends),
+                                        cmocka_unit_test(every_level_gives_the_same_bits) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
