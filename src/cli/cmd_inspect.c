@@ -291,10 +291,7 @@ int cli_inspect(const cli_args *args)
     kinds k = { 0 };
     int status;
 
-    if (cli_has(args, CLI_FEED) && !cli_has(args, CLI_SITES)) {
-        cli_complain(args->command, "--feed sets the flags of batch norms: it goes with --sites");
-        return cli_see_help(args->command);
-    }
+    if (!cli_feed_goes_with_sites(args)) return CLI_USAGE;
     g = cli_load(args);
     if (g == NULL) return CLI_FAILED;
     if (!count_kinds(g, &k)) {

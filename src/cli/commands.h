@@ -10,6 +10,8 @@ int cli_run(const cli_args *args);
 int cli_inspect(const cli_args *args);
 int cli_dot(const cli_args *args);
 
+struct ek_sites;
+
 /* ---- models (model.c) ------------------------------------------------------------------------ */
 
 /* The graph in the command's MODEL, told by its content; NULL after complaining. */
@@ -24,10 +26,17 @@ int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor
 /* Splits "NAME=REST": the name, a new string, NULL without memory; REST is NULL where there is no '='. */
 char *cli_split(const char *text, const char **rest);
 
-/* The batch norms of a graph (sites.c), printed or as an array into an ek_json; what --feed says of flags is taken for
- * known. The exit status, after complaining. */
+/* The batch norms of a graph (sites.c, dot_sites.c), printed, as an array into an ek_json, or drawn; what --feed says of
+ * flags is taken for known. The exit status, after complaining. */
 int cli_print_sites(const cli_args *args, ek_graph *g);
 int cli_json_sites(const cli_args *args, ek_graph *g, ek_json *j);
+int cli_dot_sites(const cli_args *args, ek_graph *g);
+/* The batch norms themselves: free them by ek__sites_free in any case. */
+int cli_find_sites(const cli_args *args, ek_graph *g, struct ek_sites *out);
+/* False after complaining of a --feed that has nothing to say. */
+bool cli_feed_goes_with_sites(const cli_args *args);
+/* The nearest float's shortest digits: what was written in the graph, not what came of computing with it. */
+double cli_as_written(double v);
 
 /* What a user would feed (placeholders) and fetch (what nothing reads): calls f for each tensor. */
 typedef void cli_each_fn(void *arg, ek_tensor t);

@@ -16,8 +16,10 @@ const cli_command cli_commands[] = {
       "MetaGraphDef too. With --sites: where batch normalization is applied, and where its gradients are, whatever ops\n"
       "they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
       cli_inspect },
-    { CLI_DOT, "dot", "MODEL", "print a graph in Graphviz's language",
-      "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg", cli_dot },
+    { CLI_DOT, "dot", "MODEL [--sites]", "print a graph in Graphviz's language",
+      "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg\n"
+      "With --sites each batch norm is one box, and so is each of its gradients; --feed as for inspect --sites.",
+      cli_dot },
 };
 const int cli_command_count = EK_COUNT_OF(cli_commands);
 

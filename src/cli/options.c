@@ -8,7 +8,7 @@
 #define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT)
 
 const cli_option cli_options[CLI_OPTION_COUNT] = {
-    [CLI_FEED] = { "feed", "NAME=VALUE", CLI_RUN | CLI_INSPECT,
+    [CLI_FEED] = { "feed", "NAME=VALUE", CLI_RUN | CLI_INSPECT | CLI_DOT,
                    "what tensor NAME is: a .npy file, a number, or a list like [[1,2],[3,4]]; may be repeated" },
     [CLI_FETCH] = { "fetch", "NAME[=OUT]", CLI_RUN,
                     "compute tensor NAME and print it, or save it as the .npy file OUT; may be repeated" },
@@ -17,7 +17,7 @@ const cli_option cli_options[CLI_OPTION_COUNT] = {
     [CLI_OPS] = { "ops", NULL, CLI_INSPECT, "list the operations, in the order of the file" },
     [CLI_VARIABLES] = { "variables", NULL, CLI_INSPECT, "list the variables" },
     [CLI_COLLECTIONS] = { "collections", NULL, CLI_INSPECT, "list the collections" },
-    [CLI_SITES] = { "sites", NULL, CLI_INSPECT, "list the batch norms, forward and backward; --feed sets their flags" },
+    [CLI_SITES] = { "sites", NULL, CLI_INSPECT | CLI_DOT, "the batch norms, forward and backward; --feed sets their flags" },
     [CLI_JSON] = { "json", NULL, CLI_RUN | CLI_INSPECT, "print JSON, for programs" },
     [CLI_HELP] = { "help", NULL, ALL | CLI_TOP, "print this" },
     [CLI_VERSION] = { "version", NULL, CLI_TOP, "print the version" },

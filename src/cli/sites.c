@@ -1,4 +1,4 @@
-/* cli/sites.c - the batch norms of a graph: evenkeel inspect --sites. */
+/* cli/sites.c - the batch norms of a graph: evenkeel inspect --sites, and what dot --sites shares with it. */
 #include <stdlib.h>
 
 #include "cli/commands.h"
@@ -30,8 +30,7 @@ static const char *format_of(const ek_site *s)
     return kept == 2u ? "channels first" : NULL;
 }
 
-/* The nearest float's shortest digits: what was written in the graph, not what came of computing with it. */
-static double as_written(double v)
+double cli_as_written(double v)
 {
     char buf[40];
 
@@ -94,7 +93,7 @@ static void json_site(ek_json *j, const ek_graph *g, const ek_site *s)
     ek__json_close(j, ']');
     member(j, "format", format_of(s));
     ek__json_key(j, "epsilon");
-    ek__json_double(j, as_written(s->epsilon));
+    ek__json_double(j, cli_as_written(s->epsilon));
     member(j, "mean", node_name(g, s->mean));
     member(j, "variance", node_name(g, s->variance));
     member(j, "gamma", node_name(g, s->gamma));
@@ -125,7 +124,7 @@ static void print_site(const ek_graph *g, const ek_site *s)
     printf("    %s, %s, over axes", ek__site_mode_name(s->mode), s->fused ? "one op" : "written out");
     for (int a = 0; a < s->rank; a++)
         if (s->axes >> a & 1u) printf(" %d", a);
-    printf(", epsilon %g, %d node%s\n", as_written(s->epsilon), s->n_covers, s->n_covers == 1 ? "" : "s");
+    printf(", epsilon %g, %d node%s\n", cli_as_written(s->epsilon), s->n_covers, s->n_covers == 1 ? "" : "s");
     print_role("predicate", s->mode == EK_SITE_SWITCHED ? tensor_name(g, s->predicate, name) : NULL);
     print_role("gamma", node_name(g, s->gamma));
     print_role("beta", node_name(g, s->beta));
@@ -144,7 +143,15 @@ static void print_site(const ek_graph *g, const ek_site *s)
 
 /* ---- both --------------------------------------------------------------------------------------------- */
 
-static int find(const cli_args *args, ek_graph *g, ek_sites *out)
+bool cli_feed_goes_with_sites(const cli_args *args)
+{
+    if (!cli_has(args, CLI_FEED) || cli_has(args, CLI_SITES)) return true;
+    cli_complain(args->command, "--feed sets the flags of batch norms: it goes with --sites");
+    (void)cli_see_help(args->command);
+    return false;
+}
+
+int cli_find_sites(const cli_args *args, ek_graph *g, ek_sites *out)
 {
     ek_tensor *tensor = ek__calloc((size_t)args->n_given + 1, sizeof *tensor);
     ek_array **value = ek__calloc((size_t)args->n_given + 1, sizeof *value);
@@ -167,7 +174,7 @@ static int find(const cli_args *args, ek_graph *g, ek_sites *out)
 int cli_print_sites(const cli_args *args, ek_graph *g)
 {
     ek_sites sites = {.n = 0};
-    const int status = find(args, g, &sites);
+    const int status = cli_find_sites(args, g, &sites);
 
     if (status == CLI_DONE) printf("batch norms: %d\n", sites.n);
     for (int i = 0; i < sites.n; i++) print_site(g, &sites.at[i]);
@@ -178,7 +185,7 @@ int cli_print_sites(const cli_args *args, ek_graph *g)
 int cli_json_sites(const cli_args *args, ek_graph *g, ek_json *j)
 {
     ek_sites sites = {.n = 0};
-    const int status = find(args, g, &sites);
+    const int status = cli_find_sites(args, g, &sites);
 
     ek__json_open(j, '[');
     for (int i = 0; i < sites.n; i++) json_site(j, g, &sites.at[i]);

@@ -1,6 +1,7 @@
 /* graph/print.c - the printed forms of operations, tensors, variables and lists, and the graph for
  * Graphviz. */
 #include "codec/text.h"
+#include "graph/dot.h"
 #include "graph/nodedef.h"
 #include "graph/scope.h"
 
@@ -155,8 +156,7 @@ char *ek_list_repr(ek_list list)
 
 /* ---- Graphviz -------------------------------------------------------------------------------- */
 
-/* Types of operations, unlike names, may hold anything. */
-static void put_dot_text(ek_buf *b, const char *s)
+void ek__dot_text(ek_buf *b, const char *s)
 {
     for (; *s != '\0'; s++) {
         if (*s == '"' || *s == '\\') ek__buf_add(b, "\\", 1);
@@ -164,10 +164,15 @@ static void put_dot_text(ek_buf *b, const char *s)
     }
 }
 
-static void put_dot_node(ek_buf *b, const ek_node *n)
+void ek__dot_begin(ek_buf *b) { ek__buf_str(b, "digraph graph_ {\n  node [shape=box];\n"); }
+
+void ek__dot_end(ek_buf *b) { ek__buf_str(b, "}\n"); }
+
+/* Names of operations hold nothing that Graphviz would have to be told about: letters, digits and "_.-/". */
+void ek__dot_node(ek_buf *b, const ek_node *n)
 {
     ek__buf_printf(b, "  \"%s\" [label=\"%s\\n", n->name, n->name);
-    put_dot_text(b, n->type);
+    ek__dot_text(b, n->type);
     for (int32_t k = 0; k < n->n_out; k++) {
         ek__buf_printf(b, "\\n%s", ek_dtype_name(n->out_dtype[k]));
         put_shape(b, &n->out_shape[k]);
@@ -175,25 +180,42 @@ static void put_dot_node(ek_buf *b, const ek_node *n)
     ek__buf_str(b, "\"];\n");
 }
 
-static void put_dot_edges(ek_buf *b, const ek_graph *g, const ek_node *n)
+void ek__dot_edge(ek_buf *b, const char *tail, const char *head, const char *tail_label, const char *head_label)
 {
-    for (int32_t i = 0; i < n->n_in; i++) {
-        ek__buf_printf(b, "  \"%s\" -> \"%s\"", g->node[n->in[i].node]->name, n->name);
-        if (n->in[i].index > 0) ek__buf_printf(b, " [taillabel=\"%d\"]", n->in[i].index);
-        ek__buf_str(b, ";\n");
-    }
-    for (int32_t i = 0; i < n->n_control; i++)
-        ek__buf_printf(b, "  \"%s\" -> \"%s\" [style=dashed];\n", g->node[n->control[i]]->name, n->name);
+    ek__buf_printf(b, "  \"%s\" -> \"%s\"", tail, head);
+    if (tail_label != NULL) ek__buf_printf(b, " [taillabel=\"%s\"]", tail_label);
+    if (head_label != NULL) ek__buf_printf(b, " [headlabel=\"%s\"]", head_label);
+    ek__buf_str(b, ";\n");
 }
 
-/* Names of operations hold nothing that Graphviz would have to be told about: letters, digits and "_.-/". */
+void ek__dot_control_edge(ek_buf *b, const char *tail, const char *head)
+{
+    ek__buf_printf(b, "  \"%s\" -> \"%s\" [style=dashed];\n", tail, head);
+}
+
+const char *ek__dot_index(int32_t index, char buf[12])
+{
+    if (index == 0) return NULL;
+    snprintf(buf, 12, "%d", (int)index);
+    return buf;
+}
+
+static void put_dot_edges(ek_buf *b, const ek_graph *g, const ek_node *n)
+{
+    char index[12];
+
+    for (int32_t i = 0; i < n->n_in; i++)
+        ek__dot_edge(b, g->node[n->in[i].node]->name, n->name, ek__dot_index(n->in[i].index, index), NULL);
+    for (int32_t i = 0; i < n->n_control; i++) ek__dot_control_edge(b, g->node[n->control[i]]->name, n->name);
+}
+
 char *ek_graph_dot(const ek_graph *g)
 {
     ek_buf b = { 0 };
 
-    ek__buf_str(&b, "digraph graph_ {\n  node [shape=box];\n");
-    for (int64_t i = 0; g != NULL && i < g->n_nodes; i++) put_dot_node(&b, g->node[i]);
+    ek__dot_begin(&b);
+    for (int64_t i = 0; g != NULL && i < g->n_nodes; i++) ek__dot_node(&b, g->node[i]);
     for (int64_t i = 0; g != NULL && i < g->n_nodes; i++) put_dot_edges(&b, g, g->node[i]);
-    ek__buf_str(&b, "}\n");
+    ek__dot_end(&b);
     return given(&b);
 }

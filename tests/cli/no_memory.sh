@@ -32,5 +32,6 @@ run examples/data/small_frozen.pb --feed x=[[1,2,3]] --fetch y=$T/y.npy --json
 run tests/cli/data/mixed.pbtxt --json
 inspect tests/cli/data/mixed.pbtxt --ops --json
 dot tests/cli/data/mixed.pbtxt
+dot examples/data/small_frozen.pb --sites
 END
 exit $failed
