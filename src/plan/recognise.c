@@ -78,14 +78,17 @@ static bool rank_nodes(const ek_graph *g, ek_arena *arena, int32_t *rank)
 
 typedef struct walk {
     const ek_graph *g;
+    const ek_sites *sites;
     const int32_t *rank;
     uint32_t *seen, now; /* per node: stamps */
     uint8_t *inside;     /* per node: what the half computes from what it is given */
     int32_t *stack;
 } walk;
 
-static bool carries(const ek_node *n, int32_t i)
+/* Whether a number comes in there: not a shape alone, nor what a branch that is not taken would give. */
+static bool carries(const walk *w, const ek_node *n, int32_t i)
 {
+    if (w->sites->never[w->sites->first_out[n->in[i].node] + n->in[i].index] != 0) return false;
     return n->spec == NULL || !ek__shape_input(n->spec, i, n->n_in);
 }
 
@@ -96,14 +99,14 @@ static int32_t mark_inside(walk *w, const int32_t *covers, int n, const ek_site_
     bool again = true;
 
     for (int i = 0; i < terms->n_entries; i++)
-        if (carries(w->g->node[terms->entry[i].node], terms->entry[i].input)) w->inside[terms->entry[i].node] = 1;
+        if (carries(w, w->g->node[terms->entry[i].node], terms->entry[i].input)) w->inside[terms->entry[i].node] = 1;
     while (again) { /* once where ids are an order */
         again = false;
         for (int i = 0; i < n; i++) {
             const ek_node *node = w->g->node[covers[i]];
 
             for (int32_t k = 0; k < node->n_in && w->inside[node->id] == 0; k++) {
-                if (w->inside[node->in[k].node] == 0 || !carries(node, k)) continue;
+                if (w->inside[node->in[k].node] == 0 || !carries(w, node, k)) continue;
                 w->inside[node->id] = 1;
                 again = true;
             }
@@ -135,7 +138,7 @@ static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest)
         for (int32_t i = 0; i < node->n_in; i++) {
             const int32_t from = node->in[i].node;
 
-            if (w->seen[from] == w->now || w->rank[from] < lowest || !carries(node, i)) continue;
+            if (w->seen[from] == w->now || w->rank[from] < lowest || !carries(w, node, i)) continue;
             w->seen[from] = w->now;
             w->stack[n++] = from;
         }
@@ -219,7 +222,7 @@ static ek_status list_halves(ek_builder *b, ek_recognised *r)
 {
     const ek_graph *g = b->program->graph;
     ek_arena scratch = { .block_size = 0 };
-    walk w = { .g = g, .rank = r->rank };
+    walk w = { .g = g, .sites = &r->sites, .rank = r->rank };
     int64_t most = 0;
     ek_status st = EK_OK;
 

@@ -310,18 +310,20 @@ static int taken_input(const ek_scene *s, const ek_node *n)
     return 0;
 }
 
+/* One dead input is enough, of a Merge all must be; the sureness is that of what decides. */
 static void mark_dead(ek_scene *s, const ek_node *n)
 {
-    bool dead = is_merge(n) && n->n_in > 0;
+    uint8_t dead = is_merge(n) && n->n_in > 0 ? EK_DEAD_SURELY : 0;
 
     for (int i = 0; i < n->n_in; i++) {
-        const bool in = s->dead[ek__scene_in(s, n, i)] != 0;
+        const uint8_t in = s->dead[ek__scene_in(s, n, i)];
 
         if (back_edge(s, n->in[i].node)) continue;
-        dead = is_merge(n) ? dead && in : dead || in;
+        if (is_merge(n) ? in < dead : in > dead) dead = in;
     }
-    for (int i = 0; i < n->n_control && !dead; i++) dead = s->dead_node[n->control[i]] != 0;
-    s->dead_node[n->id] = dead || !ek__view_live(s->view, n->id);
+    for (int i = 0; i < n->n_control; i++)
+        if (s->dead_node[n->control[i]] > dead) dead = s->dead_node[n->control[i]];
+    s->dead_node[n->id] = dead != 0 ? dead : !ek__view_live(s->view, n->id);
     for (int k = 0; k < n->n_out; k++) s->dead[s->first[n->id] + k] = s->dead_node[n->id];
 }
 
@@ -353,7 +355,8 @@ static void resolve(ek_scene *s, const ek_node *n)
 
         for (int k = 0; k < 2; k++) {
             alias(s, out + k, ek__scene_in(s, n, 0));
-            if (k != taken && !loop) s->dead[out + k] = 1;
+            if (k != taken && !loop && s->dead[out + k] == 0)
+                s->dead[out + k] = s->guess[n->id] != 0 ? EK_DEAD_AS_ASSUMED : EK_DEAD_SURELY;
         }
         return;
     }

@@ -10,6 +10,7 @@
 #include "graph/view.h"
 
 enum { EK_MADE_UP_BATCH = 12, EK_MADE_UP_SIZE = 6 };
+enum { EK_DEAD_AS_ASSUMED = 1, EK_DEAD_SURELY = 2 };
 
 typedef struct ek_scene {
     const ek_view *view;
@@ -24,7 +25,7 @@ typedef struct ek_scene {
     ek_shape *shape;            /* per tensor: concrete, or of unknown rank; of the variable behind a handle */
     ek_array **value;           /* per tensor: what follows from sizes, integers, booleans and scalars alone */
     int32_t *root;              /* per tensor */
-    uint8_t *dead;              /* per tensor: on a branch that is not taken */
+    uint8_t *dead;              /* per tensor: on a branch that is not taken; EK_DEAD_SURELY: and nothing of it is assumed */
     uint8_t *dead_node;         /* per node */
     uint8_t *floats;            /* per tensor: of a real type, or the handle of such a variable */
     uint8_t *data;              /* per node: depends on what is fed */

@@ -142,6 +142,8 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
 /* ---- one setting of the flags ------------------------------------------------------------------------------ */
 
 typedef struct setting {
+    uint8_t *never; /* in the arena */
+    int32_t *first_out;
     ek_site *at; /* ek__alloc */
     int64_t n, cap;
     int32_t *end; /* per site: the last Merge that hands its output on, as a node; -1: none. ek__alloc */
@@ -193,6 +195,15 @@ static ek_status no_memory(ek_error *err)
     return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms");
 }
 
+static ek_status keep_dead(const ek_scene *s, ek_arena *arena, setting *out, ek_error *err)
+{
+    out->never = EK_ARENA_NEW(arena, uint8_t, s->n_tensors + 1);
+    out->first_out = ek__arena_memdup(arena, s->first, sizeof *s->first * (size_t)(s->n_nodes + 1));
+    if (out->never == NULL || out->first_out == NULL) return no_memory(err);
+    for (int64_t t = 0; t < s->n_tensors; t++) out->never[t] = s->dead[t] == EK_DEAD_SURELY;
+    return EK_OK;
+}
+
 static ek_status look(const ek_view *view, bool assume, ek_arena *arena, setting *out, ek_error *err)
 {
     ek_scene scene;
@@ -204,6 +215,7 @@ static ek_status look(const ek_view *view, bool assume, ek_arena *arena, setting
         *q = (ek_search){.s = &scene, .arena = arena, .err = err};
         st = search(q);
         if (st == EK_OK) st = collect(q, out);
+        if (st == EK_OK) st = keep_dead(&scene, arena, out, err);
         out->assumed = scene.assumed;
         out->evaluated = q->env.evaluated;
     }
@@ -323,6 +335,10 @@ ek_status ek__sites_find(const ek_view *view, ek_branch assume, ek_sites *out, e
         if (st == EK_OK) st = join_all(&on, &off, &out->arena, view->graph, err);
     }
     out->switched = on.assumed;
+    if (assume != EK_BRANCH_UNKNOWN) {
+        out->never = on.never;
+        out->first_out = on.first_out;
+    }
     out->evaluated = on.evaluated + off.evaluated;
     if (st == EK_OK && on.n > 0) {
         qsort(on.at, (size_t)on.n, sizeof *on.at, by_output);

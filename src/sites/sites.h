@@ -76,6 +76,10 @@ typedef struct ek_sites {
     const ek_site *at; /* in the order of their outputs in the graph */
     int n;
     bool switched;  /* there are predicates that the view does not know */
+    /* Per output, output k of a node at first_out[node] + k: it is never there, as the view says. NULL where both ways
+     * were looked at. */
+    const uint8_t *never;
+    const int32_t *first_out;
     int64_t evaluated; /* tensors that were computed with: what the search cost */
     ek_arena arena; /* everything above */
 } ek_sites;
