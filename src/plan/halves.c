@@ -343,15 +343,6 @@ static ek_dtype dtype_of_x(const ek_builder *b, const ek_half *h)
     return ek_dtype_base(y->out_dtype[h->site->y.index]);
 }
 
-/* An op of TensorFlow's that hands its statistics out averaged with others. */
-static bool averages(const ek_builder *b, const ek_site *s)
-{
-    const ek_node *n = ek__at(b->program, s->y.node);
-
-    return s->fused && s->mode == EK_SITE_TRAIN &&
-           (n->n_in < 5 || n->n_out < 5 || ek_shape_count(&b->facts->shape[ek__out_at(b->program, n->in[3])]) > 0);
-}
-
 /* Why the half is left to its nodes; NULL: it is one op. *live: how many of its nodes run here. */
 static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, int *live)
 {
@@ -365,7 +356,7 @@ static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, i
     if (why != NULL || *live == 0) return why;
     if (f->gradient != NULL && (why = check_nodes(s, &(ek_half){ .site = f->site }, &others)) != NULL) return why;
     if (f->why_not != NULL) return f->why_not;
-    if (averages(s->b, f->site)) return "its statistics are averages with others";
+    if (f->site->averages) return "its statistics are averages with others";
     if (h->dtype != EK_FLOAT32) return "it is not of float32";
     if ((why = find_inputs(s, h)) != NULL) return why;
     if (h->in[EK_ROLE_X] == NULL && h->in[EK_ROLE_DY] == NULL) { /* of all its nodes, only constants run */

@@ -28,6 +28,8 @@ static bool read_fused(const ek_scene *s, const ek_node *n, ek_found *f)
     for (int i = 0; i < 5; i++) in[i] = ek__scene_root_in(s, n, i);
     *f = (ek_found){.fused = true, .x = in[0], .y = s->first[n->id], .anchor = -1};
     f->train = !old && ek__attr_bool(n, "is_training", true);
+    const double factor = ek__attr_float(n, "exponential_avg_factor", 1);
+    f->averages = f->train && factor != 1 && factor != 0; /* 0: a graph of 1.15, which has no such thing */
     f->mean = f->train ? -1 : old ? in[1] : in[3];
     f->variance = f->train ? -1 : old ? in[2] : in[4];
     f->gamma = old ? (ek__attr_bool(n, "scale_after_normalization", true) ? in[4] : -1) : in[1];

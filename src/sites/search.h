@@ -18,7 +18,7 @@ typedef struct ek_anchor {
 
 /* A site within one scene. Tensors are roots, -1: none. */
 typedef struct ek_found {
-    bool fused, train, look_alike;
+    bool fused, averages, train, look_alike;
     int32_t x, y, gamma, beta, mean, variance;
     int rank;            /* of x */
     uint32_t axes, kept; /* kept: of size above 1 for composed ones */

@@ -117,6 +117,7 @@ static ek_status tell(ek_search *q, const ek_found *f, ek_site *out)
     const ek_scene *s = q->s;
 
     *out = (ek_site){.fused = f->fused,
+                     .averages = f->averages,
                      .mode = f->train ? EK_SITE_TRAIN : EK_SITE_INFERENCE,
                      .x = ek__scene_edge(s, f->x),
                      .y = ek__scene_edge(s, f->y),

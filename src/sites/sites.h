@@ -53,6 +53,7 @@ typedef struct ek_site_gradient {
 
 typedef struct ek_site {
     bool fused; /* one op of TensorFlow's */
+    bool averages; /* in training, and its statistics leave averaged with those that it is given */
     ek_site_mode mode;
     ek_edge x, y;           /* behind Identity and its kin, taken branches */
     ek_edge gamma, beta;    /* variables, constants or whatever computes them; node -1: none */
