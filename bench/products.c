@@ -33,7 +33,7 @@ typedef struct shape {
     int64_t images, size, in, kernel, out, stride;
 } shape;
 static const shape shapes[] = {
-    { 0, 60, 784, 0, 100, 0 },   { 0, 60, 100, 0, 100, 0 },   { 0, 256, 1024, 0, 1024, 0 },
+    { 0, 60, 784, 0, 100, 0 },   { 0, 60, 100, 0, 100, 0 },   { 0, 60, 100, 0, 10, 0 },    { 0, 256, 1024, 0, 1024, 0 },
     { 32, 56, 64, 3, 64, 1 },    { 128, 32, 3, 3, 16, 1 },    { 128, 32, 16, 3, 32, 2 },
     { 128, 16, 32, 3, 64, 2 },
 };
@@ -140,7 +140,7 @@ static void set_ours(contestant *c, const shape *s, int way, int threads)
     c->run = run_ours;
     c->threads = threads;
     c->prepared = (ek_prepare_ctx){ .arena = &c->arena, .err = &err, .in_value = known, .n_in = 2, .n_out = 1, .in = in,
-                                    .out = &out, .in_dtype = types, .out_dtype = types };
+                                    .out = &out, .in_dtype = types, .out_dtype = types, .one_thread = threads == 1 };
     if (s->images > 0) {
         const ek_conv conv = { window_of(s), s->images, s->in, s->out };
         st = ek__conv_dnn_prepare(&c->prepared, (ek_dnn_way)way, &conv, 0, 1, NULL);

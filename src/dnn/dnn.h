@@ -24,6 +24,14 @@ typedef struct ek_dnn_matmul {
     bool bias;        /* [n], added to every row of c */
 } ek_dnn_matmul;
 
+/* The same for a part of the columns or rows of larger matrices, without preparation. row_a, row_b, row_c: from one
+ * stored row to the next. */
+typedef struct ek_dnn_gemm {
+    int64_t m, n, k;
+    bool transpose_a, transpose_b;
+    int64_t row_a, row_b, row_c;
+} ek_dnn_gemm;
+
 /* Cross-correlation, two-dimensional. Weights are height, width, input, output. */
 typedef struct ek_dnn_conv {
     int64_t images, in_channels, out_channels;
@@ -44,6 +52,9 @@ typedef enum ek_dnn_way {
 /* Errors  UNIMPLEMENTED: oneDNN has nothing but a reference loop, or a size exceeds its types; use own loops.
  *         RESOURCE_EXHAUSTED. */
 ek_status ek__dnn_matmul(ek_arena *arena, const ek_dnn_matmul *spec, ek_dnn **out, ek_error *err);
+/* Whether each row of c has the same bits whatever other rows the product has: true of oneDNN's newer loops among
+ * products of which all say so; its older ones choose the order of additions by the number of rows. */
+bool ek__dnn_rows_alone(const ek_dnn_matmul *spec);
 ek_status ek__dnn_conv(ek_arena *arena, ek_dnn_way way, const ek_dnn_conv *spec, ek_dnn **out, ek_error *err);
 
 /* Bytes of scratch a run needs (64-byte aligned). */
@@ -55,6 +66,8 @@ size_t ek__dnn_weights_bytes(const ek_dnn *d);
 /* Turns plain weights into that layout; turns a gradient in it into a plain one. Only where ek__dnn_packs. */
 ek_status ek__dnn_pack_weights(const ek_dnn *d, const float *plain, void *packed, ek_error *err);
 ek_status ek__dnn_unpack_weights(const ek_dnn *d, const void *packed, float *plain, ek_error *err);
+/* c = a * b. Errors  RESOURCE_EXHAUSTED. */
+ek_status ek__dnn_gemm(const ek_dnn_gemm *g, const float *a, const float *b, float *c, ek_error *err);
 /* a times b; or a convolution, `way` says which. bias is NULL where the specification has none. No activation is
  * offered here: oneDNN's turn NaN into 0. */
 ek_status ek__dnn_run(const ek_dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch,

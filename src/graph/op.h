@@ -149,6 +149,8 @@ typedef struct ek_prepare_ctx {
     const ek_array *const *in_value;
     ek_arena *arena; /* for state; lives as long as the plan */
     bool deterministic; /* the session asks for the same bits at every CPU level: own loops instead of oneDNN's */
+    bool one_thread; /* all runs have a single thread: what is cut for the sake of threads may stay whole, where that
+                      * gives the same bits */
     ek_error *err;
     /* results */
     void *state;

@@ -5,7 +5,10 @@
  * dense rows and no conjugates: a first phase copies what is stored otherwise. Halves are
  * multiplied as floats and rounded once.
  *
- * Rows are cut by the problem's size; an element's sum is never cut.
+ * Rows or columns are cut by the problem's size; an element's sum is never cut. oneDNN copies
+ * b into an order of its own in every part, so where b is the larger matrix each part takes
+ * columns of it. Its prepared products take dense matrices alone: for parts of the columns there
+ * is its sgemm, which is also the faster one where a is stored transposed.
  */
 #include "ops/product.h"
 
@@ -13,9 +16,18 @@
 #include "ops/after.h"
 #include "ops/rules.h"
 
-enum { SMALL_SIDE = 16, HALVES_FROM = 30, MOST_PARTS = 8, PART_WORK = 1 << 26, LOOP_WORK = 1 << 19 };
+enum {
+    SMALL_SIDE = 16,
+    MOST_PARTS = 8,
+    LEAST_ROWS = 30,     /* of a part */
+    LEAST_COLUMNS = 96,
+    COLUMN_UNIT = 16,    /* columns are cut at multiples: whole vectors in either part */
+    HALVE_WORK = 1 << 18, /* multiplications from which a second thread helps */
+    PART_WORK = 1 << 27,
+    LOOP_WORK = 1 << 19
+};
 
-typedef enum way { BY_LOOPS, BY_DOTS, BY_DNN } way;
+typedef enum way { BY_LOOPS, BY_DOTS, BY_DNN, BY_GEMM } way;
 
 typedef struct product_state {
     ek_product_spec spec;
@@ -26,7 +38,8 @@ typedef struct product_state {
                  int64_t b_row, void *c, int64_t c_row);
     int64_t batches_a, batches_b;
     bool copy_a, copy_b;        /* into the scratch, as it is to be used */
-    int64_t parts;              /* of one product: of its rows, or of its columns where there is one row */
+    bool columns;               /* what is cut; else rows */
+    int64_t parts, unit;        /* of one product; each begins at a multiple of unit */
     int64_t at_a, at_b, at_c, per_part; /* places in the scratch, in bytes */
     ek_dnn *dnn[2];             /* for a part of the larger and of the smaller height */
     ek_after after;             /* beyond what oneDNN does itself */
@@ -92,37 +105,83 @@ static const char *matrix(const ek_run_args *args, const product_state *s, int i
                   : (const char *)args->in[input] + (size_t)at * s->in_size;
 }
 
+/* Where part i of a product begins: a row or a column. */
+static int64_t cut_at(const product_state *s, int64_t i)
+{
+    const int64_t size = s->columns ? s->spec.n : s->spec.m;
+    const int64_t at = ek__part_begin((size + s->unit - 1) / s->unit, s->parts, i) * s->unit;
+
+    return at < size ? at : size;
+}
+
+/* A part of a product: m rows and n columns of it. */
+typedef struct piece {
+    int64_t m, n, first_column;
+    int64_t c_at; /* its first element, in the output */
+    const char *a, *b;
+    char *c;
+} piece;
+
+static piece piece_of(const ek_run_args *args, const product_state *s, int64_t chunk)
+{
+    const ek_product_spec *p = &s->spec;
+    const int64_t product = chunk / s->parts, part = chunk % s->parts, size = (int64_t)s->size;
+    const int64_t first = cut_at(s, part), count = cut_at(s, part + 1) - first;
+    piece q = { .m = p->m, .n = p->n, .c_at = product * p->m * p->n, .a = matrix(args, s, 0, product),
+                .b = matrix(args, s, 1, product) };
+
+    if (s->columns) {
+        q.n = count;
+        q.first_column = first;
+        q.c_at += first;
+        q.b += first * size * (p->transpose_b && !s->copy_b ? p->k : 1);
+    } else {
+        q.m = count;
+        q.c_at += first * p->n;
+        q.a += first * size * (p->transpose_a ? 1 : p->k);
+    }
+    q.c = (s->dtype == p->dtype ? (char *)args->out[0] : (char *)args->scratch + s->at_c) + q.c_at * size;
+    return q;
+}
+
+static ek_status multiply(const ek_run_args *args, const product_state *s, int64_t chunk, const piece *q)
+{
+    const ek_product_spec *p = &s->spec;
+    const int64_t row_a = p->transpose_a ? p->m : p->k, row_b = p->transpose_b ? p->k : p->n;
+    const float *bias = s->bias < 0 ? NULL : args->in[s->bias];
+
+    switch (s->way) {
+    case BY_DNN:
+        return ek__dnn_run(s->dnn[q->m != cut_at(s, 1)], q->a, q->b, bias, q->c,
+                           (char *)args->scratch + s->at_c + chunk * s->per_part, args->err);
+    case BY_GEMM:
+        return ek__dnn_gemm(&(ek_dnn_gemm){ .m = q->m, .n = q->n, .k = p->k, .transpose_a = p->transpose_a,
+                                            .transpose_b = p->transpose_b, .row_a = row_a, .row_b = row_b, .row_c = p->n },
+                            (const float *)(const void *)q->a, (const float *)(const void *)q->b,
+                            (float *)(void *)q->c, args->err);
+    case BY_DOTS:
+        ek__kernels()->matmul_dots_f32(q->n, p->k, (const float *)(const void *)q->b, p->k,
+                                       (const float *)(const void *)q->a, (float *)(void *)q->c);
+        break;
+    case BY_LOOPS:
+        s->loop(q->m, q->n, p->k, q->a, p->transpose_a ? 1 : p->k, p->transpose_a ? p->m : 1, q->b, p->n, q->c, p->n);
+        break;
+    }
+    return EK_OK;
+}
+
 static ek_status run_part(const ek_run_args *args, int64_t chunk)
 {
     const product_state *s = args->state;
     const ek_product_spec *p = &s->spec;
-    const bool columns = p->m == 1;
-    const int64_t product = chunk / s->parts, part = chunk % s->parts, cut = columns ? p->n : p->m;
-    const int64_t first = ek__part_begin(cut, s->parts, part), n = ek__part_begin(cut, s->parts, part + 1) - first;
-    const int64_t a_row = p->transpose_a ? 1 : p->k, a_col = p->transpose_a ? p->m : 1, b_row = p->n;
-    const char *a = matrix(args, s, 0, product), *b = matrix(args, s, 1, product);
-    const int64_t c_at = product * p->m * p->n + first * (columns ? 1 : p->n), size = (int64_t)s->size;
-    char *c = s->dtype == p->dtype ? (char *)args->out[0] : (char *)args->scratch + s->at_c;
+    const piece q = piece_of(args, s, chunk);
+    const bool dense = q.n == p->n;
 
-    c += c_at * size;
-    switch (s->way) {
-    case BY_DNN:
-        EK_TRY(ek__dnn_run(s->dnn[n != ek__part_begin(cut, s->parts, 1)], a + first * a_row * size, b,
-                           s->bias < 0 ? NULL : args->in[s->bias], c,
-                           (char *)args->scratch + s->at_c + chunk * s->per_part, args->err));
-        break;
-    case BY_DOTS:
-        ek__kernels()->matmul_dots_f32(n, p->k, (const float *)b + first * p->k, p->k, (const float *)a, (float *)c);
-        break;
-    case BY_LOOPS:
-        if (columns) s->loop(1, n, p->k, a, a_row, a_col, b + first * size, b_row, c, p->n);
-        else s->loop(n, p->n, p->k, a + first * a_row * size, a_row, a_col, b, b_row, c, p->n);
-        break;
-    }
-    if (ek__after_any(&s->after))
-        ek__after_rows(args, &s->after, columns ? first : 0, columns ? 1 : n, columns ? n : p->n, (float *)(void *)c);
-    if (s->dtype != p->dtype)
-        ek__convert(s->dtype, c, p->dtype, (char *)args->out[0] + (size_t)c_at * s->in_size, columns ? n : n * p->n);
+    EK_TRY(multiply(args, s, chunk, &q));
+    for (int64_t i = 0; ek__after_any(&s->after) && i < (dense ? 1 : q.m); i++)
+        ek__after_rows(args, &s->after, q.first_column, dense ? q.m : 1, q.n, (float *)(void *)q.c + i * p->n);
+    if (s->dtype != p->dtype) /* parts of it are of rows, or of the columns of one */
+        ek__convert(s->dtype, q.c, p->dtype, (char *)args->out[0] + (size_t)q.c_at * s->in_size, q.m * q.n);
     return EK_OK;
 }
 
@@ -161,28 +220,61 @@ static int64_t work_of(const ek_product_spec *p)
     return work < 0x1p60 ? (int64_t)work : INT64_MAX / 4;
 }
 
-/* oneDNN's parts: two from 30 rows on, more only for much work. UNIMPLEMENTED: it has nothing for this. */
-static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
+/* Parts of at least so many rows or columns: two from HALVE_WORK on, more only for much work. */
+static int64_t parts_of(const ek_product_spec *p, int64_t size, int64_t least)
+{
+    const int64_t work = work_of(p), by_work = work < HALVE_WORK ? 1 : work / PART_WORK < 2 ? 2 : work / PART_WORK;
+    int64_t parts = by_work < MOST_PARTS ? by_work : MOST_PARTS;
+
+    if (parts > 2 && size / parts < least) parts = 2;
+    return size / parts < least ? 1 : parts;
+}
+
+static ek_dnn_matmul rows_of(const product_state *s, int64_t rows)
 {
     const ek_product_spec *p = &s->spec;
-    const int64_t by_work = work_of(p) / PART_WORK;
-    const int bias = p->after.scale < 0 && !p->after.clamp ? p->after.bias : -1; /* one that nothing else follows */
 
-    s->parts = p->m < HALVES_FROM ? 1 : by_work < 2 ? 2 : by_work > MOST_PARTS ? MOST_PARTS : by_work;
-    if (s->parts > 2 && p->m / s->parts < HALVES_FROM) s->parts = 2;
+    return (ek_dnn_matmul){ .m = rows, .n = p->n, .k = p->k, .transpose_a = p->transpose_a, .transpose_b = p->transpose_b,
+                            .stride_a = p->transpose_a ? p->m : p->k, .bias = s->bias >= 0 };
+}
+
+/* One thread need not cut where no row's bits depend on the cut. */
+static bool whole_is_the_same(const product_state *s)
+{
+    const ek_dnn_matmul whole = rows_of(s, s->spec.m), larger = rows_of(s, cut_at(s, 1));
+    const ek_dnn_matmul smaller = rows_of(s, s->spec.m / s->parts);
+
+    return ek__dnn_rows_alone(&whole) && ek__dnn_rows_alone(&larger) && ek__dnn_rows_alone(&smaller);
+}
+
+/* Rows, by a primitive. UNIMPLEMENTED: oneDNN has nothing for this. */
+static ek_status use_primitives(ek_prepare_ctx *c, product_state *s, ek_error *err)
+{
+    const ek_product_spec *p = &s->spec;
+
+    if (p->after.scale < 0 && !p->after.clamp) s->bias = p->after.bias; /* one that nothing else follows */
+    s->parts = parts_of(p, p->m, LEAST_ROWS);
+    if (s->parts > 1 && c->one_thread && whole_is_the_same(s)) s->parts = 1;
     for (int i = 0; i < 2; i++) {
-        const int64_t rows = ek__part_begin(p->m, s->parts, 1) - i;
-        const ek_dnn_matmul spec = { .m = rows, .n = p->n, .k = p->k, .transpose_a = p->transpose_a,
-                                     .transpose_b = p->transpose_b, .stride_a = p->transpose_a ? p->m : p->k,
-                                     .bias = bias >= 0 };
+        const ek_dnn_matmul spec = rows_of(s, cut_at(s, 1) - i);
         if (i == 1 && p->m % s->parts == 0) break;
         EK_TRY(ek__dnn_matmul(c->arena, &spec, &s->dnn[i], err));
         const int64_t scratch = (int64_t)ek__whole_lines(ek__dnn_scratch(s->dnn[i]));
         if (scratch > s->per_part) s->per_part = scratch;
     }
-    s->bias = bias;
-    if (bias >= 0) s->after.bias = -1;
-    s->way = BY_DNN;
+    if (s->bias >= 0) s->after.bias = -1;
+    return EK_OK;
+}
+
+static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
+{
+    const ek_product_spec *p = &s->spec;
+
+    s->columns = p->n > p->m && p->n >= 2 * LEAST_COLUMNS;
+    s->unit = s->columns ? COLUMN_UNIT : 1;
+    s->way = s->columns || p->transpose_a ? BY_GEMM : BY_DNN;
+    if (s->way == BY_DNN) return use_primitives(c, s, err);
+    s->parts = s->columns ? parts_of(p, p->n, LEAST_COLUMNS) : parts_of(p, p->m, LEAST_ROWS);
     return EK_OK;
 }
 
@@ -190,10 +282,13 @@ static ek_status use_dnn(ek_prepare_ctx *c, product_state *s, ek_error *err)
 static void use_loops(product_state *s)
 {
     const ek_product_spec *p = &s->spec;
-    const int64_t parts = divide_up(work_of(p), LOOP_WORK), cut = divide_up(p->m == 1 ? p->n : p->m, 16);
     const bool widened = s->dtype != p->dtype;
 
-    s->way = p->m == 1 && p->transpose_b && s->dtype == EK_FLOAT32 && !widened ? BY_DOTS : BY_LOOPS;
+    s->bias = -1;
+    s->unit = 1;
+    s->columns = p->m == 1;
+    const int64_t parts = divide_up(work_of(p), LOOP_WORK), cut = divide_up(s->columns ? p->n : p->m, 16);
+    s->way = s->columns && p->transpose_b && s->dtype == EK_FLOAT32 && !widened ? BY_DOTS : BY_LOOPS;
     s->parts = parts < 1 ? 1 : parts < cut ? parts : cut;
     s->copy_a = widened || p->conjugate_a;
     s->copy_b = s->way == BY_LOOPS && (widened || p->conjugate_b || p->transpose_b);

@@ -367,7 +367,8 @@ ek_status ek__half_lower(ek_builder *b, ek_half *h)
 ek_prepare_ctx ek__half_ctx(ek_builder *b, const ek_lowered *op)
 {
     return (ek_prepare_ctx){ .def = op->node->spec->def, .n_in = op->n_in, .n_out = op->n_out, .arena = b->arena,
-                             .deterministic = b->host->deterministic, .err = b->err };
+                             .deterministic = b->host->deterministic, .one_thread = b->host->one_thread,
+                             .err = b->err };
 }
 
 ek_status ek__half_prepare(const ek_lowered *op, ek_prepare_ctx *c)

@@ -215,7 +215,7 @@ bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, co
     *c = (ek_prepare_ctx){ .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out,
                            .in = b->in_shape, .out = b->out_shape, .in_dtype = b->in_dtype, .out_dtype = b->out_dtype,
                            .in_value = b->in_value, .arena = b->arena, .deterministic = b->host->deterministic,
-                           .err = b->err };
+                           .one_thread = b->host->one_thread, .err = b->err };
     return true;
 }
 

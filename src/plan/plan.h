@@ -38,8 +38,9 @@ typedef struct ek_plan_host {
     bool fold;    /* what follows from constants is computed once */
     bool inplace; /* outputs may lie over inputs that die */
     bool reuse;   /* memory of values that died is used again */
-    bool deterministic; /* ops use loops whose bits do not depend on the processor. One host, one answer: plans of a
-                         * session are its own, so it is part of what a plan was made for */
+    /* One host, one answer: plans of a session are its own, so these are part of what a plan was made for. */
+    bool deterministic; /* ops use loops whose bits do not depend on the processor */
+    bool one_thread;    /* no run will have more */
 } ek_plan_host;
 
 /* ---- what a plan consists of --------------------------------------------------------------- */

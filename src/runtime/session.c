@@ -120,7 +120,8 @@ static ek_plan_host host_of(ek_session *s)
                            .fold = s->fold,
                            .inplace = s->inplace,
                            .reuse = s->reuse,
-                           .deterministic = s->deterministic };
+                           .deterministic = s->deterministic,
+                           .one_thread = s->threads == 1 };
 }
 
 bool ek__plan_is_valid(const ek_session *s, ek_plan *p)

@@ -1,7 +1,9 @@
 /* Products: every dtype, transposition and size class against a plain loop; threads' cuts; messages. */
+#include "base/pool.h"
 #include "dnn/dnn.h"
 #include "kernels/levels.h"
 #include "ops/one_op.h"
+#include "ops/registry.h"
 
 static ek_array *random_matrix(ek_dtype t, int64_t rows, int64_t columns, uint64_t seed)
 {
@@ -73,7 +75,8 @@ static void every_dtype_and_size(void **state)
     static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16,   EK_BFLOAT16,
                                      EK_INT32,   EK_INT64,   EK_COMPLEX64, EK_COMPLEX128 };
     static const int64_t sizes[][3] = {{2, 3, 4},   {1, 100, 50},  {1, 1, 7}, {60, 10, 100}, {17, 33, 21}, {16, 16, 16},
-                                       { 31, 40, 1 }, { 129, 5, 300 }, { 3, 2, 0 }, { 0, 4, 3 },     { 4, 0, 3 } };
+                                       { 31, 40, 1 }, { 129, 5, 300 }, { 3, 2, 0 }, { 0, 4, 3 },     { 4, 0, 3 },
+                                       { 5, 250, 300 }, { 70, 211, 19 } };
 
     (void)state;
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
@@ -111,6 +114,71 @@ static void every_level_gives_the_same_bits(void **state)
         assert_memory_equal(ef, gf, sizeof(float) * N);
     }
 #undef SAME
+}
+
+/* ---- cuts ---------------------------------------------------------------------------------------------- */
+
+typedef struct shared_phase {
+    const ek_phase *phase;
+    const ek_run_args *args;
+} shared_phase;
+
+static void run_chunk(void *arg, int64_t chunk)
+{
+    const shared_phase *p = arg;
+
+    if (p->phase->run(p->args, chunk) != EK_OK) fail_msg("%s", p->args->err->text);
+}
+
+/* a times b into c as one thread, or several, would do it. */
+static void run_on(int threads, const ek_shape *in, const ek_shape *out, bool *transposed, const void *const *data, float *c)
+{
+    const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT32 };
+    const ek_array *known[] = { NULL, NULL };
+    ek_arena arena = { 0 };
+    ek_error err = { 0 };
+    ek_prepare_ctx p = { .def = ek__registry_find(ek__ops_registry(), "MatMul")->def, .attrs = transposed, .n_in = 2,
+                         .n_out = 1, .in = in, .out = out, .in_dtype = types, .out_dtype = types, .in_value = known,
+                         .arena = &arena, .one_thread = threads == 1, .err = &err };
+
+    assert_int_equal(p.def->prepare(&p), EK_OK);
+    const ek_run_args args = { .in = data, .out = (void *const[]){ c }, .state = p.state,
+                               .scratch = ek__alloc(p.scratch_bytes), .err = &err };
+    for (int i = 0; i < p.n_phases; i++)
+        ek__parallel_for(threads, p.phase[i].chunks, run_chunk, &(shared_phase){ &p.phase[i], &args });
+    ek__free(args.scratch);
+    ek__arena_fini(&arena);
+}
+
+/* Nearly all sizes are short of a cut's units; every kind of cut has some. */
+static void any_number_of_threads_gives_the_same_bits(void **state)
+{
+    enum { SHAPES = 240, MOST = 1200 };
+    static float one[MOST * MOST], many[MOST * MOST];
+    uint64_t seed = 11;
+
+    (void)state;
+    for (int s = 0; s < SHAPES; s++) {
+        int64_t size[3];
+        for (int i = 0; i < 3; i++) size[i] = (int64_t)exp((test_uniform(&seed) + 1) / 2 * log(s % 8 == 0 ? MOST : MOST / 4));
+        if (s % 3 == 0) size[s / 3 % 3] = (size[s / 3 % 3] + 15) / 16 * 16;
+        const int64_t m = size[0], n = size[1], k = size[2];
+        bool t[] = { s & 1, s & 2 };
+        const ek_shape in[] = { t[0] ? EK_SHAPE(k, m) : EK_SHAPE(m, k), t[1] ? EK_SHAPE(n, k) : EK_SHAPE(k, n) };
+        const ek_shape out = EK_SHAPE(m, n);
+        ek_array *a = random_matrix(EK_FLOAT32, m, k, (uint64_t)s), *b = random_matrix(EK_FLOAT32, k, n, (uint64_t)s + 1);
+        const void *const data[] = { ek_array_cdata(a), ek_array_cdata(b) };
+        run_on(1, in, &out, t, data, one);
+        for (int threads = 2; threads <= 7; threads += 5) {
+            memset(many, 0x7f, sizeof(float) * (size_t)(m * n));
+            run_on(threads, in, &out, t, data, many);
+            if (memcmp(one, many, sizeof(float) * (size_t)(m * n)) != 0)
+                fail_msg("%lldx%lldx%lld %d%d: %d threads give other bits than one", (long long)m, (long long)n,
+                         (long long)k, t[0], t[1], threads);
+        }
+        ek_array_unref(a);
+        ek_array_unref(b);
+    }
 }
 
 /* Two halves of the rows give the bits of the whole: one thread may compute either. */
@@ -194,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_dtype_and_size), cmocka_unit_test(every_level_gives_the_same_bits),
+        cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(halves_of_rows_give_the_same_bits), cmocka_unit_test(batches_broadcast),
         cmocka_unit_test(adjoints_conjugate), cmocka_unit_test(wrong_calls),
     };
