@@ -47,9 +47,8 @@ static ek_status settle_snapshots(ek_builder *b)
             if (next_write[v->variable] >= 0 && next_write[v->variable] <= v->last) continue;
             v->place = (ek_place){ EK_HOME_VARIABLE, v->variable, 0 };
             op->kind = EK_LOWERED_GONE;
-        } else if (op->kind == EK_LOWERED_OP && op->variable != NULL) {
-            for (int32_t i = 0; i < op->n_in; i++)
-                if (ek__bit(op->node->spec->def->writes, i) && op->variable[i] >= 0) next_write[op->variable[i]] = k;
+        } else if (op->kind != EK_LOWERED_GONE) {
+            for (int32_t i = 0; i < op->n_written; i++) next_write[op->written[i]] = k;
         }
     }
     return EK_OK;

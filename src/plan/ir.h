@@ -134,6 +134,7 @@ typedef enum ek_lowered_kind {
     EK_LOWERED_CHAIN,    /* links over tiles */
     EK_LOWERED_HALF,     /* of a batch norm */
     EK_LOWERED_SCALE,    /* scale and shift per channel of a batch norm at inference */
+    EK_LOWERED_JOINED,   /* several ops that write, each with variables of its own */
     EK_LOWERED_SNAPSHOT, /* the value of a variable at this point: a copy, or nothing where no write follows */
     EK_LOWERED_GONE
 } ek_lowered_kind;
@@ -149,7 +150,12 @@ typedef struct ek_lowered {
     int32_t cap_in;
     int32_t n_covers, cap_covers;
     const ek_node **covers;
-    const ek_shape **written_shape; /* per variable written, in the order of inputs */
+    int32_t n_written;   /* variables, in the order of inputs */
+    int32_t *written;
+    const ek_shape **written_shape; /* of each from now on; NULL: not known */
+    int32_t n_members;   /* joined: ops that write, gone from the list themselves */
+    struct ek_lowered *member;
+    bool gives;          /* joined: some members write nothing, but give to the others */
     int32_t *variable;   /* per input: the variable it refers to, or -1; NULL: none does */
     const ek_bn_spec *norm; /* of a half */
     const ek_after *after;  /* of a linear op that takes a half in; its vectors are the last inputs */
@@ -200,6 +206,7 @@ ek_status ek__pass_infer(ek_builder *b);   /* facts; sets end and plan->split */
 ek_status ek__pass_recognise(ek_builder *b); /* halves */
 ek_status ek__pass_lower(ek_builder *b);   /* value, op */
 ek_status ek__pass_fuse(ek_builder *b);    /* chains */
+ek_status ek__pass_join(ek_builder *b);    /* writes */
 ek_status ek__pass_alias(ek_builder *b);   /* lifetimes, snapshots, in place */
 ek_status ek__pass_place(ek_builder *b);   /* offsets */
 ek_status ek__pass_prepare(ek_builder *b); /* the plan's steps */
@@ -308,6 +315,11 @@ ek_status ek__lower_fetches(ek_builder *b, const ek_node *n);
 
 /* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
 bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, const ek_port *out, ek_prepare_ctx *c);
+
+/* prepare.c: state and phases of one op by its definition, and the scratch that it asks for; binds no variable. */
+ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, size_t *scratch);
+/* join.c: the step of ops that were joined, their variables bound. */
+ek_status ek__joined_prepare(ek_builder *b, const ek_lowered *op, ek_step *step);
 
 /* chain.c: the loop of a chain, its phase and state. */
 ek_status ek__chain_prepare(ek_builder *b, const ek_lowered *op, ek_step *step);

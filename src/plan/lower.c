@@ -307,14 +307,14 @@ static ek_status lower_outputs(ek_builder *b, ek_lowered *op)
     return EK_OK;
 }
 
-/* Shapes that the variables written by the op just made have from now on. */
+/* The variables that the op just made writes, and their shapes from now on. */
 static ek_status note_written(ek_builder *b, const ek_node *n)
 {
     ek_lowered *op = &b->op[b->n_ops - 1];
-    int32_t written = 0;
 
+    op->written = EK_ARENA_NEW(b->arena, int32_t, n->n_in + 1);
     op->written_shape = EK_ARENA_NEW(b->arena, const ek_shape *, n->n_in + 1);
-    if (op->written_shape == NULL) return ek__plan_no_memory(b->err);
+    if (op->written == NULL || op->written_shape == NULL) return ek__plan_no_memory(b->err);
     for (int i = 0; i < n->n_in && i < 32; i++) {
         if (!ek__bit(n->spec->def->writes, i)) continue;
         const int32_t v = op->variable[i];
@@ -324,7 +324,8 @@ static ek_status note_written(ek_builder *b, const ek_node *n)
             now = before;
         else if (now != NULL && (now = ek__arena_memdup(b->arena, now, sizeof *now)) == NULL)
             return ek__plan_no_memory(b->err);
-        op->written_shape[written++] = now;
+        op->written_shape[op->n_written] = now;
+        op->written[op->n_written++] = v;
     }
     return EK_OK;
 }

@@ -142,6 +142,7 @@ static ek_status run_passes(ek_builder *b)
     if (b->host->fuse) EK_TRY(ek__pass_recognise(b));
     EK_TRY(ek__pass_lower(b));
     if (b->host->fuse) EK_TRY(ek__pass_fuse(b));
+    if (b->host->fuse) EK_TRY(ek__pass_join(b));
     EK_TRY(ek__pass_alias(b));
     EK_TRY(ek__pass_place(b));
     EK_TRY(ek__pass_prepare(b));

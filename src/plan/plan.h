@@ -80,9 +80,12 @@ typedef struct ek_plan_check {
     bool whole_read;
 } ek_plan_check;
 
+/* Ops that were joined have their own phases behind those of the ops that give to them. */
+enum { EK_STEP_PHASES = 2 * EK_MAX_PHASES };
+
 typedef struct ek_step {
     int32_t n_phases;
-    ek_phase phase[EK_MAX_PHASES];
+    ek_phase phase[EK_STEP_PHASES];
     const void *state;
     ek_slot *const *slot;
     void *op_state;

@@ -53,7 +53,7 @@ static void add_after(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c)
     c->n_in = op->n_in;
 }
 
-static ek_status op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
+ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, size_t *scratch)
 {
     const ek_node *n = op->node;
     const bool half = op->kind == EK_LOWERED_HALF;
@@ -73,28 +73,21 @@ static ek_status op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
     step->state = c.state;
     for (int i = 0; i < c.n_phases; i++)
         if (c.phase[i].chunks > 0) step->phase[step->n_phases++] = c.phase[i];
-    if (c.scratch_bytes > b->plan->scratch_bytes) b->plan->scratch_bytes = c.scratch_bytes;
+    *scratch = c.scratch_bytes;
     return EK_OK;
 }
 
-/* Slots of the variables behind the inputs, and which of them are written. */
+/* Slots of the variables behind the inputs. */
 static ek_status bind_variables(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     ek_slot **slot;
-    int32_t *written;
 
     if (op->kind != EK_LOWERED_OP || op->variable == NULL) return EK_OK;
     slot = ek__arena_calloc(b->arena, (size_t)op->n_in, sizeof *slot);
-    written = ek__arena_alloc(b->arena, sizeof *written * (size_t)op->n_in, sizeof *written);
-    if (slot == NULL || written == NULL) return ek__plan_no_memory(b->err);
-    for (int32_t i = 0; i < op->n_in; i++) {
-        if (op->variable[i] < 0) continue;
-        slot[i] = b->plan->variable[op->variable[i]].slot;
-        if (ek__bit(op->node->spec->def->writes, i)) written[step->n_written++] = op->variable[i];
-    }
+    if (slot == NULL) return ek__plan_no_memory(b->err);
+    for (int32_t i = 0; i < op->n_in; i++)
+        if (op->variable[i] >= 0) slot[i] = b->plan->variable[op->variable[i]].slot;
     step->slot = slot;
-    step->written = written;
-    step->written_shape = op->written_shape;
     return EK_OK;
 }
 
@@ -159,15 +152,22 @@ static ek_status collect_patches(ek_builder *b, ek_home home, int32_t n, ek_patc
 
 static ek_status prepare_op(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
+    size_t scratch = 0;
+
     switch (op->kind) {
     case EK_LOWERED_CHAIN: EK_TRY(ek__chain_prepare(b, op, step)); break;
     case EK_LOWERED_SCALE: ek__scale_prepare(op, step); break;
     case EK_LOWERED_SNAPSHOT: EK_TRY(snapshot_prepare(b, op, step)); break;
-    default: EK_TRY(op_prepare(b, op, step)); break;
+    case EK_LOWERED_JOINED: EK_TRY(ek__joined_prepare(b, op, step)); break;
+    default: EK_TRY(ek__op_prepare(b, op, step, &scratch)); break;
     }
+    if (scratch > b->plan->scratch_bytes) b->plan->scratch_bytes = scratch;
     EK_TRY(bind_variables(b, op, step));
     EK_TRY(bind_state(b, op, step));
     EK_TRY(add_pointers(b, op, step));
+    step->n_written = op->n_written;
+    step->written = op->written;
+    step->written_shape = op->written_shape;
     step->covers = op->covers;
     step->n_covers = op->n_covers;
     return EK_OK;

@@ -28,6 +28,7 @@ static void print_op(const ek_builder *b, const ek_lowered *op, int32_t step)
                    op->kind == EK_LOWERED_SNAPSHOT                      ? "(copy)"
                    : op->kind == EK_LOWERED_CHAIN && op->n_links > 1 ? "(chain)"
                    : op->kind == EK_LOWERED_HALF                        ? "(batch norm)"
+                   : op->kind == EK_LOWERED_JOINED                      ? "(writes)"
                    : op->kind == EK_LOWERED_SCALE                       ? "(scale)"
                                                                        : op->node->type);
     for (int32_t o = 0; o < op->n_out; o++) add_port(&line, b, &op->out[o]);
