@@ -109,6 +109,16 @@ typedef struct ek_nn_conv2d_options {
             .name = NULL, .filter = EK_OPERAND(filter_), __VA_ARGS__)
 EK_API ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where);
 
+/* tf.nn.depthwise_conv2d_native: each channel by filters of its own, [height, width, input channels, filters]; output channel
+ * c * filters + q is channel c through its filter q. Options are those of ek_nn_conv2d; a name is "DepthwiseConv2dNative". */
+#define ek_nn_depthwise_conv2d_native(input, ...) \
+    EK_NN_DEPTHWISE_(input, __VA_ARGS__, .size = sizeof(ek_nn_conv2d_options))
+#define EK_NN_DEPTHWISE_(input, filter_, ...)                                                                       \
+    EK_CALL(ek_tensor, ek_nn_depthwise_conv2d_native_with, (EK_OPERAND(input),), ek_nn_conv2d_options,              \
+            .strides = { 1, 1, 1, 1 }, .padding = "VALID", .explicit_paddings = { 0 }, .data_format = "NHWC",       \
+            .dilations = { 1, 1, 1, 1 }, .name = NULL, .filter = EK_OPERAND(filter_), __VA_ARGS__)
+EK_API ek_tensor ek_nn_depthwise_conv2d_native_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where);
+
 /* tf.nn.l2_loss: half the sum of squares. tf.nn.softmax and tf.nn.log_softmax over the last axis. */
 #define ek_l2_loss(...) EK_UNARY_(ek_l2_loss_with, __VA_ARGS__)
 #define ek_softmax(...) EK_UNARY_(ek_softmax_with, __VA_ARGS__)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/depthwise.h"
 #include "kernels/pool.h"
 
 /* How batch norm runs over columns (arrays of w numbers) or over a plane (arrays of one). Loops use what they need.

@@ -169,21 +169,31 @@ ek_tensor ek_bias_add_with(ek_operand value, const ek_bias_add_options *o, ek_wh
         .type = "BiasAdd", .name = o->name, .in = in, .n_in = 2, .attr = &attr, .n_attr = 1, .where = where });
 }
 
-ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
+static ek_tensor convolve(const char *type, ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
 {
     if (!EK_OPTIONS_OK(ek__operand_graph(&input, 1), o, where)) return ek__dead(NULL);
     const ek_operand in[] = { input, o->filter };
     ek_graph *g = ek__operand_graph(in, 2);
-    if (!told(g, o->padding, "ek_nn_conv2d's .padding", where) ||
-        !told(g, o->data_format, "ek_nn_conv2d's .data_format", where))
+    if (!told(g, o->padding, "a convolution's .padding", where) ||
+        !told(g, o->data_format, "a convolution's .data_format", where))
         return ek__dead(g);
     const bool explicit_padding = strcmp(o->padding, "EXPLICIT") == 0;
     const ek_attr attrs[] = { ints_attr("strides", o->strides, 4), string_attr("padding", o->padding),
                               string_attr("data_format", o->data_format), ints_attr("dilations", o->dilations, 4),
                               ints_attr("explicit_paddings", o->explicit_paddings, explicit_padding ? 8 : 0) };
 
-    return ek__call_tensor(&(ek_call){ .type = "Conv2D", .name = o->name, .in = in, .n_in = 2, .attr = attrs,
+    return ek__call_tensor(&(ek_call){ .type = type, .name = o->name, .in = in, .n_in = 2, .attr = attrs,
                                        .n_attr = EK_COUNT_OF(attrs), .where = where });
+}
+
+ek_tensor ek_nn_conv2d_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
+{
+    return convolve("Conv2D", input, o, where);
+}
+
+ek_tensor ek_nn_depthwise_conv2d_native_with(ek_operand input, const ek_nn_conv2d_options *o, ek_where where)
+{
+    return convolve("DepthwiseConv2dNative", input, o, where);
 }
 
 #define UNARY(f, Type) \

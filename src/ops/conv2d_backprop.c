@@ -55,29 +55,15 @@ static ek_status fit(const ek_shape_ctx *c, const char *label, const ek_shape *i
     return EK_OK;
 }
 
-/* The shape in input `sizes` is output 0's; `other` is the tensor beside it. */
-static ek_status sizes_shape(ek_shape_ctx *c, const char *label, int sizes, int other, const char *what)
-{
-    if (c->running && (c->in[sizes].rank != 1 || c->in[sizes].dim[0] != 4))
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: %s must be a vector of 4 elements, found shape %s", label, what,
-                       EK_CC(&c->in[sizes]));
-    EK_TRY(ek__want_rank(c, other, 4));
-    EK_TRY(ek__want_rank(c, GRADIENT, 4));
-    EK_TRY(ek__input_as_full_shape(c, sizes, &c->out[0]));
-    if (c->out[0].rank < 0) c->out[0] = ek__unknown_dims(4);
-    if (c->out[0].rank == 4) return EK_OK;
-    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must have 4 elements, found %d", what, c->out[0].rank);
-}
-
 static ek_status input_shape(ek_shape_ctx *c)
 {
-    EK_TRY(sizes_shape(c, "Conv2DCustomBackpropInput", SIZES, FILTER, "input_sizes"));
+    EK_TRY(ek__window_sizes(c, "Conv2DCustomBackpropInput", SIZES, FILTER, "input_sizes", 4));
     return fit(c, "Conv2DCustomBackpropInput", &c->out[0], &c->in[FILTER]);
 }
 
 static ek_status filter_shape(ek_shape_ctx *c)
 {
-    EK_TRY(sizes_shape(c, "Conv2DCustomBackpropFilter", FILTER, IMAGE, "filter_sizes"));
+    EK_TRY(ek__window_sizes(c, "Conv2DCustomBackpropFilter", FILTER, IMAGE, "filter_sizes", 4));
     return fit(c, "Conv2DCustomBackpropFilter", &c->in[IMAGE], &c->out[0]);
 }
 

@@ -132,3 +132,16 @@ ek_status ek__window_fit(const ek_shape_ctx *c, const char *op, const ek_window_
     }
     return EK_OK;
 }
+
+ek_status ek__window_sizes(ek_shape_ctx *c, const char *label, int sizes, int other, const char *what, int rank)
+{
+    if (c->running && (c->in[sizes].rank != 1 || c->in[sizes].dim[0] != rank))
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: %s must be a vector of %d elements, found shape %s", label, what, rank,
+                       EK_CC(&c->in[sizes]));
+    EK_TRY(ek__want_rank(c, other, rank));
+    EK_TRY(ek__want_rank(c, c->n_in - 1, rank));
+    EK_TRY(ek__input_as_full_shape(c, sizes, &c->out[0]));
+    if (c->out[0].rank < 0) c->out[0] = ek__unknown_dims(rank);
+    if (c->out[0].rank == rank) return EK_OK;
+    return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must have %d elements, found %d", what, rank, c->out[0].rank);
+}

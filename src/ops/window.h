@@ -30,4 +30,8 @@ void ek__window_set(const ek_window_attrs *a, ek_window *w);
 /* channels_first, dims and axis from the data format. */
 void ek__window_layout(const char *data_format, ek_window *w);
 
+/* Of a gradient: output 0 has the `rank` sizes in input `sizes`, called `what`; input `other` and the last input, the
+ * output's gradient, have that rank too. */
+ek_status ek__window_sizes(ek_shape_ctx *c, const char *label, int sizes, int other, const char *what, int rank);
+
 #endif

@@ -8,8 +8,6 @@ static const struct {
 } shaped_like[] = {
     {"Conv3DBackpropFilterV2", -1, 1},
     {"Conv3DBackpropInputV2", -1, 0},
-    {"DepthwiseConv2dNativeBackpropFilter", -1, 1},
-    {"DepthwiseConv2dNativeBackpropInput", -1, 0},
     {"FakeQuantWithMinMaxArgs", 0, -1},
     {"FakeQuantWithMinMaxVars", 0, -1},
     {"FakeQuantWithMinMaxVarsPerChannel", 0, -1},
@@ -25,7 +23,6 @@ static const struct {
 } sliding[] = {
     {"Conv2D", false},
     {"Conv3D", false},
-    {"DepthwiseConv2dNative", true},
     {"_FusedConv2D", false},
     {"_FusedDepthwiseConv2dNative", true},
 };

@@ -46,9 +46,12 @@ static void products(void **state)
     (void)ek_matmul(c, c, .name = "many");
     const ek_tensor y = ek_bias_add(ek_nn_conv2d(x, f, .strides = { 1, 2, 2, 1 }, .padding = "SAME"), bias);
     (void)ek_l2_loss(y);
+    const ek_tensor alone = ek_nn_depthwise_conv2d_native(x, f, .padding = "SAME");
     EXPECT_NODES(g, { "a", "Placeholder" }, { "b", "Placeholder" }, { "c", "Placeholder" }, { "x", "Placeholder" },
                  { "f", "Placeholder" }, { "bias", "Placeholder" }, { "MatMul", "MatMul" }, { "many", "BatchMatMulV2" },
-                 { "Conv2D", "Conv2D" }, { "BiasAdd", "BiasAdd" }, { "L2Loss", "L2Loss" });
+                 { "Conv2D", "Conv2D" }, { "BiasAdd", "BiasAdd" }, { "L2Loss", "L2Loss" },
+                 { "DepthwiseConv2dNative", "DepthwiseConv2dNative" });
+    assert_true(ek_shape_equal(&(ek_shape){ { 1, 8, 8, 15 }, 4 }, &ek__node(g, alone.op)->out_shape[0]));
     assert_int_equal(ek_tensor_shape(ab).dim[0], -1);
     assert_int_equal(ek_tensor_shape(ab).dim[1], 4);
     assert_true(ek_shape_equal(&(ek_shape){ { 1, 4, 4, 5 }, 4 }, &ek__node(g, y.op)->out_shape[0]));

@@ -55,6 +55,7 @@ static void nothing_leaks(void **state)
         { "BatchMatMulV2", NULL, 0, 2, { EK_SHAPE(2, 20, 30), EK_SHAPE(1, 30, 20) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "Conv2D", conv, 2, 2, { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(3, 3, 8, 8) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "Conv2D", conv, 2, 2, { EK_SHAPE(1, 40, 40, 8), EK_SHAPE(3, 3, 8, 16) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
+        { "DepthwiseConv2dNative", conv, 2, 2, { EK_SHAPE(2, 9, 9, 8), EK_SHAPE(3, 3, 8, 2) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "BiasAdd", NULL, 0, 2, { EK_SHAPE(2, 9), EK_SHAPE(9) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "Softmax", NULL, 0, 1, { EK_SHAPE(2, 9) }, { EK_FLOAT32 }, 1 },
         { "ArgMax", NULL, 0, 2, { EK_SHAPE(3, 9), EK_SCALAR }, { EK_FLOAT32, EK_INT32 }, 1 },

@@ -90,6 +90,7 @@ static const hostile_op ops[] = {
     { "Pow", "m1 v2", "T=l" },
     { "Cast", "v2", "SrcT=l DstT=i" },
     { "Conv2D", "im k", "T=f padding='SAME' strides[1,#,#,1]" },
+    { "DepthwiseConv2dNative", "im k", "T=f padding='VALID' strides[1,#,#,1] dilations[1,#,#,1]" },
     { "Conv2D", "im k", "T=f padding='VALID' strides[1,1,1,1] dilations[1,#,#,1]" },
     { "Conv2D", "im k", "T=f padding='EXPLICIT' strides[1,1,1,1] explicit_paddings[0,0,#,#,#,0,0,0]" },
     { "CountUpTo", "v", "T=l limit:#" },
