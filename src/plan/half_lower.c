@@ -148,6 +148,7 @@ static const ek_node *speaker(const ek_builder *b, const ek_half *h)
 {
     const ek_site_gradient *g = h->gradient;
     const ek_edge e = g == NULL            ? h->site->y
+                      : g->n_own > 0        ? g->own[0] /* the sum is not its own */
                       : g->dx.node >= 0     ? g->dx
                       : g->dgamma.node >= 0 ? g->dgamma
                                             : g->dbeta;

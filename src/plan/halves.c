@@ -19,6 +19,13 @@ ek_half *ek__half_for(const ek_builder *b, int32_t at, int32_t reader)
     return reader > h->rank ? h : NULL;
 }
 
+int ek__half_term(const ek_builder *b, const ek_node *n, int32_t i, ek_half **half)
+{
+    if (b->summand == NULL || b->summand[n->id] == 0) return 0;
+    *half = &b->half[b->summand[n->id] - 1];
+    return (*half)->term[i];
+}
+
 void ek__want_output(const ek_builder *b, ek_half *from, int32_t at, uint8_t *need)
 {
     if (from != NULL)
@@ -288,6 +295,35 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
     return NULL;
 }
 
+/* ---- terms of a sum ---------------------------------------------------------------------------------------- */
+
+/* dx that is several terms of a sum with others: which inputs of the sum they are. */
+static const char *find_terms(const ek_scan *s, ek_half *h)
+{
+    const ek_builder *b = s->b;
+    const ek_site_gradient *g = h->gradient;
+    int found = 0;
+
+    if (g == NULL || g->n_own < 2 || !ek__is_run(b, g->dx.node)) return NULL;
+    const ek_node *sum = ek__at(b->program, g->dx.node);
+    uint8_t *term = ek__arena_calloc(&s->b->scratch, (size_t)sum->n_in + 1, 1);
+    if (term == NULL) {
+        (void)ek__plan_no_memory(b->err);
+        return "there is no memory for its terms";
+    }
+    for (int32_t i = 0; i < sum->n_in; i++) {
+        const ek_edge at = ek__origin_of(s, sum->in[i]).at;
+
+        for (int k = 0; k < g->n_own && term[i] == 0; k++)
+            if (ek__same_edge(at, g->own[k])) term[i] = found++ == 0 ? 2 : 1;
+    }
+    if (found != g->n_own || found == sum->n_in) return "the terms of its gradient are not those of one sum";
+    if (!ek__in_region(s, sum->id)) return "it is split where shapes follow from data";
+    if (b->rank[sum->id] <= h->rank || b->summand[sum->id] != 0) return "others add to its gradient too early";
+    h->term = term;
+    return NULL;
+}
+
 static bool near(double a, double b) { return fabs(a - b) <= 1e-6 * fabs(b); }
 
 /* What `v`, taken for a function of `count` elements, is for `n`. */
@@ -364,6 +400,7 @@ static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, i
         return NULL;
     }
     if ((why = check_shapes(s->b, h)) != NULL) return why;
+    if ((why = find_terms(s, h)) != NULL) return why;
     if (h->gradient == NULL && f->site->mode == EK_SITE_INFERENCE &&
         h->view.outer * h->view.channels * h->view.inner <= FEW)
         return "so few numbers are no faster as one";
@@ -399,6 +436,7 @@ static void provide(ek_builder *b, int32_t at)
     ek_half_out what;
     ek_edge e;
 
+    if (h->term != NULL) b->summand[h->gradient->dx.node] = 1 + at;
     for (int i = 0; output_at(h, i, &e, &what); i++) {
         if (e.node < 0 || !ek__is_run(b, e.node)) continue;
         const int32_t out = ek__out_at(b->program, e);
@@ -489,10 +527,12 @@ ek_status ek__pass_recognise(ek_builder *b)
     b->half = EK_ARENA_NEW(&b->scratch, ek_half, r->n_halves);
     b->provider = EK_ARENA_NEW(&b->scratch, uint8_t, p->n_outs + 1);
     b->provider_half = EK_ARENA_NEW(&b->scratch, int32_t, p->n_outs + 1);
-    if (verdicts == NULL || b->half == NULL || b->provider == NULL || b->provider_half == NULL)
+    b->summand = EK_ARENA_NEW(&b->scratch, int32_t, p->n_nodes + 1);
+    if (verdicts == NULL || b->half == NULL || b->provider == NULL || b->provider_half == NULL || b->summand == NULL)
         return ek__plan_no_memory(b->err);
     EK_TRY(open_scan(&s, b));
     adopt_all(&s, r, verdicts);
+    if (b->err->code != EK_OK) return b->err->code;
     if (ek__log_on("fuse"))
         for (int32_t i = 0; i < r->n_halves; i++) log_half(b, &r->half[i], &verdicts[i]);
     return EK_OK;

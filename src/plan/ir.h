@@ -88,6 +88,8 @@ typedef struct ek_half {
     const ek_node *linear;       /* inference: gives x, and takes the half in; NULL: none */
     const ek_node *bias;         /* between the two, adds its second input; NULL: none */
     ek_site_entry own[2];        /* backward: where its gradient and what it gave are read */
+    const uint8_t *term;         /* dx is several terms of a sum with others: per input of the sum, 2: the first, 1: one
+                                  * of those that it makes up for; NULL: it is a tensor of the graph */
     int32_t value[EK_HALF_OUTS]; /* once lowered; -1: absent */
     ek_bn_view view;
     ek_dtype dtype;
@@ -144,6 +146,7 @@ typedef struct ek_lowered {
     const ek_node *node;
     int32_t n_in, n_out;
     ek_port *in, *out;
+    const int32_t *from; /* per input: which of the node's it is; NULL: all of them in their order */
     int32_t n_links, cap_links;
     ek_link *link;
     int64_t count;       /* of a chain: elements of every output */
@@ -189,6 +192,7 @@ typedef struct ek_builder {
     const int32_t *rank;         /* per node; NULL: there are no halves */
     uint8_t *provider;           /* per output: 1 + ek_half_out; 0: from its node alone. NULL: there are no halves */
     int32_t *provider_half;      /* per output */
+    int32_t *summand;            /* per node: 1 + the half that gives terms of this sum; 0 */
     /* from lower on */
     int32_t n_values, n_ops;
     int64_t cap_values, cap_ops;
@@ -284,6 +288,9 @@ static inline const int32_t *ek__half_covers(const ek_half *h, int *n)
 
 /* halves.c: the half that gives an output to a reader of rank `reader`; NULL: its node does. */
 ek_half *ek__half_for(const ek_builder *b, int32_t at, int32_t reader);
+/* What a half has to do with input i of a node: 2: it is dx in place of the terms of this sum that are the half's, 1:
+ * it is one of the others of these, 0: nothing. */
+int ek__half_term(const ek_builder *b, const ek_node *n, int32_t i, ek_half **half);
 /* Marks an output as wanted: of the half `from`, or, where that is NULL, of its node. */
 void ek__want_output(const ek_builder *b, ek_half *from, int32_t at, uint8_t *need);
 /* Whether a half that has been lowered gives it. */
@@ -314,7 +321,7 @@ ek_status ek__check_input(ek_builder *b, const ek_node *n, int32_t i);
 ek_status ek__lower_fetches(ek_builder *b, const ek_node *n);
 
 /* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
-bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, const ek_port *out, ek_prepare_ctx *c);
+bool ek__prepare_ctx_fill(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c);
 
 /* prepare.c: state and phases of one op by its definition, and the scratch that it asks for; binds no variable. */
 ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, size_t *scratch);

@@ -37,9 +37,14 @@ static void need_inputs(const ek_builder *b, const ek_node *n, uint8_t *need)
         need_edge(b, n->in[0], rank_of(b, n), need);
         return;
     }
-    for (int32_t i = 0; i < n->n_in; i++)
-        if (kind != EK_KIND_MERGE || !b->facts->fact[ek__out_at(b->program, n->in[i])].dead)
+    for (int32_t i = 0; i < n->n_in; i++) {
+        ek_half *half;
+        const int term = ek__half_term(b, n, i, &half);
+
+        if (term == 2) half->want |= 1u << EK_HALF_DX;
+        if (term == 0 && (kind != EK_KIND_MERGE || !b->facts->fact[ek__out_at(b->program, n->in[i])].dead))
             need_edge(b, n->in[i], rank_of(b, n), need);
+    }
 }
 
 /* Effects run whether or not anybody wants their outputs; of pure nodes, those that lead to something wanted. */
@@ -198,21 +203,25 @@ static ek_status add_snapshot(ek_builder *b, const ek_node *n, int32_t variable,
     return EK_OK;
 }
 
-bool ek__prepare_ctx_fill(ek_builder *b, const ek_node *n, const ek_port *in, const ek_port *out, ek_prepare_ctx *c)
+bool ek__prepare_ctx_fill(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c)
 {
-    for (int i = 0; i < n->n_in; i++) {
-        const ek_array *known = b->facts->constant[ek__out_at(b->program, n->in[i])];
+    const ek_node *n = op->node;
+    const int32_t n_in = op->from != NULL ? op->n_in : n->n_in;
 
-        ek__shape_set(&b->in_shape[i], in[i].shape);
-        b->in_dtype[i] = in[i].dtype;
-        if (known == NULL && ek__value_decides(n, i)) known = ek__steer(b, n->in[i]);
+    for (int i = 0; i < n_in; i++) {
+        const int32_t k = op->from != NULL ? op->from[i] : i;
+        const ek_array *known = b->facts->constant[ek__out_at(b->program, n->in[k])];
+
+        ek__shape_set(&b->in_shape[i], op->in[i].shape);
+        b->in_dtype[i] = op->in[i].dtype;
+        if (known == NULL && ek__value_decides(n, k)) known = ek__steer(b, n->in[k]);
         b->in_value[i] = known;
     }
     for (int k = 0; k < n->n_out; k++) {
-        ek__shape_set(&b->out_shape[k], out[k].shape);
-        b->out_dtype[k] = out[k].dtype;
+        ek__shape_set(&b->out_shape[k], op->out[k].shape);
+        b->out_dtype[k] = op->out[k].dtype;
     }
-    *c = (ek_prepare_ctx){ .def = n->spec->def, .attrs = n->attrs, .n_in = n->n_in, .n_out = n->n_out,
+    *c = (ek_prepare_ctx){ .def = n->spec->def, .attrs = n->attrs, .n_in = n_in, .n_out = n->n_out,
                            .in = b->in_shape, .out = b->out_shape, .in_dtype = b->in_dtype, .out_dtype = b->out_dtype,
                            .in_value = b->in_value, .arena = b->arena, .deterministic = b->host->deterministic,
                            .one_thread = b->host->one_thread, .err = b->err };
@@ -235,7 +244,7 @@ static ek_status try_chain(ek_builder *b, ek_lowered *op)
 
         if (op->in[i].dtype == EK_STRING || (in != count && in != 1)) return EK_OK;
     }
-    if (op->out[0].dtype == EK_STRING || !ek__prepare_ctx_fill(b, n, op->in, op->out, &c)) return EK_OK;
+    if (op->out[0].dtype == EK_STRING || !ek__prepare_ctx_fill(b, op, &c)) return EK_OK;
     const ek_elementwise_fn fn = n->spec->def->elementwise(&c, &state);
     if (fn == NULL) return b->err->code;
     link = ek__arena_calloc(&b->scratch, 1, sizeof *link);
@@ -263,10 +272,34 @@ ek_status ek__lower_input(ek_builder *b, ek_lowered *op, const ek_node *n, int32
     return EK_OK;
 }
 
+/* A sum some of whose terms a half makes up for by one. */
+static ek_status lower_terms(ek_builder *b, ek_lowered *op)
+{
+    const ek_node *n = op->node;
+    int32_t *from = ek__arena_alloc(&b->scratch, sizeof *from * (size_t)n->n_in, sizeof *from);
+
+    if (from == NULL) return ek__plan_no_memory(b->err);
+    op->n_in = 0;
+    for (int32_t i = 0; i < n->n_in; i++) {
+        ek_half *half;
+        const int term = ek__half_term(b, n, i, &half);
+        ek_port *in = &op->in[op->n_in];
+
+        if (term == 1) continue;
+        from[op->n_in++] = i;
+        EK_TRY(term == 0 ? ek__lower_input(b, op, n, i, in) : EK_OK);
+        if (term == 2)
+            *in = (ek_port){ half->value[EK_HALF_DX], half->dtype, ek__input_shape(b, n, i, b->now) };
+    }
+    op->from = from;
+    return EK_OK;
+}
+
 ek_status ek__lower_inputs(ek_builder *b, ek_lowered *op)
 {
     const ek_node *n = op->node;
 
+    if (b->summand != NULL && b->summand[n->id] != 0) return lower_terms(b, op);
     for (int i = 0; i < n->n_in; i++) {
         const int32_t v = ek__variable_of_input(b, n, i);
 

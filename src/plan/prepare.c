@@ -61,7 +61,7 @@ ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, siz
 
     if (half)
         c = ek__half_ctx(b, op);
-    else if (!ek__prepare_ctx_fill(b, n, op->in, op->out, &c))
+    else if (!ek__prepare_ctx_fill(b, op, &c))
         return ek__plan_no_memory(b->err);
     if (!half && n->spec->def->prepare == NULL)
         return EK_FAIL(b->err, UNIMPLEMENTED, "%s has no kernel for these types", n->type);
