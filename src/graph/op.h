@@ -165,11 +165,12 @@ typedef struct ek_prepare_ctx {
  * whatever n is and however the whole is cut. `out` may equal any input of step 1 and the same element size. */
 typedef void (*ek_elementwise_fn)(int64_t n, const void *const *in, const int *step, void *out, const void *state);
 
-/* What follows a linear op and may be computed with it: each output channel times a scale, plus a bias, then held between
- * 0 and `high`, NaN staying NaN. Channels are the last dimension of the output, or axis 1 where the op's data format says
- * so. scale and bias are places of float32 vectors among the inputs that prepare sees, beyond the op's own; -1: none. */
+/* What follows a linear op and may be computed with it: each output channel less a center, times a scale, plus a bias,
+ * then held between 0 and `high`, NaN staying NaN. Channels are the last dimension of the output, or axis 1 where the op's
+ * data format says so. The three are places of float32 vectors among the inputs that prepare sees, beyond the op's own;
+ * -1: none. A center comes with a scale and a bias. */
 typedef struct ek_after {
-    int scale, bias;
+    int center, scale, bias;
     bool clamp;
     float high; /* INFINITY: ReLU, 6: ReLU6 */
 } ek_after;

@@ -9,7 +9,7 @@
 
 static inline ek_after ek__after_nothing(void)
 {
-    return (ek_after){ .scale = -1, .bias = -1, .high = INFINITY };
+    return (ek_after){ .center = -1, .scale = -1, .bias = -1, .high = INFINITY };
 }
 
 static inline bool ek__after_any(const ek_after *f)
@@ -21,10 +21,11 @@ static inline bool ek__after_any(const ek_after *f)
 static inline void ek__after_rows(const ek_run_args *a, const ek_after *f, int64_t first, int64_t rows, int64_t w,
                                   float *y)
 {
+    const float *center = f->center < 0 ? NULL : (const float *)a->in[f->center] + first;
     const float *scale = f->scale < 0 ? NULL : (const float *)a->in[f->scale] + first;
     const float *bias = f->bias < 0 ? NULL : (const float *)a->in[f->bias] + first;
 
-    if (ek__after_any(f)) ek__kernels()->after_rows_f32(rows, w, scale, bias, f->clamp, f->high, y);
+    if (ek__after_any(f)) ek__kernels()->after_rows_f32(rows, w, center, scale, bias, f->clamp, f->high, y);
 }
 
 /* In place on images of `channels` planes of n results. */
@@ -32,9 +33,10 @@ static inline void ek__after_planes(const ek_run_args *a, const ek_after *f, int
                                     float *y)
 {
     for (int64_t i = 0; i < images * channels && ek__after_any(f); i++, y += n) {
+        const float *center = f->center < 0 ? NULL : (const float *)a->in[f->center] + i % channels;
         const float *scale = f->scale < 0 ? NULL : (const float *)a->in[f->scale] + i % channels;
         const float *bias = f->bias < 0 ? NULL : (const float *)a->in[f->bias] + i % channels;
-        ek__kernels()->after_plane_f32(n, scale, bias, f->clamp, f->high, y);
+        ek__kernels()->after_plane_f32(n, center, scale, bias, f->clamp, f->high, y);
     }
 }
 

@@ -245,7 +245,7 @@ static ek_status pack_known(ek_prepare_ctx *c, dnn_state *s)
         scaled = ek__alloc((size_t)count * sizeof *scaled);
         if (scaled == NULL) return ek__no_memory(c);
         memcpy(scaled, plain, (size_t)count * sizeof *scaled);
-        ek__kernels()->after_rows_f32(count / channels, channels, s->scale, NULL, false, 0, scaled);
+        ek__kernels()->after_rows_f32(count / channels, channels, NULL, s->scale, NULL, false, 0, scaled);
         plain = scaled;
     }
     ek_status st = EK_OK;
@@ -305,7 +305,7 @@ static void share_after(const ek_prepare_ctx *c, dnn_state *s)
 {
     ek_after *f = &s->after;
 
-    if (f->scale >= 0 && c->in_value[s->b] != NULL && c->in_value[f->scale] != NULL) {
+    if (f->scale >= 0 && f->center < 0 && c->in_value[s->b] != NULL && c->in_value[f->scale] != NULL) {
         s->scale = c->in_value[f->scale]->data;
         f->scale = -1;
     }

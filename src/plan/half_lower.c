@@ -4,7 +4,10 @@
 
 #include <math.h>
 
-enum { MOST_PORTS = EK_HALF_INS + 3 };
+enum {
+    MOST_PORTS = EK_HALF_INS + 3,
+    MOST_DEVIATIONS = 100 /* of the mean: 100 * 2^-24 is below 2e-5 with room for both roundings */
+};
 
 /* A half on its way to be an op. */
 typedef struct build {
@@ -210,27 +213,59 @@ typedef struct scaling {
     int bias;        /* input that was added to x; -1: none */
 } scaling;
 
-/* y = x * scale + shift, per channel: from what is stored. */
-static void scale_and_shift(const scaling *s, const void *const *in, float *scale, float *shift)
+/* Scale, shift and, where it takes one, center, a number per channel each. */
+typedef struct vectors {
+    ek_port at[3];
+    int n;
+} vectors;
+
+/* What is stored of channel c; `missing` where it is not. */
+static double stored(const void *const *in, int port, int64_t c, double missing)
+{
+    return port < 0 ? missing : (double)((const float *)in[port])[c];
+}
+
+/* Whether x * scale + shift keeps the numbers: both are large beside y where the mean is beside the deviation, and what
+ * their rounding leaves of y is that many units in its last place. */
+static bool is_near(const scaling *s, const void *const *in)
 {
     const ek_bn_ports *at = &s->norm.at;
 
     for (int64_t c = 0; c < s->norm.view.channels; c++) {
-        const double variance = (double)((const float *)in[at->variance])[c];
-        const double mean = (double)((const float *)in[at->mean])[c];
-        const double gamma = at->scale < 0 ? 1 : (double)((const float *)in[at->scale])[c];
-        const double beta = at->offset < 0 ? 0 : (double)((const float *)in[at->offset])[c];
-        const double bias = s->bias < 0 ? 0 : (double)((const float *)in[s->bias])[c];
+        const double mean = stored(in, at->mean, c, 0) - stored(in, s->bias, c, 0);
 
-        scale[c] = (float)(gamma / sqrt(variance + s->norm.epsilon));
-        shift[c] = (float)(beta + (bias - mean) * (double)scale[c]);
+        if (!(fabs(mean) <= MOST_DEVIATIONS * sqrt(stored(in, at->variance, c, 0) + s->norm.epsilon))) return false;
+    }
+    return true;
+}
+
+/* Per channel, from what is stored: y = (x - center) * scale + shift, or, without a center, x * scale + shift. The center
+ * is the mean as a float; what it lost by rounding is in the shift. */
+static void scale_and_shift(const scaling *s, const void *const *in, float *scale, float *shift, float *center)
+{
+    const ek_bn_ports *at = &s->norm.at;
+
+    for (int64_t c = 0; c < s->norm.view.channels; c++) {
+        const double inverse = 1 / sqrt(stored(in, at->variance, c, 0) + s->norm.epsilon);
+        const double mean = stored(in, at->mean, c, 0) - stored(in, s->bias, c, 0);
+        const double beta = stored(in, at->offset, c, 0);
+        const float high = (float)mean;
+
+        scale[c] = (float)(stored(in, at->scale, c, 1) * inverse);
+        if (center == NULL) {
+            shift[c] = (float)(beta - mean * (double)scale[c]);
+            continue;
+        }
+        const double low = mean - (double)high; /* NaN of an infinite mean, whose y is not for the shift to say */
+        center[c] = high;
+        shift[c] = (float)(low == 0 || !isfinite(low) ? beta : beta - low * (double)scale[c]);
     }
 }
 
 static ek_status scale_run(const ek_run_args *a, int64_t chunk)
 {
     EK_UNUSED(chunk);
-    scale_and_shift(a->state, a->in, a->out[0], a->out[1]);
+    scale_and_shift(a->state, a->in, a->out[0], a->out[1], a->out[2]);
     return EK_OK;
 }
 
@@ -241,12 +276,13 @@ void ek__scale_prepare(const ek_lowered *op, ek_step *step)
     step->phase[0] = (ek_phase){ scale_run, 1 };
 }
 
-/* Both vectors as constants of the plan, where they follow from constants. */
-static ek_status scale_now(build *u, const scaling *s, ek_port out[2], bool *done)
+/* The vectors as constants of the plan, where they follow from constants. Only then is it known that no center is
+ * needed. */
+static ek_status scale_now(build *u, const scaling *s, vectors *v, bool *done)
 {
     ek_builder *b = u->b;
     const void *in[MOST_PORTS];
-    ek_array *vector[2] = { NULL, NULL };
+    ek_array *vector[3] = { NULL, NULL, NULL };
 
     *done = true;
     for (int32_t i = 0; i < u->op->n_in; i++) {
@@ -256,18 +292,19 @@ static ek_status scale_now(build *u, const scaling *s, ek_port out[2], bool *don
         in[i] = *done ? b->plan->constant[p->index]->data : NULL;
     }
     if (!*done) return EK_OK;
-    for (int k = 0; k < 2; k++) {
+    v->n = is_near(s, in) ? 2 : 3;
+    for (int k = 0; k < v->n; k++) {
         EK_TRY(ek__array_new(EK_FLOAT32, u->vector, NULL, &vector[k], b->err));
         EK_TRY(ek__own(b, vector[k]));
-        out[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
-        EK_TRY(ek__constant_new(b, vector[k], &out[k].value));
+        v->at[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
+        EK_TRY(ek__constant_new(b, vector[k], &v->at[k].value));
     }
-    scale_and_shift(s, in, vector[0]->data, vector[1]->data);
+    scale_and_shift(s, in, vector[0]->data, vector[1]->data, v->n > 2 ? vector[2]->data : NULL);
     return EK_OK;
 }
 
 /* The step that computes them, or nothing where they are known. */
-static ek_status add_scale(build *u, ek_port out[2])
+static ek_status add_scale(build *u, vectors *v)
 {
     ek_builder *b = u->b;
     ek_bn_ports *at = &u->spec->at;
@@ -275,7 +312,7 @@ static ek_status add_scale(build *u, ek_port out[2])
     bool known;
 
     if (s == NULL) return ek__plan_no_memory(b->err);
-    EK_TRY(ek__op_new(b, EK_LOWERED_SCALE, speaker(b, u->h), MOST_PORTS, 2, &u->op));
+    EK_TRY(ek__op_new(b, EK_LOWERED_SCALE, speaker(b, u->h), MOST_PORTS, 3, &u->op));
     u->op->n_in = u->op->n_out = 0;
     u->op->norm = &s->norm;
     s->bias = -1;
@@ -285,28 +322,29 @@ static ek_status add_scale(build *u, ek_port out[2])
     EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
     if (u->h->bias != NULL) EK_TRY(add_entry(u, &(ek_site_entry){ u->h->bias->id, 1, EK_ROLE_BETA }, &s->bias));
     s->norm = *u->spec;
-    EK_TRY(scale_now(u, s, out, &known));
+    EK_TRY(scale_now(u, s, v, &known));
     if (known) return EK_OK; /* the place of the op is not counted */
-    for (int k = 0; k < 2; k++) {
-        out[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
-        EK_TRY(ek__value_new(b, EK_FLOAT32, u->vector, EK_HOME_BLOCK, 0, &out[k].value));
-        u->op->out[u->op->n_out++] = out[k];
+    v->n = 3;
+    for (int k = 0; k < v->n; k++) {
+        v->at[k] = (ek_port){ .dtype = EK_FLOAT32, .shape = u->vector };
+        EK_TRY(ek__value_new(b, EK_FLOAT32, u->vector, EK_HOME_BLOCK, 0, &v->at[k].value));
+        u->op->out[u->op->n_out++] = v->at[k];
     }
     EK_TRY(add_covers(u));
     b->n_ops++;
     return EK_OK;
 }
 
-static ek_status linear_inputs(build *u, const ek_node *n, const ek_port scale[2])
+static ek_status linear_inputs(build *u, const ek_node *n, const vectors *v)
 {
     for (int32_t i = 0; i < n->n_in; i++) EK_TRY(ek__check_input(u->b, n, i));
     EK_TRY(ek__lower_inputs(u->b, u->op));
-    for (int k = 0; k < 2; k++) u->op->in[n->n_in + k] = scale[k];
+    for (int k = 0; k < v->n; k++) u->op->in[n->n_in + k] = v->at[k];
     return EK_OK;
 }
 
 /* The linear op once more, with the half behind it. */
-static ek_status add_linear(build *u, ek_half_out what, const ek_port scale[2])
+static ek_status add_linear(build *u, ek_half_out what, const vectors *v)
 {
     ek_builder *b = u->b;
     const ek_node *n = u->h->linear;
@@ -315,11 +353,11 @@ static ek_status add_linear(build *u, ek_half_out what, const ek_port scale[2])
 
     if ((u->h->want & 1u << what) == 0) return EK_OK;
     if (after == NULL) return ek__plan_no_memory(b->err);
-    *after = (ek_after){ .scale = n->n_in, .bias = n->n_in + 1, .clamp = clamp,
+    *after = (ek_after){ .center = v->n > 2 ? n->n_in + 2 : -1, .scale = n->n_in, .bias = n->n_in + 1, .clamp = clamp,
                          .high = clamp && u->h->activation == EK_BN_RELU6 ? 6 : INFINITY };
-    EK_TRY(ek__op_new(b, EK_LOWERED_OP, n, n->n_in + 2, 1, &u->op));
+    EK_TRY(ek__op_new(b, EK_LOWERED_OP, n, n->n_in + v->n, 1, &u->op));
     u->op->after = after;
-    EK_TRY(linear_inputs(u, n, scale));
+    EK_TRY(linear_inputs(u, n, v));
     u->op->out[0] = (ek_port){ .dtype = EK_FLOAT32, .shape = &b->facts->shape[b->program->first_out[n->id]] };
     EK_TRY(ek__value_new(b, EK_FLOAT32, u->op->out[0].shape, EK_HOME_BLOCK, 0, &u->op->out[0].value));
     u->h->value[what] = u->op->out[0].value;
@@ -331,11 +369,11 @@ static ek_status add_linear(build *u, ek_half_out what, const ek_port scale[2])
 
 static ek_status lower_into_linear(build *u)
 {
-    ek_port scale[2];
+    vectors v = { .n = 0 };
 
-    EK_TRY(add_scale(u, scale));
-    EK_TRY(add_linear(u, EK_HALF_Y, scale));
-    return add_linear(u, EK_HALF_ACTIVATED, scale);
+    EK_TRY(add_scale(u, &v));
+    EK_TRY(add_linear(u, EK_HALF_Y, &v));
+    return add_linear(u, EK_HALF_ACTIVATED, &v);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------- */

@@ -155,7 +155,7 @@ static void no_memory_is_said(void **state)
 
 /* ---- what follows ------------------------------------------------------------------------------------ */
 
-enum { SCALE = 2, BIAS = 3 };
+enum { SCALE = 2, BIAS, CENTER, PORTS };
 
 typedef struct linear_case {
     const char *type;
@@ -193,11 +193,13 @@ static void run_linear(const linear_case *l, const ek_after *after, ek_array *co
     const ek_op_def *def = definition(l->type);
     ek_arena arena = { 0 };
     ek_error err = { 0 };
-    const ek_shape shapes[] = { l->a, l->b, *ek_array_shape(in[SCALE]), *ek_array_shape(in[BIAS]) };
-    const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 };
-    const ek_array *values[] = { NULL, known ? in[1] : NULL, known ? in[SCALE] : NULL, known ? in[BIAS] : NULL };
-    const void *const data[] = { in[0]->data, in[1]->data, in[SCALE]->data, in[BIAS]->data };
-    ek_prepare_ctx c = { .def = def, .attrs = l->attrs, .n_in = after == NULL ? 2 : 4, .n_out = 1, .in = shapes,
+    const ek_shape shapes[] = { l->a, l->b, *ek_array_shape(in[SCALE]), *ek_array_shape(in[BIAS]),
+                                *ek_array_shape(in[CENTER]) };
+    const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32, EK_FLOAT32 };
+    const ek_array *values[] = { NULL, known ? in[1] : NULL, known ? in[SCALE] : NULL, known ? in[BIAS] : NULL,
+                                known ? in[CENTER] : NULL };
+    const void *const data[] = { in[0]->data, in[1]->data, in[SCALE]->data, in[BIAS]->data, in[CENTER]->data };
+    ek_prepare_ctx c = { .def = def, .attrs = l->attrs, .n_in = after == NULL ? 2 : PORTS, .n_out = 1, .in = shapes,
                          .out = &l->out, .in_dtype = types, .out_dtype = types, .in_value = values, .arena = &arena,
                          .deterministic = deterministic, .err = &err };
 
@@ -212,10 +214,10 @@ static void check_linear(const linear_case *l, const ek_after *after, bool known
     const int64_t inner = l->channels_first ? l->out.dim[2] * l->out.dim[3] : 1;
     float *plain = numbers(n, 1), *y = numbers(n, 2);
     double largest = 1;
-    ek_array *in[4];
-    const ek_shape shapes[] = { l->a, l->b, EK_SHAPE(channels), EK_SHAPE(channels) };
+    ek_array *in[PORTS];
+    const ek_shape shapes[] = { l->a, l->b, EK_SHAPE(channels), EK_SHAPE(channels), EK_SHAPE(channels) };
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < PORTS; i++) {
         float *v = numbers(ek_shape_count(&shapes[i]) + 1, (uint64_t)i + 5);
         in[i] = ek_array_of(EK_FLOAT32, shapes[i], v);
         ek__free(v);
@@ -226,21 +228,23 @@ static void check_linear(const linear_case *l, const ek_after *after, bool known
     for (int64_t i = 0; i < n; i++) {
         const int64_t c = i / inner % channels;
         double expect = (double)plain[i];
+        if (after->center >= 0) expect -= ek_array_get(in[CENTER], c);
         if (after->scale >= 0) expect *= ek_array_get(in[SCALE], c);
         if (after->bias >= 0) expect += ek_array_get(in[BIAS], c);
         if (after->clamp) expect = fmin(fmax(expect, 0), (double)after->high);
         if (!(fabs(expect - (double)y[i]) < 2e-6 * largest)) fail_msg("%s: %g, not %g", l->type, (double)y[i], expect);
     }
-    for (int i = 0; i < 4; i++) ek_array_unref(in[i]);
+    for (int i = 0; i < PORTS; i++) ek_array_unref(in[i]);
     ek__free(plain);
     ek__free(y);
 }
 
 static void scale_bias_and_rectifier_follow(void **state)
 {
-    const ek_after afters[] = { { -1, BIAS, false, INFINITY }, { SCALE, BIAS, false, INFINITY },
-                                { -1, BIAS, true, INFINITY },  { SCALE, BIAS, true, 0.5f },
-                                { -1, -1, true, INFINITY },    { SCALE, -1, true, 6 } };
+    const ek_after afters[] = { { -1, -1, BIAS, false, INFINITY }, { -1, SCALE, BIAS, false, INFINITY },
+                                { -1, -1, BIAS, true, INFINITY },  { -1, SCALE, BIAS, true, 0.5f },
+                                { -1, -1, -1, true, INFINITY },    { -1, SCALE, -1, true, 6 },
+                                { CENTER, SCALE, BIAS, false, INFINITY }, { CENTER, SCALE, BIAS, true, 0.5f } };
 
     (void)state;
     for (int i = 0; i < EK_COUNT_OF(linear); i++)
@@ -255,14 +259,15 @@ static void nan_goes_through(void **state)
     for (int i = 0; i < EK_COUNT_OF(linear); i++) {
         const linear_case *l = &linear[i];
         const int64_t n = ek_shape_count(&l->out), n_a = ek_shape_count(&l->a);
-        const ek_after relu = { -1, -1, true, INFINITY };
-        ek_array *in[4] = { ek_array_of(EK_FLOAT32, l->a, NULL), ek_array_of(EK_FLOAT32, l->b, NULL),
-                            ek_array_of(EK_FLOAT32, EK_SHAPE(0), NULL), ek_array_of(EK_FLOAT32, EK_SHAPE(0), NULL) };
+        const ek_after relu = { -1, -1, -1, true, INFINITY };
+        const ek_shape shapes[PORTS] = { l->a, l->b, EK_SHAPE(0), EK_SHAPE(0), EK_SHAPE(0) };
+        ek_array *in[PORTS];
+        for (int k = 0; k < PORTS; k++) in[k] = ek_array_of(EK_FLOAT32, shapes[k], NULL);
         float *y = numbers(n, 2);
         for (int64_t k = 0; k < n_a; k++) ((float *)in[0]->data)[k] = NAN;
         run_linear(l, &relu, in, false, false, y);
         for (int64_t k = 0; k < n && n_a > 0; k++) assert_true(isnan(y[k]));
-        for (int k = 0; k < 4; k++) ek_array_unref(in[k]);
+        for (int k = 0; k < PORTS; k++) ek_array_unref(in[k]);
         ek__free(y);
     }
 }
@@ -273,7 +278,7 @@ static void loops_give_the_same_bits_at_every_level(void **state)
     enum { ROWS = 3, MOST = 40 };
     const ek_kernels *level[8];
     const int levels = ek__kernel_levels(level, EK_COUNT_OF(level));
-    float *scale = numbers(MOST, 1), *bias = numbers(MOST, 2), *x = numbers(ROWS * MOST + 1, 3);
+    float *center = numbers(MOST, 4), *scale = numbers(MOST, 1), *bias = numbers(MOST, 2), *x = numbers(ROWS * MOST + 1, 3);
     float expect[ROWS * MOST + 1], got[ROWS * MOST + 1];
 
     (void)state;
@@ -281,21 +286,25 @@ static void loops_give_the_same_bits_at_every_level(void **state)
     x[5] = -0.0f;
     for (int l = 0; l < levels; l++)
         for (int w = 1; w <= MOST; w++)
-            for (int how = 0; how < 8; how++) {
+            for (int how = 0; how < 16; how++) {
                 const float *s = how & 1 ? scale : NULL, *b = how & 2 ? bias : NULL;
+                const float *c = how & 8 ? center : NULL; /* comes with both */
+                const bool clamp = (how & 4) != 0;
+                if (c != NULL && (s == NULL || b == NULL)) continue;
                 memcpy(expect, x, sizeof expect);
                 memcpy(got, x, sizeof got);
-                level[0]->after_rows_f32(ROWS, w, s, b, how >= 4, 0.5f, expect);
-                level[l]->after_rows_f32(ROWS, w, s, b, how >= 4, 0.5f, got);
+                level[0]->after_rows_f32(ROWS, w, c, s, b, clamp, 0.5f, expect);
+                level[l]->after_rows_f32(ROWS, w, c, s, b, clamp, 0.5f, got);
                 assert_memory_equal(expect, got, sizeof got);
                 assert_memory_equal(got + ROWS * w, x + ROWS * w, sizeof *x);
                 memcpy(expect, x, sizeof expect);
                 memcpy(got, x, sizeof got);
-                level[0]->after_plane_f32(w, s, b, how >= 4, 0.5f, expect);
-                level[l]->after_plane_f32(w, s, b, how >= 4, 0.5f, got);
+                level[0]->after_plane_f32(w, c, s, b, clamp, 0.5f, expect);
+                level[l]->after_plane_f32(w, c, s, b, clamp, 0.5f, got);
                 assert_memory_equal(expect, got, sizeof got);
                 assert_memory_equal(got + w, x + w, sizeof *x);
             }
+    ek__free(center);
     ek__free(scale);
     ek__free(bias);
     ek__free(x);
