@@ -93,11 +93,12 @@ void ek__bn_statistics(const ek_run_args *a, const ek_bn_state *s, int64_t c, in
 /* n copies of a number that is not given. */
 static void fill(const ek_bn_state *s, void *to, int64_t n, double v)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (wide(s))
-            ((double *)to)[i] = v;
-        else
-            ((float *)to)[i] = (float)v;
+    if (v == 0)
+        memset(to, 0, (size_t)n * number_size(s));
+    else if (wide(s))
+        for (int64_t i = 0; i < n; i++) ((double *)to)[i] = v;
+    else
+        for (int64_t i = 0; i < n; i++) ((float *)to)[i] = (float)v;
 }
 
 static void take(const ek_run_args *a, const ek_bn_state *s, int port, int64_t c, int64_t n, double absent, void *to)
@@ -114,8 +115,8 @@ void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t
 
     take(a, s, at->mean, c, n, 0, k->mean);
     take(a, s, at->mean_low, c, n, 0, k->low);
-    take(a, s, at->variance, c, n, 1, k->variance);
-    take(a, s, at->variance, c, n, 1, k->out);
+    if (at->saved_variance >= 0 || at->inverse < 0) take(a, s, at->variance, c, n, 1, k->variance);
+    if (at->batch_variance >= 0) take(a, s, at->variance, c, n, 1, k->out);
     if (at->inverse >= 0)
         take(a, s, at->inverse, c, n, 1, k->inverse);
     else

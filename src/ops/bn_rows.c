@@ -2,7 +2,8 @@
  *
  * R rows of C numbers are read as fewer rows of width L = k * C, k the smallest count that makes L a multiple of 16 and
  * at least 64, so that narrow channels run at full width; what is left over is one short row (`tail` numbers). Sums are
- * taken in parts of at least PART_ROWS rows, joined in order; the cut follows from the shape alone.
+ * taken in parts of at least PART_ROWS rows, joined in order; the cut follows from the shape alone. The second pass, in
+ * which no order counts, takes rows of a multiple of 16 wherever MAX_WIDE allows it.
  *
  * Each part of the second pass is one that was summed lately, whoever did it: the first pass piles parts up as it
  * takes them, the second takes them from the top, and walks each backwards, so that much of it is still in a cache.
@@ -29,7 +30,7 @@ static pile *pile_of(const ek_run_args *a, const ek_bn_state *s)
 
 static ek_bn_numbers numbers_of(const ek_run_args *a, const ek_bn_state *s)
 {
-    return ek__bn_numbers_at(s, (char *)a->scratch + s->at_numbers, s->width);
+    return ek__bn_numbers_at(s, (char *)a->scratch + s->at_numbers, s->wide);
 }
 
 static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t part)
@@ -37,13 +38,16 @@ static double *part_sums(const ek_run_args *a, const ek_bn_state *s, int64_t par
     return (double *)((char *)a->scratch + s->at_sums) + part * 2 * s->channels;
 }
 
-/* Repeats what the first C columns have over the row's width. */
-static void repeat(const ek_bn_state *s, const ek_bn_numbers *n)
+/* Repeats what the first C columns have over a pass's width. */
+static void repeat(const ek_bn_state *s, const ek_bn_numbers *n, int64_t width)
 {
     float *const arrays[] = {n->mean, n->a, n->b, n->gc, n->gd};
 
     for (int i = 0; i < (s->gradient ? 5 : 3); i++)
-        for (int64_t j = s->channels; j < s->width; j++) arrays[i][j] = arrays[i][j - s->channels];
+        for (int64_t have = s->channels, more; have < width; have += more) {
+            more = width - have < have ? width - have : have;
+            memcpy(arrays[i] + have, arrays[i], (size_t)more * sizeof(float));
+        }
 }
 
 /* ---- begin ------------------------------------------------------------------------------- */
@@ -58,7 +62,7 @@ static ek_status begin(const ek_run_args *a, int64_t chunk)
     atomic_store_explicit(&pile_of(a, s)->n, 0, memory_order_relaxed);
     if (!s->gradient) return EK_OK;
     ek__bn_given(a, s, 0, s->channels, &n);
-    repeat(s, &n);
+    repeat(s, &n, s->width);
     return EK_OK;
 }
 
@@ -140,8 +144,9 @@ static void finish_statistics(const ek_run_args *a, const ek_bn_state *s, const 
 
     for (int64_t c = 0; c < s->channels; c += BLOCK) {
         const int64_t m = s->channels - c < BLOCK ? s->channels - c : BLOCK;
-        const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)n->mean + c, s->width);
-        for (int64_t j = 0; j < m; j++) reference[j] = s->count > 0 ? ek__bn_reference((double)x[c + j]) : (double)NAN;
+        const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)n->mean + c, s->wide);
+        if (s->count > 0) ek__kernels()->bn_reference_f32(m, x + c, reference);
+        for (int64_t j = 0; j < m && s->count == 0; j++) reference[j] = (double)NAN;
         ek__bn_statistics(a, s, c, m, sum + c, sum + s->channels + c, reference, &k);
     }
 }
@@ -164,25 +169,37 @@ static ek_status finish(const ek_run_args *a, int64_t chunk)
         ek__bn_given(a, s, 0, s->channels, &n);
     else
         finish_statistics(a, s, sum, &n);
-    repeat(s, &n);
+    repeat(s, &n, s->wide);
     return EK_OK;
 }
 
 /* ---- the second pass --------------------------------------------------------------------- */
 
-/* Rows [r, r + rows) from `first`, or the short row. */
-static void apply(const ek_run_args *a, const ek_bn_state *s, const ek_bn_columns *k, int64_t first, int64_t rows,
-                  int64_t w)
+static void apply_columns(const ek_run_args *a, const ek_bn_state *s, const ek_bn_columns *k, int64_t first,
+                          int64_t rows, int64_t w)
 {
     const ek_kernels *run = ek__kernels();
-    const float *x = ek__bn_x(a, s) + first;
+    const float *x = ek__bn_x(a, s) + first, *g = ek__bn_g(a, s);
     float *y = ek__bn_result(a, s) + first;
 
-    if (s->gradient)
-        run->bn_grad_apply_f32(rows, w, x, ek__bn_g(a, s) + first, k, y);
+    if (s->gradient && w == 1)
+        run->bn_grad_apply_plane_f32(rows, x, g + first, k, y);
+    else if (s->gradient)
+        run->bn_grad_apply_f32(rows, w, x, g + first, k, y);
+    else if (w == 1)
+        run->bn_apply_plane_f32(rows, x, k, y);
     else
         run->bn_apply_f32(rows, w, x, k, y);
-    ek__bn_leave(a, s, first, rows * w);
+}
+
+/* n numbers from `first`, where a row begins: wide rows, then what is left of one. */
+static void apply(const ek_run_args *a, const ek_bn_state *s, const ek_bn_columns *k, int64_t first, int64_t n)
+{
+    const int64_t rows = n / s->wide, left = n % s->wide;
+
+    apply_columns(a, s, k, first, rows, s->wide);
+    if (left > 0) apply_columns(a, s, k, first + rows * s->wide, 1, left);
+    ek__bn_leave(a, s, first, n);
 }
 
 static ek_status part_of_results(const ek_run_args *a, int64_t chunk)
@@ -191,16 +208,15 @@ static ek_status part_of_results(const ek_run_args *a, int64_t chunk)
     pile *order = pile_of(a, s);
     const int64_t top = has_sums(s) ? atomic_fetch_sub_explicit(&order->n, 1, memory_order_relaxed) - 1 : 0;
     const span p = part_span(s, has_sums(s) ? order->part[top] : chunk);
-    const ek_bn_numbers n = numbers_of(a, s);
-    const ek_bn_columns k = ek__bn_columns(a, s, &n);
-    const int64_t w = s->width, piece = PIECE / w > 4 ? PIECE / w : 4;
+    const ek_bn_numbers numbers = numbers_of(a, s);
+    const ek_bn_columns k = ek__bn_columns(a, s, &numbers);
+    const int64_t n = p.rows * s->width + p.tail, piece = PIECE / s->wide > 4 ? PIECE / s->wide * s->wide : 4 * s->wide;
 
     if (s->spec.at.y < 0) return EK_OK;
-    if (p.tail > 0) apply(a, s, &k, p.first + p.rows * w, 1, p.tail);
-    for (int64_t r = 0; r < p.rows && !has_sums(s); r += piece)
-        apply(a, s, &k, p.first + r * w, p.rows - r < piece ? p.rows - r : piece, w);
-    for (int64_t r = (p.rows - 1) / piece * piece; r >= 0 && has_sums(s); r -= piece)
-        apply(a, s, &k, p.first + r * w, p.rows - r < piece ? p.rows - r : piece, w);
+    for (int64_t i = 0; i < n && !has_sums(s); i += piece)
+        apply(a, s, &k, p.first + i, n - i < piece ? n - i : piece);
+    for (int64_t i = (n - 1) / piece * piece; i >= 0 && has_sums(s); i -= piece)
+        apply(a, s, &k, p.first + i, n - i < piece ? n - i : piece);
     return EK_OK;
 }
 
@@ -220,42 +236,46 @@ static ek_status whole(const ek_run_args *a, int64_t chunk)
     return s->count > 0 && s->channels > 0 ? part_of_results(a, 0) : EK_OK;
 }
 
-/* Whether the gradient at x passes the activation. */
-static bool passes(const ek_bn_columns *k, int64_t c, float x)
-{
-    const float y = (x - k->mean[c]) * k->a[c] + k->b[c];
+/* What element i of channel c adds: v, and v * d. */
+typedef struct tiny_term {
+    double v, d;
+} tiny_term;
 
-    return !k->clamp || (y > 0 && y <= k->high);
+static inline tiny_term term_of(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, int64_t c,
+                                double reference, int64_t i)
+{
+    const double d = (double)x[i] - reference;
+
+    if (!s->gradient) return (tiny_term){d, d};
+    const float y = (x[i] - k->mean[c]) * k->a[c] + k->b[c];
+    return (tiny_term){!k->clamp || (y > 0 && y <= k->high) ? (double)g[i] : 0, d};
 }
 
-static void tiny_results(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, float *y)
-{
-    for (int64_t r = 0; r < s->count; r++)
-        for (int64_t c = 0; c < s->channels; c++) {
-            const int64_t i = r * s->channels + c;
-            const float d = x[i] - k->mean[c], v = d * k->a[c] + k->b[c];
-            if (s->gradient)
-                y[i] = (k->a[c] * (passes(k, c, x[i]) ? g[i] : 0) + d * k->gc[c]) + k->gd[c];
-            else
-                y[i] = !k->clamp ? v : v < 0 ? 0 : v > k->high ? k->high : v;
-        }
-}
-
-/* A few numbers of a few channels: one channel after the other, sums in double in four lanes, no scratch. */
+/* A few numbers of a few channels: one channel after the other, sums in double in four lanes. */
 static void tiny_sums(const ek_bn_state *s, const float *x, const float *g, const ek_bn_columns *k, int64_t c,
                       double *s1, double *s2)
 {
     const double reference = s->gradient ? (double)k->mean[c] : ek__bn_reference((double)x[c]);
+    const int64_t step = s->channels, end = s->total;
     double t1[4] = {0}, t2[4] = {0};
+    int64_t i = c;
 
-    for (int64_t r = 0; r < s->count; r += 4)
-        for (int64_t l = 0; l < 4 && r + l < s->count; l++) {
-            const int64_t i = (r + l) * s->channels + c;
-            const double d = (double)x[i] - reference;
-            const double v = !s->gradient ? d : passes(k, c, x[i]) ? (double)g[i] : 0;
-            t1[l] += v;
-            t2[l] += v * d;
-        }
+#define ADD(lane)                                                                          \
+    {                                                                                      \
+        const tiny_term q = term_of(s, x, g, k, c, reference, i + (lane) * step);          \
+        t1[lane] += q.v;                                                                   \
+        t2[lane] += q.v * q.d;                                                             \
+    }
+    for (; i + 3 * step < end; i += 4 * step) {
+        ADD(0)
+        ADD(1)
+        ADD(2)
+        ADD(3)
+    }
+    if (i < end) ADD(0)
+    if (i + step < end) ADD(1)
+    if (i + 2 * step < end) ADD(2)
+#undef ADD
     *s1 = (t1[0] + t1[1]) + (t1[2] + t1[3]);
     *s2 = (t2[0] + t2[1]) + (t2[2] + t2[3]);
 }
@@ -271,6 +291,7 @@ static ek_status tiny(const ek_run_args *a, int64_t chunk)
 
     EK_UNUSED(chunk);
     ek__bn_nothing(a, s);
+    for (int64_t i = 0; i < ek__bn_copies(s); i++) EK_TRY(ek__bn_copy(a, i));
     if (s->gradient || !s->spec.training) ek__bn_given(a, s, 0, s->channels, &n);
     for (int64_t c = 0; c < s->channels; c++) {
         reference[c] = ek__bn_reference((double)x[c]);
@@ -281,7 +302,7 @@ static ek_status tiny(const ek_run_args *a, int64_t chunk)
     else if (s->spec.training)
         ek__bn_statistics(a, s, 0, s->channels, s1, s2, reference, &n);
     if (s->spec.at.y < 0) return EK_OK;
-    tiny_results(s, x, g, &k, ek__bn_result(a, s));
+    apply_columns(a, s, &k, 0, s->count, s->channels);
     ek__bn_leave(a, s, 0, s->total);
     return EK_OK;
 }
@@ -293,6 +314,9 @@ static void cut(ek_bn_state *s)
     s->k = 1;
     while (channels > 0 && channels < WIDE && (s->k * channels % LANES != 0 || s->k * channels < WIDE)) s->k++;
     s->width = s->k * channels;
+    s->wide = s->width;
+    for (int64_t w = s->width; w <= MAX_WIDE && s->wide % LANES != 0; w += s->width)
+        if (w % LANES == 0) s->wide = w;
     s->rows = s->count / s->k;
     s->tail = s->count % s->k * channels;
     s->part_rows = s->width > 0 && EK_BN_CHUNK / s->width > PART_ROWS ? EK_BN_CHUNK / s->width : PART_ROWS;
@@ -303,11 +327,11 @@ static void cut(ek_bn_state *s)
 void ek__bn_rows(ek_prepare_ctx *c, ek_bn_state *s)
 {
     cut(s);
-    if (s->total <= TINY && s->channels <= TINY_CHANNELS && s->total > 0 && ek__bn_copies(s) == 0) {
+    if (s->total <= TINY && s->channels <= TINY_CHANNELS && s->total > 0) {
         ek__add_phase(c, tiny, 1);
         return;
     }
-    s->at_order = s->at_numbers + ek__whole_lines((size_t)s->width * EK_BN_ARRAYS * sizeof(float));
+    s->at_order = s->at_numbers + ek__whole_lines((size_t)s->wide * EK_BN_ARRAYS * sizeof(float));
     s->at_sums = s->at_order + ek__whole_lines(sizeof(pile) + (size_t)s->parts * sizeof(int64_t));
     c->scratch_bytes = s->at_sums + (size_t)(s->parts * 2 * s->channels) * sizeof(double);
     if (s->parts == 1) {

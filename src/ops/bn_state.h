@@ -23,6 +23,7 @@ typedef struct ek_bn_state {
     int64_t channels, count, total; /* count: numbers per channel */
     /* rows: R of C read as `rows` of `width` = k * C, and `tail` numbers */
     int64_t k, width, rows, tail, part_rows, parts;
+    int64_t wide;                                     /* rows: width of the second pass, a multiple of the sums' */
     int64_t group;                                    /* planes, doubles: channels in a chunk */
     bool big;                                         /* x and y leave the caches */
     size_t at_x, at_g, at_numbers, at_order, at_sums; /* places in the scratch, in bytes */

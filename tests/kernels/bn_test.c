@@ -88,6 +88,62 @@ static void levels_agree(void **state)
             }
 }
 
+/* What sums mean: every level gives base's bits, for any number of channels. */
+static void finishes_agree(void **state)
+{
+    enum { N = 37 };
+    static double sum[N], squares[N], reference[2][N];
+    static float out[2][12][N];
+    const ek_kernels *level[8];
+    const int levels = ek__kernel_levels(level, 8);
+    uint64_t seed = 5;
+
+    (void)state;
+    for (int j = 0; j < N; j++) {
+        sum[j] = 30 * test_uniform(&seed);
+        squares[j] = 100 + 30 * test_uniform(&seed);
+        out[1][0][j] = out[0][0][j] = j == 5 ? INFINITY : j == 6 ? NAN : (float)test_uniform(&seed);
+    }
+    for (int l = 0; l < levels; l++)
+        for (int n = 0; n <= N; n++) {
+            for (int k = 0; k < 2; k++) {
+                const ek_kernels *run = k == 0 ? level[0] : level[l];
+                float(*o)[N] = out[k];
+                run->bn_reference_f32(n, o[0], reference[k]);
+                run->bn_moments_f32(n, 60, 60.0 / 59, sum, squares, reference[k], o[1], o[2], o[3], o[4]);
+                run->bn_inverse_f32(n, 1e-3, o[3], o[5]);
+                run->bn_factors_f32(n, o[5], o[2], o[1], o[4], o[6], o[7]);
+                run->bn_slopes_f32(n, 60, sum, squares, o[5], o[2], o[6], o[8], o[9], o[10], o[11]);
+                run->bn_moved_f32(n, 0.1, o[3], o[4], o[3]);
+            }
+            assert_memory_equal(reference[0], reference[1], sizeof reference[0]);
+            assert_memory_equal(out[0][1], out[1][1], 11 * sizeof out[0][1]);
+        }
+}
+
+/* Rounded rightly but for the rarest, whatever the variance and epsilon. */
+static void inverse_deviations_are_right(void **state)
+{
+    static const float ends[] = {0, 1e-45f, 1e-38f, 1e-12f, 1e30f, 3.4e38f, INFINITY};
+    static const double epsilon[] = {0, 1e-60, 1e-30, 1e-12, 1e-3, 10};
+    enum { ENDS = sizeof ends / sizeof *ends, N = 500 };
+    const ek_kernels *level[8];
+    const int levels = ek__kernel_levels(level, 8);
+    float variance[N], inverse[N];
+    uint64_t seed = 9;
+
+    (void)state;
+    for (int j = 0; j < N; j++) variance[j] = j < ENDS ? ends[j] : (float)exp(20 * test_uniform(&seed));
+    for (int l = 0; l < levels; l++)
+        for (int e = 0; e < 6; e++) {
+            level[l]->bn_inverse_f32(N, epsilon[e], variance, inverse);
+            for (int j = 0; j < N; j++) {
+                const double right = 1 / sqrt((double)variance[j] + epsilon[e]);
+                assert_true((double)inverse[j] == right || fabs((double)inverse[j] - right) <= 6e-8 * right);
+            }
+        }
+}
+
 /* Against double, at every level: sums of g and of g (x - mean), of x and its square about a reference. */
 static void sums_are_right(void **state)
 {
@@ -172,6 +228,7 @@ static void ends_of_the_clamp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(levels_agree), cmocka_unit_test(sums_are_right),
+                                       cmocka_unit_test(finishes_agree), cmocka_unit_test(inverse_deviations_are_right),
                                        cmocka_unit_test(the_result_may_replace_the_input),
                                        cmocka_unit_test(ends_of_the_clamp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
