@@ -1,6 +1,7 @@
-/* ops/conv2d_backprop.c - Conv2DBackpropInput and Conv2DBackpropFilter: a convolution's gradients.
+/* ops/conv2d_backprop.c - Conv2DBackpropInput, Conv2DBackpropFilter, Conv3DBackpropInputV2, Conv3DBackpropFilterV2: a
+ * convolution's gradients.
  *
- * float32 goes to oneDNN (ops/conv_dnn.h). Else, by input: a row of the output's gradient times the transposed filter is
+ * float32 in the plane goes to oneDNN (ops/conv_dnn.h). Else, by input: a row of the output's gradient times the transposed filter is
  * a row of patches, which are added to the image they came from; by filter: transposed patches times that row, added up
  * in parts, which are added in order.
  */
@@ -22,29 +23,30 @@ static ek_status fit(const ek_shape_ctx *c, const char *label, const ek_shape *i
     const ek_conv_attrs *a = c->attrs;
     const ek_window_attrs wa = ek__conv_window(a);
     const ek_shape *dy = &c->in[GRADIENT];
-    ek_window w = { .in = { -1, -1 }, .kernel = { -1, -1 } };
+    ek_window w = { .in = { -1, -1, -1 }, .kernel = { -1, -1, -1 } };
 
     ek__window_layout(a->data_format, &w);
-    const int channel = w.channels_first ? 1 : 3;
-    for (int i = 0; i < 2; i++) {
-        if (image->rank == 4) w.in[i] = image->dim[w.axis[i]];
-        if (filter->rank == 4) w.kernel[i] = filter->dim[i];
+    const int channel = w.channels_first ? 1 : w.dims + 1;
+    for (int i = 0; i < w.dims; i++) {
+        if (image->rank >= 0) w.in[i] = image->dim[w.axis[i]];
+        if (filter->rank >= 0) w.kernel[i] = filter->dim[i];
     }
     EK_TRY(ek__window_fit(c, c->def->name, &wa, &w));
     if (!c->running) return EK_OK;
+    const int64_t depth = image->dim[channel], filter_depth = filter->dim[w.dims], outputs = filter->dim[w.dims + 1];
     if (image->dim[0] != dy->dim[0])
         return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: input and out_backprop must have the same batch size. Input batch: %lld, "
                        "outbackprop batch: %lld", label, (long long)image->dim[0], (long long)dy->dim[0]);
-    if (filter->dim[2] == 0 ? image->dim[channel] != 0 : image->dim[channel] % filter->dim[2] != 0)
+    if (filter_depth == 0 ? depth != 0 : depth % filter_depth != 0)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: input depth must be evenly divisible by filter depth: %lld vs %lld", label,
-                       (long long)image->dim[channel], (long long)filter->dim[2]);
-    if (filter->dim[3] != dy->dim[channel])
+                       (long long)depth, (long long)filter_depth);
+    if (outputs != dy->dim[channel])
         return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: filter and out_backprop must have the same out_depth: %lld vs %lld", label,
-                       (long long)filter->dim[3], (long long)dy->dim[channel]);
-    if (filter->dim[2] > 0 && image->dim[channel] > 0 && filter->dim[3] % (image->dim[channel] / filter->dim[2]) != 0)
+                       (long long)outputs, (long long)dy->dim[channel]);
+    if (filter_depth > 0 && depth > 0 && outputs % (depth / filter_depth) != 0)
         return EK_FAIL(c->err, INVALID_ARGUMENT, "%s: output depth %lld is not a multiple of the number of groups %lld", label,
-                       (long long)filter->dim[3], (long long)(image->dim[channel] / filter->dim[2]));
-    for (int i = 0; i < 2; i++)
+                       (long long)outputs, (long long)(depth / filter_depth));
+    for (int i = 0; i < w.dims; i++)
         if (w.out[i] != dy->dim[w.axis[i]])
             return EK_FAIL(c->err, INVALID_ARGUMENT,
                            "%s: Size of out_backprop doesn't match computed: actual = %lld, computed = %lld spatial_dim: %d "
@@ -55,16 +57,27 @@ static ek_status fit(const ek_shape_ctx *c, const char *label, const ek_shape *i
     return EK_OK;
 }
 
+static bool is_flat(const ek_shape_ctx *c)
+{
+    const ek_conv_attrs *a = c->attrs;
+
+    return strchr(a->data_format, 'D') == NULL;
+}
+
 static ek_status input_shape(ek_shape_ctx *c)
 {
-    EK_TRY(ek__window_sizes(c, "Conv2DCustomBackpropInput", SIZES, FILTER, "input_sizes", 4));
-    return fit(c, "Conv2DCustomBackpropInput", &c->out[0], &c->in[FILTER]);
+    const char *label = is_flat(c) ? "Conv2DCustomBackpropInput" : "Conv3DBackpropInputOp";
+
+    EK_TRY(ek__window_sizes(c, label, SIZES, FILTER, "input_sizes", is_flat(c) ? 4 : 5));
+    return fit(c, label, &c->out[0], &c->in[FILTER]);
 }
 
 static ek_status filter_shape(ek_shape_ctx *c)
 {
-    EK_TRY(ek__window_sizes(c, "Conv2DCustomBackpropFilter", FILTER, IMAGE, "filter_sizes", 4));
-    return fit(c, "Conv2DCustomBackpropFilter", &c->in[IMAGE], &c->out[0]);
+    const char *label = is_flat(c) ? "Conv2DCustomBackpropFilter" : "Conv3DBackpropFilterOp";
+
+    EK_TRY(ek__window_sizes(c, label, FILTER, IMAGE, "filter_sizes", is_flat(c) ? 4 : 5));
+    return fit(c, label, &c->in[IMAGE], &c->out[0]);
 }
 
 /* Sums of nothing. */
@@ -123,19 +136,18 @@ static ek_status input_images(const ek_run_args *a, int64_t chunk)
 {
     const back_state *s = a->state;
     const ek_conv_loops *l = &s->loops;
-    const ek_window *w = &l->conv.w;
-    const int64_t all = l->conv.out_channels, n = all / l->groups, count = w->in[0] * w->in[1] * l->conv.in_channels;
+    const int64_t all = l->conv.out_channels, n = all / l->groups, count = l->pixels * l->conv.in_channels;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     char *row = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
-    char *patches = row + ek__whole_lines((size_t)(w->out[1] * all) * wide);
-    char *image = patches + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
+    char *patches = row + ek__whole_lines((size_t)(l->width * all) * wide);
+    char *image = patches + ek__whole_lines((size_t)(l->width * l->patch) * wide);
 
     for (int64_t i = ek__part_begin(l->conv.images, s->parts, chunk); i < ek__part_begin(l->conv.images, s->parts, chunk + 1); i++) {
         memset(image, 0, (size_t)count * wide);
-        for (int64_t y = 0; y < w->out[0]; y++) {
+        for (int64_t y = 0; y < l->rows; y++) {
             ek__conv_load_row(l, a->in[GRADIENT], i, y, row);
             for (int64_t g = 0; g < l->groups; g++) {
-                l->product(w->out[1], l->patch, n, row + (size_t)(g * n) * wide, all, 1,
+                l->product(l->width, l->patch, n, row + (size_t)(g * n) * wide, all, 1,
                            (char *)a->scratch + (size_t)(g * n * l->patch) * wide, l->patch, patches, l->patch);
                 ek__conv_scatter(l, patches, y, g * l->filter_channels, image);
             }
@@ -152,14 +164,13 @@ static ek_status input_prepare(ek_prepare_ctx *c)
     EK_TRY(begin(c, &c->out[0], &c->in[FILTER], &c->in[FILTER], &s));
     if (s == NULL) return EK_OK;
     const ek_conv_loops *l = &s->loops;
-    const ek_window *w = &l->conv.w;
     const ek_status st = ek__conv_by_dnn(c, l, EK_DNN_INPUT, GRADIENT, FILTER, NULL);
     if (st != EK_UNIMPLEMENTED) return st;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     s->parts = ek__conv_parts(l, l->conv.images);
     s->at_parts = ek__whole_lines((size_t)(l->patch * l->conv.out_channels) * wide);
-    s->per_part = ek__whole_lines((size_t)(w->out[1] * l->conv.out_channels) * wide) + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide) +
-                  ek__whole_lines((size_t)(w->in[0] * w->in[1] * l->conv.in_channels) * wide);
+    s->per_part = ek__whole_lines((size_t)(l->width * l->conv.out_channels) * wide) + ek__whole_lines((size_t)(l->width * l->patch) * wide) +
+                  ek__whole_lines((size_t)(l->pixels * l->conv.in_channels) * wide);
     c->scratch_bytes = s->at_parts + (size_t)s->parts * s->per_part;
     ek__add_phase(c, transpose_filter, l->groups);
     ek__add_phase(c, input_images, s->parts);
@@ -182,20 +193,19 @@ static ek_status filter_rows(const ek_run_args *a, int64_t chunk)
 {
     const back_state *s = a->state;
     const ek_conv_loops *l = &s->loops;
-    const ek_window *w = &l->conv.w;
-    const int64_t all = l->conv.out_channels, n = all / l->groups, height = w->out[0], rows = l->conv.images * height;
+    const int64_t all = l->conv.out_channels, n = all / l->groups, height = l->rows, rows = l->conv.images * height;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     char *sum = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
     char *row = sum + ek__whole_lines((size_t)(l->patch * all) * wide);
-    char *patches = row + ek__whole_lines((size_t)(w->out[1] * all) * wide);
-    char *product = patches + ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
+    char *patches = row + ek__whole_lines((size_t)(l->width * all) * wide);
+    char *product = patches + ek__whole_lines((size_t)(l->width * l->patch) * wide);
 
     memset(sum, 0, (size_t)(l->patch * all) * wide);
     for (int64_t r = ek__part_begin(rows, s->parts, chunk); r < ek__part_begin(rows, s->parts, chunk + 1); r++) {
         ek__conv_load_row(l, a->in[GRADIENT], r / height, r % height, row);
         for (int64_t g = 0; g < l->groups; g++) {
             ek__conv_gather(l, a->in[IMAGE], r / height, r % height, g * l->filter_channels, patches);
-            l->product(l->patch, n, w->out[1], patches, 1, l->patch, row + (size_t)(g * n) * wide, all,
+            l->product(l->patch, n, l->width, patches, 1, l->patch, row + (size_t)(g * n) * wide, all,
                        product + (size_t)(g * n) * wide, all);
         }
         add(l->loop_dtype, sum, product, l->patch * all);
@@ -223,15 +233,14 @@ static ek_status filter_prepare(ek_prepare_ctx *c)
     EK_TRY(begin(c, &c->in[IMAGE], &c->out[0], &c->in[IMAGE], &s));
     if (s == NULL) return EK_OK;
     const ek_conv_loops *l = &s->loops;
-    const ek_window *w = &l->conv.w;
     const ek_status st = ek__conv_by_dnn(c, l, EK_DNN_WEIGHTS, IMAGE, GRADIENT, NULL);
     if (st != EK_UNIMPLEMENTED) return st;
     const size_t wide = ek_dtype_size(l->loop_dtype);
     const int64_t count = l->patch * l->conv.out_channels, fits = count < MOST_PARTIAL ? MOST_PARTIAL / count : 1;
-    s->parts = ek__conv_parts(l, l->conv.images * w->out[0]);
+    s->parts = ek__conv_parts(l, l->conv.images * l->rows);
     if (s->parts > fits) s->parts = fits;
-    s->per_part = 2 * ek__whole_lines((size_t)count * wide) + ek__whole_lines((size_t)(w->out[1] * l->conv.out_channels) * wide) +
-                  ek__whole_lines((size_t)(w->out[1] * l->patch) * wide);
+    s->per_part = 2 * ek__whole_lines((size_t)count * wide) + ek__whole_lines((size_t)(l->width * l->conv.out_channels) * wide) +
+                  ek__whole_lines((size_t)(l->width * l->patch) * wide);
     c->scratch_bytes = (size_t)s->parts * s->per_part;
     ek__add_phase(c, filter_rows, s->parts);
     ek__add_phase(c, filter_sum, 1);
@@ -257,6 +266,28 @@ const ek_op_def ek__op_Conv2DBackpropFilter = {
     .outputs = "output: T",
     .attrs = EK_CONV_ATTRS,
     EK_CONV_FIELDS,
+    .shape = filter_shape,
+    .value_inputs = 1u << FILTER,
+    .prepare = filter_prepare,
+};
+
+const ek_op_def ek__op_Conv3DBackpropInputV2 = {
+    .name = "Conv3DBackpropInputV2",
+    .inputs = "input_sizes: Tshape, filter: T, out_backprop: T",
+    .outputs = "output: T",
+    .attrs = EK_DEEP_CONV_ATTRS "; Tshape: {int32, int64} = int32",
+    EK_DEEP_CONV_FIELDS,
+    .shape = input_shape,
+    .value_inputs = 1u << SIZES,
+    .prepare = input_prepare,
+};
+
+const ek_op_def ek__op_Conv3DBackpropFilterV2 = {
+    .name = "Conv3DBackpropFilterV2",
+    .inputs = "input: T, filter_sizes: int32, out_backprop: T",
+    .outputs = "output: T",
+    .attrs = EK_DEEP_CONV_ATTRS,
+    EK_DEEP_CONV_FIELDS,
     .shape = filter_shape,
     .value_inputs = 1u << FILTER,
     .prepare = filter_prepare,

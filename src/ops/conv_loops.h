@@ -1,4 +1,4 @@
-/* ops/conv_loops.h - what convolutions in the plane and their gradients share: attributes, sizes, and our own loops over
+/* ops/conv_loops.h - what convolutions, flat and deep, and their gradients share: attributes, sizes, and our own loops over
  * patches, for what oneDNN does not take. */
 #ifndef EK_OPS_CONV_LOOPS_H
 #define EK_OPS_CONV_LOOPS_H
@@ -14,12 +14,21 @@ extern const ek_field ek__conv_fields[5];
     "T: {half, bfloat16, float, double}; strides: list(int); use_cudnn_on_gpu: bool = true; "                \
     "padding: {'SAME', 'VALID', 'EXPLICIT'}; explicit_paddings: list(int) = []; "                            \
     "data_format: {'NHWC', 'NCHW'} = 'NHWC'; dilations: list(int) = [1, 1, 1, 1]"
+#define EK_DEEP_CONV_ATTRS                                                                                       \
+    "T: {half, bfloat16, float, double}; strides: list(int) >= 5; padding: {'SAME', 'VALID'}; "              \
+    "data_format: {'NDHWC', 'NCDHW'} = 'NDHWC'; dilations: list(int) = [1, 1, 1, 1, 1]"
 #define EK_CONV_FIELDS .attrs_size = sizeof(ek_conv_attrs), .fields = ek__conv_fields, .n_fields = EK_COUNT_OF(ek__conv_fields)
+#define EK_DEEP_CONV_FIELDS /* explicit_paddings are the last */ \
+    .attrs_size = sizeof(ek_conv_attrs), .fields = ek__conv_fields, .n_fields = EK_COUNT_OF(ek__conv_fields) - 1
 ek_window_attrs ek__conv_window(const ek_conv_attrs *a);
 
-/* A row of patches is [output width, window * channels of a group]; times a filter as it is stored it is a row of output. */
+/* A row of patches is [output width, window * channels of a group]; times a filter as it is stored it is a row of output.
+ * An image has depth * height rows. */
 typedef struct ek_conv_loops {
     ek_conv conv;
+    ek_window deep;      /* conv.w in three dimensions; a flat image has depth 1 */
+    int64_t rows, width; /* of one image's output */
+    int64_t pixels;      /* of one input image */
     ek_dtype dtype, loop_dtype;
     int64_t filter_channels, groups; /* groups 0: there are no channels */
     int64_t patch;                   /* elements of one patch of a group */

@@ -6,8 +6,6 @@ static const struct {
     const char *type;
     int like, value;
 } shaped_like[] = {
-    {"Conv3DBackpropFilterV2", -1, 1},
-    {"Conv3DBackpropInputV2", -1, 0},
     {"FakeQuantWithMinMaxArgs", 0, -1},
     {"FakeQuantWithMinMaxVars", 0, -1},
     {"FakeQuantWithMinMaxVarsPerChannel", 0, -1},
@@ -21,8 +19,6 @@ static const struct {
     const char *type;
     bool depthwise;
 } sliding[] = {
-    {"Conv2D", false},
-    {"Conv3D", false},
     {"_FusedConv2D", false},
     {"_FusedDepthwiseConv2dNative", true},
 };
