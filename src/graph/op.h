@@ -138,6 +138,15 @@ typedef struct ek_phase {
 
 enum { EK_MAX_PHASES = 4 };
 
+/* What goes on with elements of output 0 as soon as they are there, while they are in the cache of the thread that made
+ * them: an optimizer's update by this gradient, say. `run` works on elements [from, from + n) of everything. */
+typedef void (*ek_range_fn)(const ek_run_args *a, int64_t from, int64_t n);
+typedef struct ek_then {
+    ek_range_fn run; /* NULL: nothing */
+    const void *state;
+    int32_t in;      /* where its inputs begin, from those of the op that gives */
+} ek_then;
+
 /* What prepare sees and fills. Shapes are concrete: out[] is what the shape rule gave.
  * in_value[i] is given for every input in def->value_inputs, and wherever else it is known. */
 typedef struct ek_prepare_ctx {
@@ -151,9 +160,16 @@ typedef struct ek_prepare_ctx {
     bool deterministic; /* the session asks for the same bits at every CPU level: own loops instead of oneDNN's */
     bool one_thread; /* all runs have a single thread: what is cut for the sake of threads may stay whole, where that
                       * gives the same bits */
+    ek_then then;    /* may be done by ek__then (ops/rules.h) for every element once; then_taken says that it is */
     ek_error *err;
     /* results */
     void *state;
+    bool then_taken;
+    /* An op whose work may follow another's: what must come first, in one chunk, the rest by ranges, and the input whose
+     * elements it waits for. It has phases all the same. */
+    ek_run_fn range_open;
+    ek_range_fn range;
+    int range_input;
     size_t scratch_bytes;
     int n_phases;
     ek_phase phase[EK_MAX_PHASES];

@@ -224,15 +224,22 @@ static ek_status open_run(const ek_run_args *a, int64_t chunk)
     return ek__update_open(a->state, a);
 }
 
-static ek_status dense_run(const ek_run_args *a, int64_t chunk)
+static void dense_range(const ek_run_args *a, int64_t from, int64_t n)
 {
     const ek_update *const u = a->state;
-    const int64_t from = chunk * CHUNK, n = u->count - from < CHUNK ? u->count - from : CHUNK;
     ek_update_scalars scalars;
 
     ek__update_scalars(u, a->in, &scalars);
     ek__update_elements(u, a->slot, &scalars, (const char *)a->in[u->grad] + (size_t)from * ek_dtype_size(u->dtype),
                         from, n);
+}
+
+static ek_status dense_run(const ek_run_args *a, int64_t chunk)
+{
+    const ek_update *const u = a->state;
+    const int64_t from = chunk * CHUNK;
+
+    dense_range(a, from, u->count - from < CHUNK ? u->count - from : CHUNK);
     return EK_OK;
 }
 
@@ -332,7 +339,12 @@ static ek_status update_prepare(ek_prepare_ctx *c, const optimizer *o)
     c->state = u;
     if (is_sparse(o, c->n_in)) {
         prepare_sparse(c, u);
-    } else if (u->count <= CHUNK) {
+        return EK_OK;
+    }
+    c->range_open = open_run;
+    c->range = dense_range;
+    c->range_input = o->grad;
+    if (u->count <= CHUNK) {
         ek__add_phase(c, small_run, 1);
     } else {
         ek__add_phase(c, open_run, 1);

@@ -44,6 +44,7 @@ typedef struct product_state {
     ek_dnn *dnn[2];             /* for a part of the larger and of the smaller height */
     ek_after after;             /* beyond what oneDNN does itself */
     int bias;                   /* the input that oneDNN adds, or -1 */
+    ek_then then;
 } product_state;
 
 /* ---- copies ------------------------------------------------------------------------------------ */
@@ -182,6 +183,8 @@ static ek_status run_part(const ek_run_args *args, int64_t chunk)
         ek__after_rows(args, &s->after, q.first_column, dense ? q.m : 1, q.n, (float *)(void *)q.c + i * p->n);
     if (s->dtype != p->dtype) /* parts of it are of rows, or of the columns of one */
         ek__convert(s->dtype, q.c, p->dtype, (char *)args->out[0] + (size_t)q.c_at * s->in_size, q.m * q.n);
+    for (int64_t i = 0; i < (dense ? 1 : q.m); i++)
+        ek__then(args, &s->then, q.c_at + i * p->n, dense ? q.m * q.n : q.n);
     return EK_OK;
 }
 
@@ -328,6 +331,8 @@ ek_status ek__product_prepare(ek_prepare_ctx *c, const ek_product_spec *spec)
     const int64_t widened = s->dtype != spec->dtype ? spec->batch * m * n * size : 0;
     c->scratch_bytes = (size_t)(s->at_c + widened + (s->way == BY_DNN ? s->per_part * s->parts * spec->batch : 0));
     if (m * n * spec->batch == 0) return EK_OK;
+    s->then = c->then;
+    c->then_taken = true;
     ek__add_phase(c, copy_matrix, (s->copy_a ? s->batches_a : 0) + (s->copy_b ? s->batches_b : 0));
     ek__add_phase(c, run_part, spec->batch * s->parts);
     return EK_OK;

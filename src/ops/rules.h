@@ -49,6 +49,14 @@ ek_status ek__same_rule(ek_shape_ctx *c);
 ek_status ek__like_first_rule(ek_shape_ctx *c);
 ek_status ek__no_rule(ek_shape_ctx *c);
 
+/* Elements [from, from + n) of output 0 are final: what was to follow them follows. */
+static inline void ek__then(const ek_run_args *a, const ek_then *then, int64_t from, int64_t n)
+{
+    if (then->run != NULL)
+        then->run(&(ek_run_args){ .in = a->in + then->in, .slot = a->slot + then->in, .state = then->state, .err = a->err },
+                  from, n);
+}
+
 /* Bytes of scratch in whole cache lines: what follows begins on a line of its own. */
 static inline size_t ek__whole_lines(size_t bytes)
 {

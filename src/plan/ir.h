@@ -158,7 +158,6 @@ typedef struct ek_lowered {
     const ek_shape **written_shape; /* of each from now on; NULL: not known */
     int32_t n_members;   /* joined: ops that write, gone from the list themselves */
     struct ek_lowered *member;
-    bool gives;          /* joined: some members write nothing, but give to the others */
     int32_t *variable;   /* per input: the variable it refers to, or -1; NULL: none does */
     const ek_bn_spec *norm; /* of a half */
     const ek_after *after;  /* of a linear op that takes a half in; its vectors are the last inputs */
@@ -323,8 +322,9 @@ ek_status ek__lower_fetches(ek_builder *b, const ek_node *n);
 /* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
 bool ek__prepare_ctx_fill(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c);
 
-/* prepare.c: state and phases of one op by its definition, and the scratch that it asks for; binds no variable. */
-ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, size_t *scratch);
+/* prepare.c: state and phases of one op by its definition, which may take what then says along (NULL: nothing); c has what
+ * it said. Binds no variable. */
+ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, const ek_then *then, ek_step *step, ek_prepare_ctx *c);
 /* join.c: the step of ops that were joined, their variables bound. */
 ek_status ek__joined_prepare(ek_builder *b, const ek_lowered *op, ek_step *step);
 

@@ -4,7 +4,8 @@
  * A write joins the group of writes before it when no variable is written by one and touched by another. Earlier ones
  * then run where the last one stands: what is passed over neither has effects nor reads anything that they write or give.
  * What gives a value to the group alone, a gradient by weights say, runs there too, in phases before those of the writes:
- * threads then share all of that work instead of meeting after each piece.
+ * threads then share all of that work instead of meeting after each piece. Where it can it takes the write along, range
+ * by range, while the gradient is in the cache of the thread that made it.
  * Every op keeps its own kernels, so the bits are those of the ops one by one.
  */
 #include "plan/ir.h"
@@ -63,7 +64,7 @@ static ek_status run_phase(const ek_run_args *a, int phase, int64_t chunk)
     return EK_OK;
 }
 
-#define EACH_PHASE(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_PHASE(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 #define RUN(n) \
     static ek_status run_phase_##n(const ek_run_args *a, int64_t chunk) { return run_phase(a, n, chunk); }
 #define NAME(n) run_phase_##n,
@@ -110,18 +111,61 @@ static ek_status add_phase(ek_builder *b, joined *j, int p, ek_step *step)
     return EK_OK;
 }
 
-/* One member by its definition; its phases begin with that of number `first`. */
-static ek_status member_prepare(ek_builder *b, const ek_lowered *op, int first, member *m, size_t *scratch)
-{
-    ek_step own = { 0 };
+/* A member being prepared: what its op said. */
+typedef struct draft {
+    member *m;
+    const ek_lowered *op;
+    ek_prepare_ctx c;
+    ek_step step;
+} draft;
 
-    if (ek__op_prepare(b, op, &own, scratch) != EK_OK) {
-        ek__fail_at(b->err, op->node->name);
-        return b->err->code;
+static ek_status draft_prepare(ek_builder *b, draft *d, const ek_then *then)
+{
+    if (ek__op_prepare(b, d->op, then, &d->step, &d->c) == EK_OK) {
+        d->m->state = d->step.state;
+        return EK_OK;
     }
-    m->name = op->node->name;
-    m->state = own.state;
-    for (int p = 0; p < own.n_phases; p++) m->phase[first + p] = own.phase[p];
+    ek__fail_at(b->err, d->op->node->name);
+    return b->err->code;
+}
+
+/* The write that works on what d gives, by ranges; NULL: there is none. */
+static draft *follower_of(const draft *d, draft *all, int32_t n)
+{
+    for (int32_t i = 0; i < n && d->op->n_out > 0; i++) {
+        const draft *const w = &all[i];
+
+        if (w->op->n_written > 0 && w->c.range != NULL && w->step.n_phases > 0 &&
+            w->op->in[w->c.range_input].value == d->op->out[0].value)
+            return &all[i];
+    }
+    return NULL;
+}
+
+/* Writes first, so that those that give know what follows. */
+static ek_status prepare_all(ek_builder *b, draft *all, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (all[i].op->n_written > 0) EK_TRY(draft_prepare(b, &all[i], NULL));
+    for (int32_t i = 0; i < n; i++) {
+        draft *const d = &all[i], *const w = d->op->n_written > 0 ? NULL : follower_of(d, all, n);
+
+        if (d->op->n_written > 0) continue;
+        if (w == NULL) {
+            EK_TRY(draft_prepare(b, d, NULL));
+            continue;
+        }
+        EK_TRY(draft_prepare(b, d, &(ek_then){ w->c.range, w->m->state, w->m->first_in - d->m->first_in }));
+        if (!d->c.then_taken) continue;
+        w->m->phase[0] = (ek_phase){ w->c.range_open, 1 };
+        w->step.n_phases = 0;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        const draft *const d = &all[i];
+        const int first = d->op->n_written > 0 ? 1 + EK_MAX_PHASES : 1;
+
+        for (int p = 0; p < d->step.n_phases; p++) d->m->phase[first + p] = d->step.phase[p];
+    }
     return EK_OK;
 }
 
@@ -129,23 +173,28 @@ ek_status ek__joined_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
     joined *j = EK_ARENA_NEW(b->arena, joined, 1);
     member *m = EK_ARENA_NEW(b->arena, member, op->n_members);
+    draft *d = EK_ARENA_NEW(&b->scratch, draft, op->n_members);
     ek_slot **slot = ek__arena_calloc(b->arena, (size_t)op->n_in + 1, sizeof *slot);
     int32_t in = 0, out = 0;
-    size_t at = 0, bytes = 0;
+    size_t scratch = 0;
 
-    if (j == NULL || m == NULL || slot == NULL) return ek__plan_no_memory(b->err);
+    if (j == NULL || m == NULL || d == NULL || slot == NULL) return ek__plan_no_memory(b->err);
     for (int32_t i = 0; i < op->n_members; i++) {
         const ek_lowered *const one = &op->member[i];
 
-        m[i] = (member){ .first_in = in, .first_out = out, .scratch = at };
-        EK_TRY(member_prepare(b, one, op->gives && one->n_written > 0 ? EK_MAX_PHASES : 0, &m[i], &bytes));
+        m[i] = (member){ .name = one->node->name, .first_in = in, .first_out = out };
+        d[i] = (draft){ .m = &m[i], .op = one };
         for (int32_t k = 0; one->variable != NULL && k < one->n_in; k++)
             if (one->variable[k] >= 0) slot[in + k] = b->plan->variable[one->variable[k]].slot;
         in += one->n_in;
         out += one->n_out;
-        at += (bytes + 63) / 64 * 64;
     }
-    if (at > b->plan->scratch_bytes) b->plan->scratch_bytes = at;
+    EK_TRY(prepare_all(b, d, op->n_members));
+    for (int32_t i = 0; i < op->n_members; i++) {
+        m[i].scratch = scratch;
+        scratch += (d[i].c.scratch_bytes + 63) / 64 * 64;
+    }
+    if (scratch > b->plan->scratch_bytes) b->plan->scratch_bytes = scratch;
     *j = (joined){ .n = op->n_members, .member = m };
     step->state = j;
     step->slot = slot;
@@ -303,7 +352,6 @@ static void take_in(ek_builder *b, ek_lowered *all, int32_t k, int32_t place)
 {
     ek_lowered *const op = &b->op[k];
 
-    all->gives = all->gives || op->n_written == 0;
     for (int32_t i = 0; i < op->n_in; i++) all->in[all->n_in++] = op->in[i];
     for (int32_t i = 0; i < op->n_covers; i++) all->covers[all->n_covers++] = op->covers[i];
     for (int32_t o = 0; o < op->n_out; o++) {

@@ -80,8 +80,8 @@ typedef struct ek_plan_check {
     bool whole_read;
 } ek_plan_check;
 
-/* Ops that were joined have their own phases behind those of the ops that give to them. */
-enum { EK_STEP_PHASES = 2 * EK_MAX_PHASES };
+/* Ops that were joined: one in front, those of the ops that give to the others, those of the others. */
+enum { EK_STEP_PHASES = 1 + 2 * EK_MAX_PHASES };
 
 typedef struct ek_step {
     int32_t n_phases;

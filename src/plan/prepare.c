@@ -53,27 +53,26 @@ static void add_after(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c)
     c->n_in = op->n_in;
 }
 
-ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, ek_step *step, size_t *scratch)
+ek_status ek__op_prepare(ek_builder *b, const ek_lowered *op, const ek_then *then, ek_step *step, ek_prepare_ctx *c)
 {
     const ek_node *n = op->node;
     const bool half = op->kind == EK_LOWERED_HALF;
-    ek_prepare_ctx c;
 
     if (half)
-        c = ek__half_ctx(b, op);
-    else if (!ek__prepare_ctx_fill(b, op, &c))
+        *c = ek__half_ctx(b, op);
+    else if (!ek__prepare_ctx_fill(b, op, c))
         return ek__plan_no_memory(b->err);
+    if (then != NULL) c->then = *then;
     if (!half && n->spec->def->prepare == NULL)
         return EK_FAIL(b->err, UNIMPLEMENTED, "%s has no kernel for these types", n->type);
-    if (op->after != NULL) add_after(b, op, &c);
-    const ek_status st = half                ? ek__half_prepare(op, &c)
-                         : op->after != NULL ? n->spec->def->prepare_after(&c, op->after)
-                                             : n->spec->def->prepare(&c);
+    if (op->after != NULL) add_after(b, op, c);
+    const ek_status st = half                ? ek__half_prepare(op, c)
+                         : op->after != NULL ? n->spec->def->prepare_after(c, op->after)
+                                             : n->spec->def->prepare(c);
     if (st != EK_OK) return EK_FAIL(b->err, INTERNAL, "%s could not be prepared", n->type);
-    step->state = c.state;
-    for (int i = 0; i < c.n_phases; i++)
-        if (c.phase[i].chunks > 0) step->phase[step->n_phases++] = c.phase[i];
-    *scratch = c.scratch_bytes;
+    step->state = c->state;
+    for (int i = 0; i < c->n_phases; i++)
+        if (c->phase[i].chunks > 0) step->phase[step->n_phases++] = c->phase[i];
     return EK_OK;
 }
 
@@ -152,16 +151,16 @@ static ek_status collect_patches(ek_builder *b, ek_home home, int32_t n, ek_patc
 
 static ek_status prepare_op(ek_builder *b, const ek_lowered *op, ek_step *step)
 {
-    size_t scratch = 0;
+    ek_prepare_ctx c = { .scratch_bytes = 0 };
 
     switch (op->kind) {
     case EK_LOWERED_CHAIN: EK_TRY(ek__chain_prepare(b, op, step)); break;
     case EK_LOWERED_SCALE: ek__scale_prepare(op, step); break;
     case EK_LOWERED_SNAPSHOT: EK_TRY(snapshot_prepare(b, op, step)); break;
     case EK_LOWERED_JOINED: EK_TRY(ek__joined_prepare(b, op, step)); break;
-    default: EK_TRY(ek__op_prepare(b, op, step, &scratch)); break;
+    default: EK_TRY(ek__op_prepare(b, op, NULL, step, &c)); break;
     }
-    if (scratch > b->plan->scratch_bytes) b->plan->scratch_bytes = scratch;
+    if (c.scratch_bytes > b->plan->scratch_bytes) b->plan->scratch_bytes = c.scratch_bytes;
     EK_TRY(bind_variables(b, op, step));
     EK_TRY(bind_state(b, op, step));
     EK_TRY(add_pointers(b, op, step));
