@@ -161,7 +161,7 @@ static ek_dnn_conv rows_of(const dnn_state *s, int64_t first, int64_t last, int6
 static ek_status add_primitive(ek_prepare_ctx *c, dnn_state *s, const ek_dnn_conv *spec, ek_error *err)
 {
     EK_TRY(ek__dnn_conv(c->arena, s->way, spec, &s->dnn[s->n_dnn], err));
-    const size_t scratch = ek__whole_lines(ek__dnn_scratch(s->dnn[s->n_dnn]));
+    const size_t scratch = ek__far_apart(ek__dnn_scratch(s->dnn[s->n_dnn]));
     if (scratch > s->scratch) s->scratch = scratch;
     s->n_dnn++;
     return EK_OK;
@@ -272,7 +272,7 @@ static ek_status place_weights(ek_prepare_ctx *c, dnn_state *s)
         for (int i = 0; i < s->n_dnn; i++) {
             packs = packs || ek__dnn_packs(s->dnn[i]);
             s->at_packed[i] = at;
-            at += ek__whole_lines(ek__dnn_weights_bytes(s->dnn[i]));
+            at += ek__far_apart(ek__dnn_weights_bytes(s->dnn[i]));
         }
     }
     s->at_scratch = at;
@@ -288,10 +288,10 @@ static ek_status place_gradients(ek_prepare_ctx *c, dnn_state *s)
 
     for (int i = 0; i < s->n_parts; i++) {
         s->at_packed[i] = at;
-        at += ek__whole_lines(ek__dnn_weights_bytes(s->dnn[s->part[i].which]));
+        at += ek__far_apart(ek__dnn_weights_bytes(s->dnn[s->part[i].which]));
     }
     s->at_partial = at;
-    s->at_scratch = at + (s->n_parts > 1 ? ek__whole_lines((size_t)weights_count(&s->conv) * sizeof(float)) : 0);
+    s->at_scratch = at + (s->n_parts > 1 ? ek__far_apart((size_t)weights_count(&s->conv) * sizeof(float)) : 0);
     c->scratch_bytes = s->at_scratch + (size_t)s->n_parts * s->scratch;
     ek__add_phase(c, run_gradient, s->n_parts);
     if (s->n_parts > 1) ek__add_phase(c, add_halves, add_parts(&s->conv));

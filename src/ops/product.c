@@ -262,7 +262,7 @@ static ek_status use_primitives(ek_prepare_ctx *c, product_state *s, ek_error *e
         const ek_dnn_matmul spec = rows_of(s, cut_at(s, 1) - i);
         if (i == 1 && p->m % s->parts == 0) break;
         EK_TRY(ek__dnn_matmul(c->arena, &spec, &s->dnn[i], err));
-        const int64_t scratch = (int64_t)ek__whole_lines(ek__dnn_scratch(s->dnn[i]));
+        const int64_t scratch = (int64_t)ek__far_apart(ek__dnn_scratch(s->dnn[i]));
         if (scratch > s->per_part) s->per_part = scratch;
     }
     if (s->bias >= 0) s->after.bias = -1;

@@ -62,6 +62,12 @@ static inline size_t ek__whole_lines(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
+/* The same with a page between: for places that several threads write at once. Processors fetch ahead within a page, and
+ * what one fetches of its neighbour's place the neighbour must fetch back. */
+static inline size_t ek__far_apart(size_t bytes)
+{
+    return ek__whole_lines(bytes) + 4096;
+}
 /* Where part i of `parts` begins in 0 .. n-1: sizes differ by one at most, the larger ones first; part `parts` begins at n. */
 static inline int64_t ek__part_begin(int64_t n, int64_t parts, int64_t i)
 {
