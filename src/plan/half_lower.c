@@ -378,6 +378,17 @@ static ek_status lower_into_linear(build *u)
 
 /* ---- all of it ---------------------------------------------------------------------------------------- */
 
+/* EK_LOG=fuse */
+static void log_half(const ek_builder *b, const ek_half *h)
+{
+    static const char *const with[] = { "", ", with Relu", ", with Relu6", ", with Sigmoid", ", with Tanh" };
+
+    ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s%s%s)", ek__at(b->program, h->site->y.node)->name,
+            h->gradient != NULL ? "backward" : "forward", h->n_live + (h->activator != NULL),
+            h->site->mode == EK_SITE_TRAIN ? "training" : "inference", with[h->activation], h->linear != NULL ? ", with " : "",
+            h->linear != NULL ? h->linear->name : "");
+}
+
 ek_status ek__half_lower(ek_builder *b, ek_half *h)
 {
     ek_shape vector = EK_SHAPE(h->view.channels);
@@ -388,6 +399,7 @@ ek_status ek__half_lower(ek_builder *b, ek_half *h)
     u.vector = ek__arena_memdup(&b->scratch, &vector, sizeof vector);
     if (u.spec == NULL || u.vector == NULL) return ek__plan_no_memory(b->err);
     b->plan->n_norms++;
+    if (ek__log_on("fuse")) log_half(b, h);
     if (h->linear != NULL) {
         EK_TRY(lower_into_linear(&u));
         return hand_out(&u);

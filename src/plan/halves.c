@@ -407,26 +407,12 @@ static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, i
     return check_numbers(s->b, h, f->gradient != NULL ? &f->gradient->terms : &f->site->terms);
 }
 
-static const char *activation_text(const ek_half *h)
-{
-    static const char *const text[] = { "", ", with Relu", ", with Relu6", ", with Sigmoid", ", with Tanh" };
-
-    return text[h->activation];
-}
-
-/* EK_LOG=fuse: what became of each half that has nodes in this region. */
+/* EK_LOG=fuse: what became of a half that has nodes in this region; where it is one op, its lowering says so. */
 static void log_half(const ek_builder *b, const ek_found_half *f, const verdict *v)
 {
-    const char *name = ek__half_name(b->program->graph, f->site), *half = f->gradient != NULL ? "backward" : "forward";
-
-    if (v->live == 0) return;
-    if (v->why != NULL)
-        ek__log("fuse", "%s %s: %d nodes one by one: %s", name, half, v->live, v->why);
-    else
-        ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s%s%s)", name, half, v->live + (b->half[v->place].activator != NULL),
-                f->site->mode == EK_SITE_TRAIN ? "training" : "inference", activation_text(&b->half[v->place]),
-                b->half[v->place].linear != NULL ? ", with " : "",
-                b->half[v->place].linear != NULL ? b->half[v->place].linear->name : "");
+    if (v->why != NULL && v->live > 0)
+        ek__log("fuse", "%s %s: %d nodes one by one: %s", ek__half_name(b->program->graph, f->site),
+                f->gradient != NULL ? "backward" : "forward", v->live, v->why);
 }
 
 /* Registers what the half at `at` gives. */
@@ -504,6 +490,7 @@ static void adopt_all(const ek_scan *s, const ek_recognised *r, verdict *verdict
         if (v->why == NULL && f->forward >= 0 && verdicts[f->forward].place < 0) v->why = "its forward half is not one op";
         if (v->why != NULL || v->live == 0) continue;
         if (f->forward >= 0) h->forward = verdicts[f->forward].place;
+        h->n_live = v->live;
         v->place = b->n_halves;
         provide(b, b->n_halves++);
     }

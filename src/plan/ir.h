@@ -80,6 +80,7 @@ typedef struct ek_half {
     int32_t forward;          /* of a backward half in training: place of its forward half; else -1 */
     int32_t rank;             /* nodes of a higher rank come after it */
     int32_t place;            /* in the order: before the node there */
+    int n_live;               /* nodes that run where it does not */
     uint32_t want;            /* bit per ek_half_out: somebody asks for it */
     bool lowered;
     const ek_site_entry *in[EK_HALF_INS]; /* where each role is read; NULL: absent */
