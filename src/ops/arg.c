@@ -52,7 +52,7 @@ static ek_status arg_run(const ek_run_args *a, int64_t chunk)
 
     for (int64_t i = first; i < last; i++) {
         const int64_t at = i / s->inner * s->n * s->inner + i % s->inner;
-        ek__put_int(s->out, a->out[0], i,
+        ek__store_int(s->out, a->out[0], i,
                     s->find(s->n, s->inner, (const char *)a->in[INPUT] + (size_t)at * s->size, s->smallest));
     }
     return EK_OK;

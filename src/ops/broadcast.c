@@ -65,7 +65,7 @@ static ek_status vectors_run(const ek_run_args *a, int64_t k)
 {
     const vectors *s = a->state;
 
-    for (int64_t i = 0; i < s->n[k]; i++) ek__put_int(s->type, a->out[k], i, s->value[k][i]);
+    for (int64_t i = 0; i < s->n[k]; i++) ek__store_int(s->type, a->out[k], i, s->value[k][i]);
     return EK_OK;
 }
 

@@ -294,7 +294,7 @@ static void winners_image(const ek_run_args *a, const pool_state *s, int64_t ima
         if (at < 0) memset(out + (size_t)j * size, 0, size);
         else memcpy(out + (size_t)j * size, from + (size_t)at * size, size);
         if (s->index != EK_DTYPE_NONE)
-            ek__put_int(s->index, a->out[1], image * s->out_count + j, at + (s->batch_in_index ? image * s->in_count : 0));
+            ek__store_int(s->index, a->out[1], image * s->out_count + j, at + (s->batch_in_index ? image * s->in_count : 0));
     }
 }
 

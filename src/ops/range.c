@@ -112,7 +112,7 @@ static ek_status range_run(const ek_run_args *a, int64_t chunk)
     EK_UNUSED(chunk);
     for (int64_t i = 0; i < s->n; i++) {
         if (ek_dtype_is_integer(s->dtype)) {
-            ek__put_int(s->dtype, a->out[0], i, at);
+            ek__store_int(s->dtype, a->out[0], i, at);
             at = (int64_t)((uint64_t)at + (uint64_t)s->delta);
         } else {
             put_float(s->dtype, a->out[0], i, f);

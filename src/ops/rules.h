@@ -27,7 +27,7 @@ static inline int64_t ek__int_at(const ek_array *const *in_value, int in, int64_
 {
     return ek__array_int(in_value[in], i);
 }
-static inline void ek__put_int(ek_dtype t, void *out, int64_t i, int64_t v)
+static inline void ek__store_int(ek_dtype t, void *out, int64_t i, int64_t v)
 {
     if (t == EK_INT32)
         ((int32_t *)out)[i] = (int32_t)v;

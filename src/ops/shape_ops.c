@@ -27,7 +27,7 @@ static ek_status answer_run(const ek_run_args *a, int64_t k)
 {
     const answer *s = (const answer *)a->state + k;
 
-    for (int64_t i = 0; i < s->n; i++) ek__put_int(s->type, a->out[k], i, s->value[i]);
+    for (int64_t i = 0; i < s->n; i++) ek__store_int(s->type, a->out[k], i, s->value[i]);
     return EK_OK;
 }
 

@@ -257,8 +257,8 @@ static ek_status count_run(const ek_run_args *a, int64_t chunk)
     const int64_t before = ek__array_int(slot->value, 0);
     if (before >= limit) return EK_FAIL(a->err, OUT_OF_RANGE, "Reached limit of %lld", (long long)limit);
     EK_TRY(ek__slot_own(slot, a->err));
-    ek__put_int(slot->value->dtype, slot->value->data, 0, before + 1);
-    ek__put_int(slot->value->dtype, a->out[0], 0, before);
+    ek__store_int(slot->value->dtype, slot->value->data, 0, before + 1);
+    ek__store_int(slot->value->dtype, a->out[0], 0, before);
     return EK_OK;
 }
 

@@ -266,7 +266,7 @@ static ek_status invert_run(const ek_run_args *a, int64_t chunk)
     const invert_state *s = a->state;
 
     EK_UNUSED(chunk);
-    for (int64_t i = 0; i < s->n; i++) ek__put_int(s->type, a->out[0], i, -1);
+    for (int64_t i = 0; i < s->n; i++) ek__store_int(s->type, a->out[0], i, -1);
     for (int64_t i = 0; i < s->n; i++) {
         const int64_t at = ek__get_int(s->type, a->in[0], i);
 
@@ -274,7 +274,7 @@ static ek_status invert_run(const ek_run_args *a, int64_t chunk)
             return EK_FAIL(a->err, INVALID_ARGUMENT, "%lld is not between 0 and %lld", (long long)at, (long long)s->n);
         if (ek__get_int(s->type, a->out[0], at) != -1)
             return EK_FAIL(a->err, INVALID_ARGUMENT, "%lld is duplicated in the input.", (long long)at);
-        ek__put_int(s->type, a->out[0], at, i);
+        ek__store_int(s->type, a->out[0], at, i);
     }
     return EK_OK;
 }

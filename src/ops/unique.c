@@ -191,14 +191,14 @@ static ek_status unique_run(const ek_run_args *a, int64_t chunk)
     s.data = a->in[X];
     if (find_first(&s, slot, first) != u->limit)
         return EK_FAIL(a->err, INTERNAL, "what is unique changed while it was counted");
-    for (int64_t k = 0; u->counts && k < u->limit; k++) ek__put_int(u->place_dtype, a->out[COUNTS], k, 0);
+    for (int64_t k = 0; u->counts && k < u->limit; k++) ek__store_int(u->place_dtype, a->out[COUNTS], k, 0);
     for (int64_t i = 0; i < s.n; i++) {
         if (first[i] == i) EK_TRY(put_slice(&s, i, a->out[Y], u->limit, n, a->err));
         const int64_t place = first[i] == i ? n++ : slot[first[i]];
         slot[i] = place; /* the table has served; it is longer than the list */
-        ek__put_int(u->place_dtype, a->out[PLACES], i, place);
+        ek__store_int(u->place_dtype, a->out[PLACES], i, place);
         if (u->counts)
-            ek__put_int(u->place_dtype, a->out[COUNTS], place, ek__get_int(u->place_dtype, a->out[COUNTS], place) + 1);
+            ek__store_int(u->place_dtype, a->out[COUNTS], place, ek__get_int(u->place_dtype, a->out[COUNTS], place) + 1);
     }
     return EK_OK;
 }
@@ -283,7 +283,7 @@ static ek_status diff_run(const ek_run_args *a, int64_t chunk)
         return EK_FAIL(a->err, INTERNAL, "what differs changed while it was counted");
     for (int64_t k = 0; k < d->limit; k++) {
         EK_TRY(put_slice(&x, left[k], a->out[0], d->limit, k, a->err));
-        ek__put_int(d->place_dtype, a->out[1], k, left[k]);
+        ek__store_int(d->place_dtype, a->out[1], k, left[k]);
     }
     return EK_OK;
 }
