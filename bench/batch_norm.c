@@ -6,14 +6,18 @@
  * One thread is timed by its processor time, two by the clock. Each cell is a median of rounds in which ours and every
  * layout of oneDNN's take turns, each round after a rest in which idle threads of both fall asleep. Images are timed as
  * nhwc and nchw beside oneDNN in the same layout, and beside its blocked one, which we do not have; rows of channels
- * have one layout, which oneDNN can be told in three ways: the fastest counts. "memory" is what the reads and writes
- * take that cannot be saved, from a copy and a read of the same arrays timed in the same rounds: channels last reads
- * its inputs twice, channels first once, and as much is written as x is large. Ratios are oneDNN's time over ours, both
+ * have one layout, which oneDNN can be told in three ways: the fastest counts. Behind each line stands the variant that
+ * ours took, and in brackets the time of the same with the other kind of stores, plain or past the caches, where x is
+ * beyond the second cache. Two threads are called slower than one where ours on one, by the same clock in the same
+ * rounds, is faster in three quarters of them and by 2 % in their median. "memory" is what the reads and writes take
+ * that cannot be saved, from a copy and a read of the same arrays timed in the same rounds: channels last reads its
+ * inputs twice, channels first once, and as much is written as x is large. Ratios are oneDNN's time over ours, both
  * thread counts counted:
  *     resnet_*, cifar, mlp_*, skinny   geometric means over shapes and layouts, the same layout for both
  *     smallest      the worst of all those, article included
  *     best_layout   the worst of oneDNN's fastest layout over our fastest
- *     limit         the worst share of memory's time in ours, of shapes that are beyond the last cache
+ *     limit         the worst share of memory's time in ours, of shapes whose x does not fit the caches that a thread can
+ *                   hope for (ek__cache_share): 0 where there is none
  * --one leaves out two threads. --quick makes one short round of the small shapes: for the form, not for the figures.
  */
 #include <math.h>
@@ -33,7 +37,7 @@ void omp_set_num_threads(int threads); /* libgomp's, which oneDNN brings */
 enum { FORWARD, BACKWARD, INFERENCE, KINDS };
 enum { NHWC, NCHW, BLOCKED, LAYOUTS };
 enum { RESNET, CIFAR, MLP, SKINNY, ARTICLE, GROUPS };
-enum { MAX_ROUNDS = 16, CONTESTANTS = 7 };
+enum { MAX_ROUNDS = 16, OURS = 0, OTHERS = 2, ALONE = 4, THEIRS = 6, MEMORY = 9, CONTESTANTS = 12 };
 static const char *const kind_name[] = {"forward", "backward", "inference"};
 static const char *const layout_name[] = {"nhwc", "nchw", "blocked"};
 static const char *const group_name[] = {"resnet", "cifar", "mlp", "skinny", "article"};
@@ -62,12 +66,6 @@ static void die(const char *what)
     exit(1);
 }
 
-/* Two threads are timed by the clock. */
-static double now(int threads)
-{
-    return threads == 1 ? bench_thread_seconds() : bench_seconds();
-}
-
 static int64_t rows_of(const shape *s)
 {
     return s->h > 0 ? s->n * s->h * s->w : s->n;
@@ -78,6 +76,7 @@ static int64_t rows_of(const shape *s)
 typedef struct contestant {
     void (*run)(struct contestant *c);
     int threads;
+    bool by_clock;
     double seconds[MAX_ROUNDS], median;
     /* ours */
     ek_arena arena;
@@ -111,7 +110,7 @@ static bool make_ours(contestant *c, const shape *s, int kind, int layout, int t
                            layout == NHWC ? (ek_bn_view){rows_of(s), s->c, 1} : (ek_bn_view){s->n, s->c, s->h * s->w}};
     ek_bn_ports *at = &spec.at;
 
-    *c = (contestant){.run = run_ours, .threads = threads};
+    *c = (contestant){.run = run_ours, .threads = threads, .by_clock = threads > 1};
     const void *in[5] = {x, parameters, parameters + s->c, parameters + 2 * s->c, parameters + 3 * s->c};
     void *out[5] = {y, parameters + 4 * s->c, parameters + 5 * s->c};
     at->x = at->y = 0;
@@ -182,7 +181,7 @@ static bool make_onednn(contestant *c, const shape *s, int kind, int layout, int
     dnnl_batch_normalization_desc_t desc;
     dnnl_primitive_desc_t pd, hint;
 
-    *c = (contestant){.run = run_onednn, .threads = threads};
+    *c = (contestant){.run = run_onednn, .threads = threads, .by_clock = threads > 1};
     omp_set_num_threads(threads);
     const dnnl_format_tag_t tag = !rows ? tag_of(layout) : layout == NHWC ? dnnl_nc : dnnl_nhwc;
     check(dnnl_memory_desc_init_by_tag(&data, rows && layout == NHWC ? 2 : 4, dims, dnnl_f32, tag), "layout");
@@ -281,6 +280,12 @@ static void destroy(contestant *c)
 
 /* ---- timing ------------------------------------------------------------------------------ */
 
+/* Two threads are timed by the clock. */
+static double now(const contestant *c)
+{
+    return c->by_clock ? bench_seconds() : bench_thread_seconds();
+}
+
 /* Seconds a call, over a block that is long enough. */
 static double time_block(contestant *c)
 {
@@ -290,9 +295,9 @@ static double time_block(contestant *c)
     omp_set_num_threads(c->threads);
     c->run(c);
     for (;;) {
-        const double start = now(c->threads);
+        const double start = now(c);
         for (long i = 0; i < calls; i++) c->run(c);
-        const double t = now(c->threads) - start;
+        const double t = now(c) - start;
         if (t >= block_s) return t / (double)calls;
         calls = t > 0 ? (long)((double)calls * block_s * 1.3 / t) + 1 : calls * 10;
     }
@@ -304,7 +309,20 @@ static void race(contestant *c, int n)
         for (int i = 0; i < n; i++)
             if (c[i].run != NULL) c[i].seconds[r] = time_block(&c[i]);
     for (int i = 0; i < n; i++)
-        if (c[i].run != NULL) c[i].median = bench_median(c[i].seconds, rounds);
+        if (c[i].run != NULL) {
+            double sorted[MAX_ROUNDS];
+            memcpy(sorted, c[i].seconds, sizeof sorted);
+            c[i].median = bench_median(sorted, rounds);
+        }
+}
+
+/* Whether c takes longer than `than`, round by round, by more than chance explains. */
+static bool is_slower(const contestant *c, const contestant *than)
+{
+    double ratio[MAX_ROUNDS];
+
+    for (int r = 0; r < rounds; r++) ratio[r] = c->seconds[r] / than->seconds[r];
+    return bench_median(ratio, rounds) > 1.02 && ratio[rounds / 4] > 1;
 }
 
 /* ---- what comes out ---------------------------------------------------------------------- */
@@ -341,7 +359,9 @@ static const char *variant(const contestant *c, int layout)
     static char text[64];
     const ek_bn_state *s = c->prepared.state;
 
-    if (layout == NCHW)
+    if (c->prepared.scratch_bytes == 0 && layout == NHWC)
+        snprintf(text, sizeof text, "tiny");
+    else if (layout == NCHW)
         snprintf(text, sizeof text, "planes by %lld%s", (long long)s->group, s->big ? ", streamed" : "");
     else if (s->parts == 1)
         snprintf(text, sizeof text, "one chunk of %lld", (long long)s->width);
@@ -349,6 +369,11 @@ static const char *variant(const contestant *c, int layout)
         snprintf(text, sizeof text, "%lld parts of %lld%s", (long long)s->parts, (long long)s->width,
                  s->big ? ", streamed" : "");
     return text;
+}
+
+static bool variant_big(const contestant *c)
+{
+    return ((const ek_bn_state *)c->prepared.state)->big;
 }
 
 /* The times that memory alone would take: [layout]. */
@@ -369,44 +394,84 @@ static double min_of(const contestant *c, int n)
     return best;
 }
 
-/* One line of the table: ours [0, 2), oneDNN's [2, 5), a copy, a move, a read. Returns our time in each layout. */
-static void cell(const shape *s, int kind, int threads, double *ours_one)
+/* Ours with the other kind of stores, to tell what choosing otherwise would have cost. */
+static void make_other(contestant *c, const shape *s, int kind, int layout, int threads)
 {
-    contestant c[LAYOUTS + 5] = {{.run = NULL}}, *ours = c, *theirs = c + 2, *memory = c + 5;
+    if ((size_t)(rows_of(s) * s->c) * sizeof *x <= ek__cache_bytes(EK_CACHE_SECOND)) return;
+    make_ours(c, s, kind, layout, threads);
+    ((ek_bn_state *)c->prepared.state)->big ^= true;
+}
+
+static void make_all(contestant *c, const shape *s, int kind, int threads, int layouts)
+{
+    static void (*const runs[])(contestant *) = {run_copy, run_move, run_read};
+
+    for (int l = 0; l < layouts; l++) {
+        make_ours(&c[OURS + l], s, kind, l, threads);
+        make_other(&c[OTHERS + l], s, kind, l, threads);
+        if (threads == 1) continue;
+        c[ALONE + l] = c[OURS + l]; /* the same places: what differs is the threads */
+        c[ALONE + l].threads = 1;
+    }
+    for (int l = 0; l < LAYOUTS; l++)
+        if (!make_onednn(&c[THEIRS + l], s, kind, l, threads)) c[THEIRS + l].run = NULL;
+    for (int i = 0; i < 3; i++)
+        c[MEMORY + i] = (contestant){.run = runs[i],
+                                     .threads = threads,
+                                     .by_clock = threads > 1,
+                                     .count = rows_of(s) * s->c,
+                                     .inputs = kind == BACKWARD ? 2 : 1};
+}
+
+static void print_name(const shape *s)
+{
+    char name[48];
+
+    if (s->h > 0)
+        snprintf(name, sizeof name, "%lldx%lldx%lldx%lld", (long long)s->n, (long long)s->h, (long long)s->w,
+                 (long long)s->c);
+    else
+        snprintf(name, sizeof name, "(%lld, %lld)", (long long)s->n, (long long)s->c);
+    printf("%-7s %-17s ", group_name[s->group], name);
+}
+
+/* One line of the table. */
+static void print_line(const shape *s, int kind, int layout, const contestant *c, double same, double bound)
+{
+    const contestant *ours = &c[OURS + layout], *other = &c[OTHERS + layout], *alone = &c[ALONE + layout];
+    const double t = ours->median, best = min_of(c + THEIRS, LAYOUTS);
+    const bool is_late = ours->threads > 1 && is_slower(ours, alone);
+
+    print_name(s);
+    printf("%-9s %s %d %11.2f %11.2f %6.2f %11.2f %6.2f %11.2f %6.2f  %s", kind_name[kind], layout_name[layout],
+           ours->threads, t * 1e6, same * 1e6, same / t, best * 1e6, best / t, bound * 1e6, bound / t,
+           variant(ours, layout));
+    if (other->run != NULL) printf(" (%s %.2f)", variant_big(ours) ? "plain" : "streamed", other->median * 1e6);
+    printf("%s\n", is_late ? "  SLOWER THAN ONE THREAD" : "");
+    slower += is_late;
+}
+
+/* A shape, a kind, a number of threads: a line for each layout of ours. */
+static void cell(const shape *s, int kind, int threads)
+{
+    contestant c[CONTESTANTS] = {{.run = NULL}};
     const int layouts = s->h > 0 ? 2 : 1;
-    const size_t bytes = (size_t)(rows_of(s) * s->c) * sizeof *x;
-    const bool beyond = bytes > ek__cache_bytes(EK_CACHE_LAST);
+    const bool beyond = (size_t)(rows_of(s) * s->c) * sizeof *x > ek__cache_share();
     double bound[2];
 
-    for (int l = 0; l < layouts; l++) make_ours(&ours[l], s, kind, l, threads);
-    for (int l = 0; l < LAYOUTS; l++)
-        if (!make_onednn(&theirs[l], s, kind, l, threads)) theirs[l].run = NULL;
-    static void (*const runs[])(contestant *) = {run_copy, run_move, run_read};
-    for (int i = 0; i < 3; i++)
-        memory[i] = (contestant){
-            .run = runs[i], .threads = threads, .count = rows_of(s) * s->c, .inputs = kind == BACKWARD ? 2 : 1};
-    race(c, LAYOUTS + 5);
-    limits(&memory[0], &memory[1], &memory[2], kind, bound);
+    make_all(c, s, kind, threads, layouts);
+    race(c, CONTESTANTS);
+    limits(&c[MEMORY], &c[MEMORY + 1], &c[MEMORY + 2], kind, bound);
     for (int l = 0; l < layouts; l++) {
-        const double same = layouts == 1 ? min_of(theirs, LAYOUTS) : min_of(&theirs[l], 1);
-        const double t = ours[l].median, ratio = same / t;
-        char name[48];
-        if (s->h > 0)
-            snprintf(name, sizeof name, "%lldx%lldx%lldx%lld", (long long)s->n, (long long)s->h, (long long)s->w,
-                     (long long)s->c);
-        else
-            snprintf(name, sizeof name, "(%lld, %lld)", (long long)s->n, (long long)s->c);
-        printf("%-7s %-17s %-9s %s %d %11.2f %11.2f %6.2f %11.2f %6.2f %11.2f %6.2f  %s%s\n", group_name[s->group],
-               name, kind_name[kind], layout_name[l], threads, t * 1e6, same * 1e6, ratio, min_of(theirs, 3) * 1e6,
-               min_of(theirs, 3) / t, bound[l] * 1e6, bound[l] / t, variant(&ours[l], l),
-               threads == 2 && t > 1.02 * ours_one[l] ? "  SLOWER THAN ONE THREAD" : "");
-        if (isfinite(ratio)) count_ratio(s, kind, ratio);
+        const double same = min_of(&c[THEIRS + (layouts == 1 ? 0 : l)], layouts == 1 ? LAYOUTS : 1);
+        const double t = c[OURS + l].median;
+        print_line(s, kind, l, c, same, bound[l]);
+        if (isfinite(same)) count_ratio(s, kind, same / t);
         if (beyond && bound[l] / t < limit) limit = bound[l] / t;
-        if (threads == 2 && t > 1.02 * ours_one[l]) slower++;
-        if (threads == 1) ours_one[l] = t;
     }
-    if (min_of(theirs, 3) / min_of(ours, 2) < best_layout) best_layout = min_of(theirs, 3) / min_of(ours, 2);
-    for (int i = 0; i < LAYOUTS + 5; i++) destroy(&c[i]);
+    best_layout = fmin(best_layout, min_of(c + THEIRS, LAYOUTS) / min_of(c + OURS, 2));
+    for (int i = 0; i < CONTESTANTS; i++)
+        if (i < ALONE || i >= THEIRS) destroy(&c[i]); /* ALONE's are OURS' */
     fflush(stdout);
 }
 
@@ -435,9 +500,9 @@ int main(int argc, char **argv)
         rounds = 1;
         block_s = 0;
     }
-    x = aligned_alloc(64, most * sizeof *x);
-    y = aligned_alloc(64, most * sizeof *y);
-    dy = aligned_alloc(64, most * sizeof *dy);
+    x = ek__alloc(most * sizeof *x);
+    y = ek__alloc(most * sizeof *y);
+    dy = ek__alloc(most * sizeof *dy);
     parameters = aligned_alloc(64, few * sizeof *parameters);
     if (x == NULL || y == NULL || dy == NULL || parameters == NULL) die("no memory");
     const size_t used = quick ? (size_t)1 << 22 : most;
@@ -447,9 +512,9 @@ int main(int argc, char **argv)
     fill(parameters, few, 4);
     check(dnnl_engine_create(&engine, dnnl_cpu, 0), "no oneDNN engine");
     const dnnl_version_t *v = dnnl_version();
-    printf("level %s, second cache %zu KiB, last %zu KiB, %d processors, oneDNN %d.%d.%d\n", ek__kernels()->level,
-           ek__cache_bytes(EK_CACHE_SECOND) >> 10, ek__cache_bytes(EK_CACHE_LAST) >> 10, ek__cpu_count(), v->major,
-           v->minor, v->patch);
+    printf("level %s, second cache %zu KiB, last %zu KiB of which %zu counted on, %d processors, oneDNN %d.%d.%d\n",
+           ek__kernels()->level, ek__cache_bytes(EK_CACHE_SECOND) >> 10, ek__cache_bytes(EK_CACHE_LAST) >> 10,
+           ek__cache_share() >> 10, ek__cpu_count(), v->major, v->minor, v->patch);
     printf("microseconds    shape       kind  layout threads       ours      oneDNN  ratio oneDNN best  ratio      "
            "memory  share  variant\n");
     for (int i = 0; i < EK_COUNT_OF(shapes); i++) {
@@ -457,8 +522,7 @@ int main(int argc, char **argv)
         if ((only != NULL && strcmp(group_name[s->group], only) != 0) || (quick && rows_of(s) * s->c > 1 << 20))
             continue;
         for (int kind = 0; kind < KINDS; kind++) {
-            double one[2];
-            for (int threads = 1; threads <= most_threads; threads++) cell(s, kind, threads, one);
+            for (int threads = 1; threads <= most_threads; threads++) cell(s, kind, threads);
         }
     }
     printf("two threads slower than one: %d\n", slower);
@@ -469,9 +533,9 @@ int main(int argc, char **argv)
            geometric(&means[MLP][BACKWARD], 1), geometric(means[SKINNY], KINDS), smallest, best_layout,
            isfinite(limit) ? limit : 0);
     dnnl_engine_destroy(engine);
-    free(x);
-    free(y);
-    free(dy);
+    ek__free(x);
+    ek__free(y);
+    ek__free(dy);
     free(parameters);
     return 0;
 }

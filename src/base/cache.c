@@ -59,3 +59,11 @@ size_t ek__cache_bytes(ek_cache which)
     atomic_store_explicit(&known[EK_CACHE_LAST], last, memory_order_relaxed);
     return which == EK_CACHE_SECOND ? second : last;
 }
+
+size_t ek__cache_share(void)
+{
+    const size_t part = ek__cache_bytes(EK_CACHE_LAST) / 8 * 3;
+    const size_t most = ek__cache_bytes(EK_CACHE_SECOND) * 24;
+
+    return part < most ? part : most;
+}

@@ -339,13 +339,10 @@ bool ek__bn_view_of(const ek_shape *x, uint32_t axes, ek_bn_view *out)
     return true;
 }
 
-/* Whether x and y are too large for what this process can hope to have of the last cache, three eighths: stores past
- * the caches then spare the read of what is overwritten. */
+/* Whether x and y are too large for the caches: stores past them then spare the read of what is overwritten. */
 static bool leaves_caches(const ek_bn_state *s)
 {
-    const size_t bytes = (size_t)s->total * ek_dtype_size(s->spec.dtype) * (s->gradient ? 3 : 2);
-
-    return bytes > ek__cache_bytes(EK_CACHE_LAST) / 8 * 3;
+    return (size_t)s->total * ek_dtype_size(s->spec.dtype) * (s->gradient ? 3 : 2) > ek__cache_share();
 }
 
 static ek_status bn_prepare(ek_prepare_ctx *c, const ek_bn_spec *spec, bool gradient)
