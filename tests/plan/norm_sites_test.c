@@ -190,6 +190,26 @@ static void check_terms(const pair *p, const ek_site_gradient *g, tally *t)
     }
 }
 
+/* dx that takes terms of a sum has the same bits beside one of them. */
+static void fetch_terms(const pair *p, const ek_site_gradient *g)
+{
+    const ek_tensor dx = { p->g, g->dx.node, g->dx.index };
+
+    for (int i = 0; i < g->n_own && g->n_own > 1; i++) {
+        ek_array *got[3] = { NULL };
+        ek_error err = { .code = EK_OK };
+
+        if (ek_run(p->fused, .feeds = p->feed, .n_feeds = p->n_feeds, .fetch = { { dx, &got[0] } }, .error = &err) != EK_OK)
+            return;
+        EK_DIE(ek_run(p->fused, .feeds = p->feed, .n_feeds = p->n_feeds,
+                      .fetch = { { dx, &got[1] }, { { p->g, g->own[i].node, g->own[i].index }, &got[2] } }));
+        if (memcmp(ek_array_cdata(got[0]), ek_array_cdata(got[1]), ek_array_bytes(got[0])) != 0)
+            fail_msg("%s: %s has other bits beside %s", p->name, p->g->node[dx.op]->name, p->g->node[g->own[i].node]->name);
+        fetch_both(p, g->own[i], 1, &(tally){ 0 });
+        for (int k = 0; k < 3; k++) ek_array_unref(got[k]);
+    }
+}
+
 static void each_site(const char *path, const char *name, bool flag, tally *t)
 {
     pair p;
@@ -208,6 +228,7 @@ static void each_site(const char *path, const char *name, bool flag, tally *t)
 
             fetch_both(&p, s->gradient[k].dx, scale, t);
             check_terms(&p, &s->gradient[k], t);
+            fetch_terms(&p, &s->gradient[k]);
             fetch_both(&p, s->gradient[k].dgamma, scale, t);
             fetch_both(&p, s->gradient[k].dbeta, scale, t);
         }
