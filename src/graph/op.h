@@ -236,6 +236,8 @@ struct ek_op_def {
 
     bool alias_data;    /* output 0 has the bytes of input 0, perhaps under another shape: a plan may move nothing */
     bool feed_point;    /* its value may be replaced by a feed: building a graph does not look through it */
+    bool sums;          /* output 0 is the sum of all inputs, which have its shape: terms that are zeros may be left out */
+    bool (*zeros)(const ek_array *const *in_value); /* whether output 0 is zeros, by the values that are known (else NULL) */
     uint32_t inplace;   /* bit i: output 0 may overwrite input i when it dies here and sizes agree */
     uint32_t writes;    /* bit i: writes the variable behind input i */
     uint32_t reads;     /* bit i: reads the variable behind input i (resource handles; references are read by being used) */

@@ -29,6 +29,13 @@ static ek_status fill_prepare(ek_prepare_ctx *c)
     return EK_OK;
 }
 
+static bool fills_zeros(const ek_array *const *in_value)
+{
+    const ek_array *const v = in_value[VALUE];
+
+    return v != NULL && ek_dtype_is_floating(v->dtype) && v->count == 1 && ek_array_get(v, 0) == 0;
+}
+
 const ek_op_def ek__op_Fill = {
     .name = "Fill",
     .kind = EK_KIND_PURE,
@@ -37,6 +44,7 @@ const ek_op_def ek__op_Fill = {
     .attrs = "T: type; index_type: {int32, int64} = int32",
     .shape = fill_shape,
     .prepare = fill_prepare,
+    .zeros = fills_zeros,
     .value_inputs = 1u << DIMS,
 };
 
@@ -63,6 +71,12 @@ static ek_status ones_prepare(ek_prepare_ctx *c)
     return constant_prepare(c, 1.0);
 }
 
+static bool always_zeros(const ek_array *const *in_value)
+{
+    EK_UNUSED(in_value);
+    return true;
+}
+
 const ek_op_def ek__op_ZerosLike = {
     .name = "ZerosLike",
     .kind = EK_KIND_PURE,
@@ -71,6 +85,7 @@ const ek_op_def ek__op_ZerosLike = {
     .attrs = "T: type",
     .shape = ek__like_first_rule,
     .prepare = zeros_prepare,
+    .zeros = always_zeros,
     .shape_inputs = 1,
     .inplace = 1,
     .no_grad_because = "its output is constant",

@@ -141,8 +141,11 @@ static ek_status run_passes(ek_builder *b)
     EK_TRY(ek__pass_infer(b));
     if (b->host->fuse) EK_TRY(ek__pass_recognise(b));
     EK_TRY(ek__pass_lower(b));
-    if (b->host->fuse) EK_TRY(ek__pass_fuse(b));
-    if (b->host->fuse) EK_TRY(ek__pass_join(b));
+    if (b->host->fuse) {
+        EK_TRY(ek__pass_zeros(b));
+        EK_TRY(ek__pass_fuse(b));
+        EK_TRY(ek__pass_join(b));
+    }
     EK_TRY(ek__pass_alias(b));
     EK_TRY(ek__pass_place(b));
     EK_TRY(ek__pass_prepare(b));

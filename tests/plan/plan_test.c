@@ -1,6 +1,8 @@
 /* What plans look like: steps, memory, signatures, order, refusals. */
 #include "runtime/build.h"
 
+#include <math.h>
+
 #include "evenkeel/files.h"
 #include "plan/plan.h"
 #include "runtime/runtime.h"
@@ -49,6 +51,53 @@ static void a_chain_is_one_step_and_little_memory(void **state)
     ek_array_unref(v);
     ek_store_unref(store);
     ek_graph_destroy(g);
+}
+
+/* The gradient of a conditional adds zeros for the branch that was not taken: of n elements, known when planning where they
+ * are few. */
+static void without_zeros(int n, bool fuse, int steps)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(n)), zero = constant(g, "zero", scalar_f32(0));
+    const ek_tensor zeros = binary(g, "Fill", "zeros", constant(g, "dims", vector_i32(1, (int32_t[]){ n })), zero);
+    const ek_tensor like = unary(g, "ZerosLike", "like", x), twice = binary(g, "AddV2", "twice", x, x);
+    const ek_tensor ones = unary(g, "OnesLike", "ones", x);
+    const ek_tensor sum = out(node(g, "AddN", "sum", (ek_tensor[]){ zeros, twice, like }, 3), 0);
+    const ek_tensor more = out(node(g, "AddN", "more", (ek_tensor[]){ sum, zeros, ones }, 3), 0);
+    const ek_tensor nothing = out(node(g, "AddN", "nothing", (ek_tensor[]){ like, zeros }, 2), 0);
+    ek_session *s = ek_session_create(g, .fuse = fuse ? EK_YES : EK_NO);
+    ek_store *store = ek_store_create();
+    ek_array *in = f32(EK_SHAPE(n), NULL), *got[5] = { 0 };
+
+    EK_DIE(ek_graph_status(g, NULL));
+    for (int i = 0; i < n; i++) ek_array_f32(in)[i] = i == 1 ? (float)NAN : (float)(i - 2);
+    ek_plan *p = plan_of(g, store, x, in, more, fuse);
+    assert_int_equal(p->n_steps, steps);
+    ek__plan_unref(p);
+    EK_DIE(ek_run(s, .feed = { { x, in } }, .fetch = { { sum, &got[0] }, { more, &got[1] }, { nothing, &got[2] } }));
+    EK_DIE(ek_run(s, .feed = { { x, in } }, .fetch = { { zeros, &got[3] }, { more, &got[4] } }));
+    for (int i = 0; i < n; i++) {
+        const double both = 2.0 * (i - 2);
+
+        assert_true(i == 1 ? isnan(ek_array_get(got[0], i)) : ek_array_get(got[0], i) == both);
+        assert_true(i == 1 ? isnan(ek_array_get(got[1], i)) : ek_array_get(got[1], i) == both + 1);
+        assert_true(ek_array_get(got[2], i) == 0 && ek_array_get(got[3], i) == 0);
+    }
+    assert_memory_equal(ek_array_cdata(got[1]), ek_array_cdata(got[4]), (size_t)n * sizeof(float));
+    for (int i = 0; i < 5; i++) ek_array_unref(got[i]);
+    ek_array_unref(in);
+    ek_store_unref(store);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
+static void zeros_in_a_sum_are_not_added(void **state)
+{
+    (void)state;
+    without_zeros(3, true, 3); /* twice, sum, more */
+    without_zeros(3, false, 3);
+    without_zeros(300000, true, 4); /* and ones */
+    without_zeros(300000, false, 6);
 }
 
 /* sqrt(x*x + |x|) - x*|x| in some ways, so that several results wait in tiles, at lengths around those of a tile. */
@@ -275,6 +324,7 @@ static void plans_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zeros_in_a_sum_are_not_added),
         cmocka_unit_test(a_chain_is_one_step_and_little_memory),
         cmocka_unit_test(a_chain_of_any_length_has_the_bits_of_its_ops),
         cmocka_unit_test(what_follows_from_constants_is_not_run),
