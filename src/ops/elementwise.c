@@ -180,6 +180,19 @@ static ek_status run_rows(const ek_run_args *a, int64_t chunk)
  * rows first, which pays longer where one row serves all. */
 enum { NARROW = 64, NARROW_ROWS = 256, BLOCK = 512 };
 
+/* The element at `from`, n times. */
+static void repeat(const char *from, int64_t n, size_t size, char *to)
+{
+    uint32_t four;
+
+    if (size != sizeof four) {
+        for (int64_t i = 0; i < n; i++) memcpy(to + (size_t)i * size, from, size);
+        return;
+    }
+    memcpy(&four, from, sizeof four);
+    for (int64_t i = 0; i < n; i++) memcpy(to + (size_t)i * sizeof four, &four, sizeof four);
+}
+
 /* n elements of input k from a place on, as the output sees them. */
 static void write_out(const elementwise *e, int k, const char *x, cursor c, int64_t n, char *to)
 {
@@ -191,7 +204,7 @@ static void write_out(const elementwise *e, int k, const char *x, cursor c, int6
         const char *const from = x + (size_t)c.place[k] * size;
 
         if (e->step[k] == 1) memcpy(to + (size_t)done * size, from, (size_t)m * size);
-        for (int64_t i = 0; e->step[k] == 0 && i < m; i++) memcpy(to + (size_t)(done + i) * size, from, size);
+        else repeat(from, m, size, to + (size_t)done * size);
         done += m;
     }
 }
