@@ -1,4 +1,5 @@
-/* ops/pad.c - a tensor with a margin: Pad, PadV2, MirrorPad. */
+/* ops/pad.c - a tensor with a margin: Pad, PadV2, MirrorPad; the gradient of a mirrored one, MirrorPadGrad. */
+#include "ops/elementwise.h"
 #include "ops/rules.h"
 #include "ops/walk.h"
 
@@ -236,5 +237,117 @@ const ek_op_def ek__op_MirrorPad = {
     .n_fields = EK_COUNT_OF(mirror_fields),
     .shape = mirror_shape,
     .prepare = mirror_prepare,
+    .value_inputs = 1u << PADDINGS,
+};
+
+/* ---- MirrorPadGrad --------------------------------------------------------------------------- */
+
+static ek_status mirror_grad_shape(ek_shape_ctx *c)
+{
+    const bool reflect = strcmp(((const mirror_attrs *)c->attrs)->mode, "REFLECT") == 0;
+    const ek_shape *dy = &c->in[INPUT];
+    int32_t rank;
+
+    EK_TRY(paddings_rank(c, ",", &rank));
+    if (rank < 0) rank = dy->rank;
+    if (rank < 0) return EK_OK;
+    c->out[0] = ek__unknown_dims(rank);
+    for (int32_t d = 0; d < rank && c->in_value[PADDINGS] != NULL; d++) {
+        const int64_t a = before(c->in_value, d), b = after(c->in_value, d);
+
+        if (a < 0 || b < 0)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Paddings must be non-negative: %lld, %lld", (long long)a, (long long)b);
+        if (dy->rank < 0 || dy->dim[d] < 0) continue;
+        const int64_t n = a > dy->dim[d] || b > dy->dim[d] ? -1 : dy->dim[d] - a - b;
+        if (n < 0 || a + reflect > n || b + reflect > n)
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           reflect ? "paddings must be less than the output dimension size: %lld, %lld not less than %lld"
+                                   : "paddings must be no greater than the output dimension size: %lld, %lld greater than %lld",
+                           (long long)a, (long long)b, (long long)n);
+        c->out[0].dim[d] = n;
+    }
+    return EK_OK;
+}
+
+typedef struct mirror_grad_state {
+    ek_elementwise_fn add;
+    size_t size;
+    int32_t rank;
+    int64_t in_stride[EK_MAX_RANK], out_stride[EK_MAX_RANK];
+    int n_runs[EK_MAX_RANK];
+    run runs[EK_MAX_RANK][3]; /* in: of the gradient by the whole; out: of what has a margin */
+} mirror_grad_state;
+
+static void add_numbers(const mirror_grad_state *s, const char *dy, char *dx, int64_t n)
+{
+    s->add(n, (const void *const[]){ dx, dy }, (const int[]){ 1, 1 }, dx, NULL);
+}
+
+/* What dimensions d and after have for one place in those before. */
+static void collect(const mirror_grad_state *s, int32_t d, const char *dy, char *dx)
+{
+    if (d == s->rank) add_numbers(s, dy, dx, 1);
+    for (int k = 0; d < s->rank && k < s->n_runs[d]; k++) {
+        const run *r = &s->runs[d][k];
+        const char *from = dy + (size_t)(r->out_at * s->out_stride[d]) * s->size;
+        if (d == s->rank - 1 && r->step == 1) {
+            add_numbers(s, from, dx + (size_t)r->in_at * s->size, r->n);
+            continue;
+        }
+        for (int64_t i = 0; i < r->n; i++)
+            collect(s, d + 1, from + (size_t)(i * s->out_stride[d]) * s->size,
+                    dx + (size_t)((r->in_at + i * r->step) * s->in_stride[d]) * s->size);
+    }
+}
+
+/* One place of the first dimension: it is the place of what was mirrored, so that chunks do not meet. */
+static ek_status mirror_grad_run(const ek_run_args *a, int64_t place)
+{
+    const mirror_grad_state *s = a->state;
+    const int64_t n = s->rank > 0 ? s->in_stride[0] : 1;
+    char *dx = (char *)a->out[0] + (size_t)(place * n) * s->size;
+
+    memset(dx, 0, (size_t)n * s->size);
+    if (s->rank == 0) collect(s, 0, a->in[INPUT], dx);
+    for (int k = 0; s->rank > 0 && k < s->n_runs[0]; k++) {
+        const run *r = &s->runs[0][k];
+        const int64_t i = r->step * (place - r->in_at);
+        if (i < 0 || i >= r->n) continue;
+        collect(s, 1, (const char *)a->in[INPUT] + (size_t)((r->out_at + i) * s->out_stride[0]) * s->size, dx);
+    }
+    return EK_OK;
+}
+
+static ek_status mirror_grad_prepare(ek_prepare_ctx *c)
+{
+    const bool reflect = strcmp(((const mirror_attrs *)c->attrs)->mode, "REFLECT") == 0;
+    const ek_shape *dx = &c->out[0];
+    mirror_grad_state *s = EK_ARENA_NEW(c->arena, mirror_grad_state, 1);
+
+    if (s == NULL) return ek__no_memory(c);
+    c->state = s;
+    s->add = ek__loop(&ek__loops_add, c->out_dtype[0]);
+    if (s->add == NULL) return EK_FAIL(c->err, UNIMPLEMENTED, "MirrorPadGrad of %s", ek_dtype_name(c->out_dtype[0]));
+    s->size = ek_dtype_size(c->out_dtype[0]);
+    s->rank = dx->rank;
+    ek__strides(dx, s->in_stride);
+    ek__strides(&c->in[INPUT], s->out_stride);
+    for (int32_t d = 0; d < dx->rank; d++)
+        s->n_runs[d] = runs_of(before(c->in_value, d), dx->dim[d], after(c->in_value, d), reflect, s->runs[d]);
+    if (!ek__empty(c)) ek__add_phase(c, mirror_grad_run, dx->rank > 0 ? dx->dim[0] : 1);
+    return EK_OK;
+}
+
+const ek_op_def ek__op_MirrorPadGrad = {
+    .name = "MirrorPadGrad",
+    .kind = EK_KIND_PURE,
+    .inputs = "input: T, paddings: Tpaddings",
+    .outputs = "output: T",
+    .attrs = "T: type; Tpaddings: {int32, int64} = int32; mode: {'REFLECT', 'SYMMETRIC'}",
+    .attrs_size = sizeof(mirror_attrs),
+    .fields = mirror_fields,
+    .n_fields = EK_COUNT_OF(mirror_fields),
+    .shape = mirror_grad_shape,
+    .prepare = mirror_grad_prepare,
     .value_inputs = 1u << PADDINGS,
 };

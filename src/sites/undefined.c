@@ -1,19 +1,6 @@
 /* sites/undefined.c - shapes of ops that a graph may bring without a definition: convolutions, resizing, gradients. */
 #include "sites/scene.h"
 
-/* The result is shaped like input `like`, or as the value of input `value` says; -1: not so. */
-static const struct {
-    const char *type;
-    int like, value;
-} shaped_like[] = {
-    {"FakeQuantWithMinMaxArgs", 0, -1},
-    {"FakeQuantWithMinMaxVars", 0, -1},
-    {"FakeQuantWithMinMaxVarsPerChannel", 0, -1},
-    {"LRN", 0, -1},
-    {"LRNGrad", 0, -1},
-    {"_FusedBatchNormEx", 0, -1},
-};
-
 /* Filters that slide over the axes between batch and channels, and say the channels. */
 static const struct {
     const char *type;
@@ -97,11 +84,5 @@ void ek__shape_undefined(ek_scene *s, const ek_node *n)
     for (int k = 0; k < EK_COUNT_OF(sliding); k++)
         if (ek__is_type(n, sliding[k].type)) slide(s, n, k, out);
     if (n->n_in == 2 && ek__is_one_of(n, resizes, EK_COUNT_OF(resizes))) resized(s, n, out);
-    for (int i = 0; i < EK_COUNT_OF(shaped_like); i++) {
-        if (!ek__is_type(n, shaped_like[i].type)) continue;
-        if (shaped_like[i].value >= 0)
-            from_value(s, n, shaped_like[i].value, out);
-        else if (shaped_like[i].like < n->n_in)
-            *out = s->shape[ek__scene_in(s, n, shaped_like[i].like)];
-    }
+    if (n->n_in > 0 && ek__is_type(n, "_FusedBatchNormEx")) *out = s->shape[ek__scene_in(s, n, 0)];
 }
