@@ -58,10 +58,10 @@ static void pass_activation(const ek_scan *s, ek_half *h)
         b->facts->fact[ek__out_at(b->program, n->in[0])].dead || b->facts->fact[ek__out_at(b->program, n->in[1])].dead)
         return;
     const int32_t given = ek__out_at(b->program, ek__origin_of(s, n->in[1 - gradient]).at);
-    const bool again = is_clamp(f) && h->forward >= 0 && b->provider[given] != 0 &&
-                       b->provider_half[given] == h->forward &&
+    const bool again = is_clamp(f) && h->applied >= 0 && b->provider[given] != 0 &&
+                       b->provider_half[given] == h->applied &&
                        (b->provider[given] == 1 + EK_HALF_Y ||
-                        (b->provider[given] == 1 + EK_HALF_ACTIVATED && b->half[h->forward].activation == f)) &&
+                        (b->provider[given] == 1 + EK_HALF_ACTIVATED && b->half[h->applied].activation == f)) &&
                        (h->site->gamma.node < 0 || h->in[EK_ROLE_GAMMA] != NULL) &&
                        (h->site->beta.node < 0 || h->in[EK_ROLE_BETA] != NULL);
     h->activation = f;

@@ -49,6 +49,13 @@ static int add_saved(build *u, ek_half_out what)
     return u->op->n_in++;
 }
 
+static void add_statistics(build *u)
+{
+    u->spec->at.mean = add_saved(u, EK_HALF_MEAN);
+    u->spec->at.mean_low = add_saved(u, EK_HALF_MEAN_LOW);
+    u->spec->at.inverse = add_saved(u, EK_HALF_INVERSE);
+}
+
 static ek_status add_output(build *u, ek_half_out what, const ek_shape *shape, int *port)
 {
     if ((u->h->want & 1u << what) == 0) return EK_OK;
@@ -69,6 +76,7 @@ static ek_status forward_operands(build *u)
     EK_TRY(add_role(u, EK_ROLE_BETA, &at->offset));
     EK_TRY(add_role(u, EK_ROLE_MEAN, &at->mean));
     EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
+    if (u->h->part == EK_HALF_APPLICATION) add_statistics(u);
     if ((u->h->want & 1u << EK_HALF_ACTIVATED) != 0) {
         u->spec->activation = u->h->activation;
         EK_TRY(add_output(u, EK_HALF_ACTIVATED, u->op->in[at->x].shape, &at->y));
@@ -98,11 +106,7 @@ static ek_status backward_operands(build *u)
     EK_TRY(add_role(u, EK_ROLE_VARIANCE, &at->variance));
     EK_TRY(add_role(u, EK_IN_ACTIVATED, &at->activated));
     u->spec->activation = u->h->activation;
-    if (u->h->forward >= 0 && u->h->in[EK_ROLE_X] != NULL) {
-        at->mean = add_saved(u, EK_HALF_MEAN);
-        at->mean_low = add_saved(u, EK_HALF_MEAN_LOW);
-        at->inverse = add_saved(u, EK_HALF_INVERSE);
-    }
+    if (u->h->forward >= 0 && u->h->in[EK_ROLE_X] != NULL) add_statistics(u);
     EK_TRY(add_output(u, EK_HALF_DX, u->op->in[at->dy].shape, &at->y));
     EK_TRY(add_output(u, EK_HALF_DGAMMA, u->vector, &at->dscale));
     return add_output(u, EK_HALF_DBETA, u->vector, &at->doffset);
@@ -150,7 +154,9 @@ static ek_status add_covers(build *u)
 static const ek_node *speaker(const ek_builder *b, const ek_half *h)
 {
     const ek_site_gradient *g = h->gradient;
-    const ek_edge e = g == NULL            ? h->site->y
+    const bool statistics = h->part == EK_HALF_STATISTICS && h->site->n_batch_means > 0;
+    const ek_edge e = statistics           ? h->site->batch_mean[0]
+                      : g == NULL           ? h->site->y
                       : g->n_own > 0        ? g->own[0] /* the sum is not its own */
                       : g->dx.node >= 0     ? g->dx
                       : g->dgamma.node >= 0 ? g->dgamma
@@ -200,7 +206,7 @@ static ek_bn_spec *spec_of(const ek_builder *b, const ek_half *h)
     spec->at = EK_BN_NO_PORTS;
     spec->dtype = h->dtype;
     spec->view = h->view;
-    spec->training = s->mode == EK_SITE_TRAIN && !stopped;
+    spec->training = s->mode == EK_SITE_TRAIN && !stopped && h->part != EK_HALF_APPLICATION;
     spec->epsilon = s->epsilon;
     return spec;
 }
@@ -383,8 +389,10 @@ static void log_half(const ek_builder *b, const ek_half *h)
 {
     static const char *const with[] = { "", ", with Relu", ", with Relu6", ", with Sigmoid", ", with Tanh" };
 
+    static const char *const part[] = { "forward", "statistics", "application" };
+
     ek__log("fuse", "%s %s: %d nodes -> 1 (%s%s%s%s)", ek__at(b->program, h->site->y.node)->name,
-            h->gradient != NULL ? "backward" : "forward", h->n_live + (h->activator != NULL),
+            h->gradient != NULL ? "backward" : part[h->part], h->n_live + (h->activator != NULL),
             h->site->mode == EK_SITE_TRAIN ? "training" : "inference", with[h->activation], h->linear != NULL ? ", with " : "",
             h->linear != NULL ? h->linear->name : "");
 }

@@ -49,6 +49,7 @@ static bool takes(const ek_half *h, int role)
     const bool again = h->activator != NULL && h->in[EK_IN_ACTIVATED] == NULL;
 
     if (stored && h->site->mode == EK_SITE_TRAIN) return false;
+    if (h->part == EK_HALF_STATISTICS) return role == EK_ROLE_X;
     if (h->gradient == NULL)
         return role == EK_ROLE_X || stored ||
                ((role == EK_ROLE_GAMMA || role == EK_ROLE_BETA) &&
@@ -168,6 +169,7 @@ static const char *find_inputs(const ek_scan *s, ek_half *h)
     for (int r = 0; r < EK_SITE_ROLES; r++) {
         int32_t low = INT32_MAX, high = -1;
 
+        if (h->part == EK_HALF_STATISTICS && r != EK_ROLE_X) continue;
         for (int from = 0; from < 2; from++) {
             if (from == 1 && h->gradient == NULL) break;
             const ek_site_terms *terms = from == 0 ? &h->site->terms : &h->gradient->terms;
@@ -239,7 +241,9 @@ static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
     }
     *what = EK_HALF_Y;
     *at = s->y;
+    if (i == 0 && h->part == EK_HALF_STATISTICS) at->node = -1;
     if (i == 0) return true;
+    if (h->part == EK_HALF_APPLICATION) return false;
     if (s->fused) { /* its other outputs, as all versions of the op have them */
         *what = fused[i < EK_COUNT_OF(fused) ? i : 0];
         *at = (ek_edge){ s->y.node, i };
@@ -385,7 +389,8 @@ static const char *adopt(const ek_scan *s, const ek_found_half *f, ek_half *h, i
     const char *why;
     int others = 0;
 
-    *h = (ek_half){ .site = f->site, .gradient = f->gradient, .forward = f->forward, .rank = f->rank };
+    *h = (ek_half){ .site = f->site, .gradient = f->gradient, .part = f->part, .forward = f->forward, .applied = f->applied,
+                    .rank = f->rank };
     for (int k = 0; k < EK_HALF_OUTS; k++) h->value[k] = -1;
     h->dtype = dtype_of_x(s->b, h);
     why = check_nodes(s, h, live);
@@ -490,6 +495,7 @@ static void adopt_all(const ek_scan *s, const ek_recognised *r, verdict *verdict
         if (v->why == NULL && f->forward >= 0 && verdicts[f->forward].place < 0) v->why = "its forward half is not one op";
         if (v->why != NULL || v->live == 0) continue;
         if (f->forward >= 0) h->forward = verdicts[f->forward].place;
+        if (f->applied >= 0) h->applied = verdicts[f->applied].place;
         h->n_live = v->live;
         v->place = b->n_halves;
         provide(b, b->n_halves++);

@@ -71,13 +71,20 @@ typedef enum ek_half_out {
 } ek_half_out;
 enum { EK_HALF_OUTS = EK_HALF_ACTIVATED + 1, EK_HALF_INS = EK_SITE_ROLES + 1, EK_IN_ACTIVATED = EK_SITE_ROLES };
 
+/* A forward half in training whose gamma or beta follow from its statistics (renorm) is two: these, and what they are
+ * applied in. */
+typedef enum ek_half_part { EK_HALF_WHOLE, EK_HALF_STATISTICS, EK_HALF_APPLICATION } ek_half_part;
+
 /* A half that runs as one op. It is placed where everything it may be given is there; whoever asks for its tensors
  * earlier, or for others inside, gets them from the nodes, which then run as well. Where that is follows from the graph
  * alone, so that another fetch changes nothing. */
 typedef struct ek_half {
     const ek_site *site;
     const ek_site_gradient *gradient; /* NULL: forward */
-    int32_t forward;          /* of a backward half in training: place of its forward half; else -1 */
+    ek_half_part part;
+    int32_t forward;          /* of what uses the statistics of another, a backward half in training or an application:
+                               * the place of that one; else -1 */
+    int32_t applied;          /* of a backward half in training: place of the one that gives y; else -1 */
     int32_t rank;             /* nodes of a higher rank come after it */
     int32_t place;            /* in the order: before the node there */
     int n_live;               /* nodes that run where it does not */

@@ -92,14 +92,23 @@ static bool carries(const walk *w, const ek_node *n, int32_t i)
     return n->spec == NULL || !ek__shape_input(n->spec, i, n->n_in);
 }
 
-/* Marks the covered nodes that values flow through; what is static is anybody's. Returns their lowest rank. */
-static int32_t mark_inside(walk *w, const int32_t *covers, int n, const ek_site_terms *terms)
+enum { ALL_ROLES = (1 << EK_SITE_ROLES) - 1 };
+
+static bool has_role(unsigned roles, const ek_site_entry *e)
+{
+    return (roles >> e->role & 1u) != 0;
+}
+
+/* Marks the covered nodes that values flow through from some of the roles; what is static is anybody's. Returns their
+ * lowest rank. */
+static int32_t mark_inside(walk *w, const int32_t *covers, int n, const ek_site_terms *terms, unsigned roles)
 {
     int32_t lowest = INT32_MAX;
     bool again = true;
 
     for (int i = 0; i < terms->n_entries; i++)
-        if (carries(w, w->g->node[terms->entry[i].node], terms->entry[i].input)) w->inside[terms->entry[i].node] = 1;
+        if (has_role(roles, &terms->entry[i]) && carries(w, w->g->node[terms->entry[i].node], terms->entry[i].input))
+            w->inside[terms->entry[i].node] = 1;
     while (again) { /* once where ids are an order */
         again = false;
         for (int i = 0; i < n; i++) {
@@ -117,8 +126,8 @@ static int32_t mark_inside(walk *w, const int32_t *covers, int n, const ek_site_
     return lowest;
 }
 
-/* Whether what enters depends on what is computed inside. */
-static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest)
+/* Whether what enters as one of the roles depends on what is computed inside. */
+static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest, unsigned roles)
 {
     int32_t n = 0, visited = 0;
 
@@ -127,7 +136,7 @@ static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest)
         const ek_node *by = w->g->node[terms->entry[i].node];
         const int32_t from = by->in[terms->entry[i].input].node;
 
-        if (w->seen[from] == w->now || w->rank[from] < lowest) continue;
+        if (!has_role(roles, &terms->entry[i]) || w->seen[from] == w->now || w->rank[from] < lowest) continue;
         w->seen[from] = w->now;
         w->stack[n++] = from;
     }
@@ -146,10 +155,11 @@ static bool returns(walk *w, const ek_site_terms *terms, int32_t lowest)
     return false;
 }
 
-static bool is_convex(walk *w, const int32_t *covers, int n, const ek_site_terms *terms)
+/* Whether what is computed from the roles `inside` is not what the roles `given` need. */
+static bool is_convex(walk *w, const int32_t *covers, int n, const ek_site_terms *terms, unsigned inside, unsigned given)
 {
-    const int32_t lowest = mark_inside(w, covers, n, terms);
-    const bool convex = !returns(w, terms, lowest);
+    const int32_t lowest = mark_inside(w, covers, n, terms, inside);
+    const bool convex = !returns(w, terms, lowest, given);
 
     for (int i = 0; i < n; i++) w->inside[covers[i]] = 0;
     return convex;
@@ -157,43 +167,66 @@ static bool is_convex(walk *w, const int32_t *covers, int n, const ek_site_terms
 
 /* ---- halves ------------------------------------------------------------------------------------------- */
 
-static int32_t highest(const walk *w, const ek_site_terms *terms, int32_t from)
+static int32_t highest(const walk *w, const ek_site_terms *terms, int32_t from, unsigned roles)
 {
     for (int i = 0; i < terms->n_entries; i++) {
         const ek_site_entry *e = &terms->entry[i];
         const int32_t r = w->rank[w->g->node[e->node]->in[e->input].node];
 
-        if (r > from) from = r;
+        if (r > from && has_role(roles, e)) from = r;
     }
     return from;
 }
 
+static const char s_depends[] = "what it is given depends on its statistics";
+
 static ek_found_half forward_half(walk *w, const ek_site *s)
 {
-    ek_found_half h = { .site = s, .forward = -1, .rank = highest(w, &s->terms, -1) };
+    ek_found_half h = { .site = s, .forward = -1, .applied = -1, .rank = highest(w, &s->terms, -1, ALL_ROLES) };
 
     if (s->terms.assumed || s->predicate.node >= 0)
         h.why_not = "which way it goes is not known when planning";
     else if (h.rank == INT32_MAX)
         h.why_not = "it is on a loop";
-    else if (!is_convex(w, s->covers, s->n_covers, &s->terms))
-        h.why_not = "what it is given depends on its statistics";
+    else if (!is_convex(w, s->covers, s->n_covers, &s->terms, ALL_ROLES, ALL_ROLES))
+        h.why_not = s_depends;
     return h;
+}
+
+/* What is given depends on the statistics, and these on x alone: they are a half of their own, before what they are
+ * applied in. Both stand at list[0] and list[1], the first at `at` among all. */
+static bool split(walk *w, const ek_found_half *whole, int32_t at, ek_found_half *list)
+{
+    const ek_site *s = whole->site;
+    const unsigned x = 1u << EK_ROLE_X, parameters = 1u << EK_ROLE_GAMMA | 1u << EK_ROLE_BETA;
+
+    if (whole->why_not != s_depends || s->fused || s->mode != EK_SITE_TRAIN) return false;
+    if (!is_convex(w, s->covers, s->n_covers, &s->terms, ALL_ROLES, x) ||
+        !is_convex(w, s->covers, s->n_covers, &s->terms, parameters, ALL_ROLES))
+        return false;
+    list[0] = list[1] = *whole;
+    list[0].why_not = list[1].why_not = NULL;
+    list[0].part = EK_HALF_STATISTICS;
+    list[0].rank = highest(w, &s->terms, -1, x);
+    list[1].part = EK_HALF_APPLICATION;
+    list[1].forward = at;
+    return true;
 }
 
 static ek_found_half backward_half(walk *w, const ek_found_half *forward, int32_t at, const ek_site_gradient *g)
 {
     const bool train = forward->site->mode == EK_SITE_TRAIN;
-    ek_found_half h = { .site = forward->site, .gradient = g, .forward = train ? at : -1 };
+    ek_found_half h = { .site = forward->site, .gradient = g, .forward = train ? at : -1,
+                        .applied = train ? at + (forward->part == EK_HALF_STATISTICS) : -1 };
 
-    h.rank = highest(w, &g->terms, forward->rank);
+    h.rank = highest(w, &g->terms, forward->rank, ALL_ROLES);
     if (g->terms.assumed)
         h.why_not = "which way it goes is not known when planning";
     else if (h.rank == INT32_MAX)
         h.why_not = "it is on a loop";
     else if (forward->why_not != NULL)
         h.why_not = "its forward half is not one op";
-    else if (!is_convex(w, g->covers, g->n_covers, &g->terms))
+    else if (!is_convex(w, g->covers, g->n_covers, &g->terms, ALL_ROLES, ALL_ROLES))
         h.why_not = "what it is given depends on its results";
     return h;
 }
@@ -203,18 +236,33 @@ static int by_rank(const void *a, const void *b)
     const ek_found_half *x = a, *y = b;
 
     if (x->rank != y->rank) return (x->rank > y->rank) - (x->rank < y->rank);
-    return (x->gradient != NULL) - (y->gradient != NULL);
+    if ((x->gradient != NULL) != (y->gradient != NULL)) return x->gradient != NULL ? 1 : -1;
+    return (x->part > y->part) - (x->part < y->part);
 }
 
-/* Halves by rank; a gradient's forward half is found again by its site. */
+static int32_t place_among(const ek_recognised *r, const ek_site *site, ek_half_part part)
+{
+    int32_t i = 0;
+
+    while (r->half[i].site != site || r->half[i].gradient != NULL || r->half[i].part != part) i++;
+    return i;
+}
+
+/* Halves by rank; those that they refer to are found again by their site. */
 static void sort_halves(ek_recognised *r)
 {
+    for (int32_t i = 0; i < r->n_halves; i++) /* places, before they change: the parts will do */
+        if (r->half[i].gradient != NULL && r->half[i].forward >= 0)
+            r->half[i].part = r->half[r->half[i].forward].part;
     if (r->n_halves > 0) qsort(r->half, (size_t)r->n_halves, sizeof *r->half, by_rank);
     for (int32_t i = 0; i < r->n_halves; i++) {
-        if (r->half[i].forward < 0) continue;
-        r->half[i].forward = 0;
-        while (r->half[r->half[i].forward].site != r->half[i].site || r->half[r->half[i].forward].gradient != NULL)
-            r->half[i].forward++;
+        ek_found_half *h = &r->half[i];
+        const bool apart = h->part != EK_HALF_WHOLE;
+
+        if (h->forward < 0) continue;
+        h->forward = place_among(r, h->site, apart ? EK_HALF_STATISTICS : EK_HALF_WHOLE);
+        if (h->gradient != NULL) h->applied = place_among(r, h->site, apart ? EK_HALF_APPLICATION : EK_HALF_WHOLE);
+        if (h->gradient != NULL) h->part = EK_HALF_WHOLE;
     }
 }
 
@@ -226,7 +274,7 @@ static ek_status list_halves(ek_builder *b, ek_recognised *r)
     int64_t most = 0;
     ek_status st = EK_OK;
 
-    for (int i = 0; i < r->sites.n; i++) most += 1 + r->sites.at[i].n_gradients;
+    for (int i = 0; i < r->sites.n; i++) most += 2 + r->sites.at[i].n_gradients;
     r->half = EK_ARENA_NEW(&r->arena, ek_found_half, most + 1);
     w.seen = EK_ARENA_NEW(&scratch, uint32_t, g->n_nodes + 1);
     w.inside = EK_ARENA_NEW(&scratch, uint8_t, g->n_nodes + 1);
@@ -236,7 +284,11 @@ static ek_status list_halves(ek_builder *b, ek_recognised *r)
         const ek_site *s = &r->sites.at[i];
         const int32_t at = r->n_halves;
 
-        r->half[r->n_halves++] = forward_half(&w, s);
+        const ek_found_half whole = forward_half(&w, s);
+        if (split(&w, &whole, at, &r->half[at]))
+            r->n_halves += 2;
+        else
+            r->half[r->n_halves++] = whole;
         for (int k = 0; k < s->n_gradients; k++)
             r->half[r->n_halves++] = backward_half(&w, &r->half[at], at, &s->gradient[k]);
     }

@@ -9,7 +9,9 @@
 typedef struct ek_found_half {
     const ek_site *site;
     const ek_site_gradient *gradient; /* NULL: forward */
-    int32_t forward;                  /* of a gradient in training: its forward half among these; -1 */
+    ek_half_part part;
+    int32_t forward;                  /* of a gradient in training or an application: whose statistics it uses; -1 */
+    int32_t applied;                  /* of a gradient in training: who gives y; -1 */
     int32_t rank;                     /* the highest of what it may be given; INT32_MAX: on a loop */
     const char *why_not;              /* it is left to its nodes; NULL: it may be one op */
 } ek_found_half;

@@ -58,7 +58,7 @@ static void whole_graphs_agree_with_their_nodes(void **state)
                   { "bn_no_center_no_scale", 3 },   { "bn_options", 1 },            { "bn_rank3_training", 1 },
                   { "bn_rank4_composed_axis1", 1 }, { "bn_rank5_flag", 1 },         { "bn_scopes", 5 },
                   { "bn_shared_by_name", 5 },       { "bn_training_values", 2 },    { "bn_wide_and_constant_input", 2 },
-                  { "gradients_bn_composed", 4 },   { "bn_virtual_batch", 1 },      { "bn_renorm_training", 0 },
+                  { "gradients_bn_composed", 4 },   { "bn_virtual_batch", 1 },      { "bn_renorm_training", 2 },
                   { "bn_float16_float64", 0 },      { "bn_axis_list", 0 },          { "names", 0 } };
 
     (void)state;
