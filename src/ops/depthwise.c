@@ -386,7 +386,8 @@ static void cut(ek_prepare_ctx *c, depthwise_state *s, const ek_window *w, size_
     s->parts = parts < 1 ? 1 : parts < MOST_PARTS ? (int64_t)parts : MOST_PARTS;
     if (s->parts > units) s->parts = units > 0 ? units : 1; /* sums of nothing are a part too */
     s->room_from = room_of(s, f);
-    s->per_part = sums + s->room_from + room_of(s, t);
+    const size_t bytes = sums + s->room_from + room_of(s, t);
+    s->per_part = bytes > 0 ? ek__far_apart(bytes) : 0;
     c->scratch_bytes = s->at_parts + (size_t)s->parts * s->per_part;
 }
 

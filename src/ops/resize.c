@@ -7,24 +7,21 @@
 
 #include "ops/elementwise.h"
 #include "ops/move.h"
+#include "ops/resize.h"
 #include "ops/rules.h"
 
 enum { IMAGES, SIZE };
 
-typedef struct resize_attrs {
-    bool align_corners, half_pixel_centers;
-} resize_attrs;
-
-static const ek_field resize_fields[] = {
-    EK_FIELD(resize_attrs, align_corners, BOOL),
-    EK_FIELD(resize_attrs, half_pixel_centers, BOOL),
+const ek_field ek__resize_fields[2] = {
+    EK_FIELD(ek_resize_attrs, align_corners, BOOL),
+    EK_FIELD(ek_resize_attrs, half_pixel_centers, BOOL),
 };
 
 /* ---- shapes ------------------------------------------------------------------------------------------- */
 
 static ek_status check_images(const ek_shape_ctx *c)
 {
-    const resize_attrs *const a = c->attrs;
+    const ek_resize_attrs *const a = c->attrs;
 
     if (!c->running) return ek__want_rank(c, IMAGES, 4);
     if (a->align_corners && a->half_pixel_centers)
@@ -34,7 +31,7 @@ static ek_status check_images(const ek_shape_ctx *c)
     return EK_OK;
 }
 
-static ek_status sized_shape(ek_shape_ctx *c)
+ek_status ek__resize_shape(ek_shape_ctx *c)
 {
     const ek_shape *const x = &c->in[IMAGES], *const size = &c->in[SIZE];
     const ek_array *const v = c->in_value[SIZE];
@@ -57,7 +54,7 @@ static ek_status sized_shape(ek_shape_ctx *c)
 }
 
 /* The gradient of images like input 1. */
-static ek_status like_image_shape(ek_shape_ctx *c)
+ek_status ek__resize_grad_shape(ek_shape_ctx *c)
 {
     const ek_shape *const dy = &c->in[IMAGES], *const x = &c->in[1];
 
@@ -88,12 +85,16 @@ typedef struct resize_state {
     ek_elementwise_fn add;
 } resize_state;
 
+float ek__resize_scale(const ek_resize_attrs *a, int64_t n, int64_t n_out)
+{
+    return a->align_corners && n_out > 1 ? (float)(n - 1) / (float)(n_out - 1) : (float)n / (float)n_out;
+}
+
 static int64_t within(int64_t v, int64_t n) { return v < 0 ? 0 : v < n ? v : n - 1; }
 
-static place place_of(const resize_attrs *a, bool nearest, int64_t n, int64_t n_out, int64_t i)
+static place place_of(const ek_resize_attrs *a, bool nearest, int64_t n, int64_t n_out, int64_t i)
 {
-    const bool corners = a->align_corners && n_out > 1;
-    const float scale = corners ? (float)(n - 1) / (float)(n_out - 1) : (float)n / (float)n_out;
+    const float scale = ek__resize_scale(a, n, n_out);
     const float in = a->half_pixel_centers ? ((float)i + 0.5f) * scale - (nearest ? 0.0f : 0.5f) : (float)i * scale;
     const float below = floorf(in);
 
@@ -287,15 +288,15 @@ static ek_status bilinear_grad_prepare(ek_prepare_ctx *c)
     const ek_op_def ek__op_##Name = {                                                                         \
         .name = #Name, .inputs = inputs_, .outputs = outputs_,                                                \
         .attrs = "T: {" types "}; align_corners: bool = false; half_pixel_centers: bool = false",             \
-        .attrs_size = sizeof(resize_attrs), .fields = resize_fields, .n_fields = EK_COUNT_OF(resize_fields),  \
+        EK_RESIZE_FIELDS,                                                                                     \
         .shape = rule, .prepare = prepare_, .value_inputs = values,                                           \
     };
 RESIZE(ResizeBilinear, "images: T, size: int32", "resized_images: float",
-       "int8, uint8, int16, uint16, int32, int64, bfloat16, half, float, double", sized_shape, bilinear_prepare,
+       "int8, uint8, int16, uint16, int32, int64, bfloat16, half, float, double", ek__resize_shape, bilinear_prepare,
        1u << SIZE)
 RESIZE(ResizeBilinearGrad, "grads: float, original_image: T", "output: T", "float, bfloat16, half, double",
-       like_image_shape, bilinear_grad_prepare, 0)
+       ek__resize_grad_shape, bilinear_grad_prepare, 0)
 RESIZE(ResizeNearestNeighbor, "images: T, size: int32", "resized_images: T",
-       "int8, uint8, int16, uint16, int32, int64, half, float, double", sized_shape, nearest_prepare, 1u << SIZE)
+       "int8, uint8, int16, uint16, int32, int64, half, float, double", ek__resize_shape, nearest_prepare, 1u << SIZE)
 RESIZE(ResizeNearestNeighborGrad, "grads: T, size: int32", "output: T", "uint8, int8, int32, half, float, double",
-       sized_shape, nearest_grad_prepare, 1u << SIZE)
+       ek__resize_shape, nearest_grad_prepare, 1u << SIZE)

@@ -1,4 +1,4 @@
-/* sites/undefined.c - shapes of ops that a graph may bring without a definition: convolutions, resizing, gradients. */
+/* sites/undefined.c - shapes of ops that a graph may bring without a definition: those that TensorFlow fused. */
 #include "sites/scene.h"
 
 /* Filters that slide over the axes between batch and channels, and say the channels. */
@@ -9,19 +9,6 @@ static const struct {
     {"_FusedConv2D", false},
     {"_FusedDepthwiseConv2dNative", true},
 };
-
-static void from_value(const ek_scene *s, const ek_node *n, int i, ek_shape *out)
-{
-    const ek_array *dims = i < n->n_in ? s->value[ek__scene_in(s, n, i)] : NULL;
-    ek_shape shape = {.rank = 0};
-
-    if (dims == NULL || dims->count > EK_MAX_RANK || (dims->dtype != EK_INT32 && dims->dtype != EK_INT64)) return;
-    for (; shape.rank < dims->count; shape.rank++) {
-        shape.dim[shape.rank] = ek__array_int(dims, shape.rank);
-        if (shape.dim[shape.rank] < 0) return;
-    }
-    *out = shape;
-}
 
 static const ek_attr_value *ints_of(const ek_node *n, const char *name, int count)
 {
@@ -63,26 +50,12 @@ static void slide(const ek_scene *s, const ek_node *n, int k, ek_shape *out)
     *out = shape;
 }
 
-/* Images of another height and width, channels last. */
-static void resized(const ek_scene *s, const ek_node *n, ek_shape *out)
-{
-    ek_shape shape = s->shape[ek__scene_in(s, n, 0)], size = EK_UNKNOWN_SHAPE;
-
-    from_value(s, n, 1, &size);
-    if (shape.rank != 4 || size.rank != 2) return;
-    shape.dim[1] = size.dim[0];
-    shape.dim[2] = size.dim[1];
-    *out = shape;
-}
-
 void ek__shape_undefined(ek_scene *s, const ek_node *n)
 {
-    static const char *const resizes[] = {"ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor"};
     if (n->n_out < 1) return;
     ek_shape *out = &s->shape[s->first[n->id]];
 
     for (int k = 0; k < EK_COUNT_OF(sliding); k++)
         if (ek__is_type(n, sliding[k].type)) slide(s, n, k, out);
-    if (n->n_in == 2 && ek__is_one_of(n, resizes, EK_COUNT_OF(resizes))) resized(s, n, out);
     if (n->n_in > 0 && ek__is_type(n, "_FusedBatchNormEx")) *out = s->shape[ek__scene_in(s, n, 0)];
 }

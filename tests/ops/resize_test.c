@@ -41,11 +41,42 @@ static void test_gradients_are_transposes(void **state)
         assert_true(dot(y, dy) == dot(x, dx)); /* whole numbers */
         ek_array_unref(y);
         ek_array_unref(dx);
+        run_op("ResizeBicubic", a, 2, INPUTS(x, large), 1, &y);
+        run_op("ResizeBicubicGrad", a, 2, INPUTS(dy, x), 1, &dx);
+        assert_true(fabs(dot(y, dy) - dot(x, dx)) < 1e-6 * (1e3 + fabs(dot(x, dx))));
+        ek_array_unref(y);
+        ek_array_unref(dx);
     }
     ek_array_unref(x);
     ek_array_unref(dy);
     ek_array_unref(large);
     ek_array_unref(small);
+}
+
+/* By area: whole blocks become their means; the sum over a result is the image's, scaled. */
+static void test_areas(void **state)
+{
+    ek_array *x = image(EK_FLOAT32, EK_SHAPE(2, 6, 9, CHANNELS)), *third = size_of(2, 3), *odd = size_of(5, 7), *y;
+    double sum = 0, all = 0;
+
+    (void)state;
+    run_op("ResizeArea", NO_ATTRS, INPUTS(x, third), 1, &y);
+    for (int64_t i = 0; i < ek_array_count(y); i += 17) {
+        const int64_t c = i % CHANNELS, column = i / CHANNELS % 3, row = i / CHANNELS / 3 % 2, b = i / CHANNELS / 6;
+        double mean = 0;
+        for (int64_t k = 0; k < 9; k++)
+            mean += ek_array_get(x, ((b * 6 + row * 3 + k / 3) * 9 + column * 3 + k % 3) * CHANNELS + c) / 9;
+        assert_true(fabs(ek_array_get(y, i) - mean) < 1e-4);
+    }
+    ek_array_unref(y);
+    run_op("ResizeArea", NO_ATTRS, INPUTS(x, odd), 1, &y);
+    for (int64_t i = 0; i < ek_array_count(x); i++) all += ek_array_get(x, i);
+    for (int64_t i = 0; i < ek_array_count(y); i++) sum += ek_array_get(y, i) * (6 * 9) / (5 * 7);
+    assert_true(fabs(sum - all) < 1e-4 * (1e3 + fabs(all)));
+    ek_array_unref(x);
+    ek_array_unref(y);
+    ek_array_unref(third);
+    ek_array_unref(odd);
 }
 
 static void test_bytes_and_refusals(void **state)
@@ -74,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_are_transposes),
+        cmocka_unit_test(test_areas),
         cmocka_unit_test(test_bytes_and_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
