@@ -47,26 +47,35 @@ static void wide_sums(const float *x, int64_t stride, const piece *p, double ref
         }
 }
 
-#define SUM_ROW(x)                                                          \
-    for (int v = 0; v < VECTORS; v++) {                                     \
-        const vf d = vf_sub(vf_load((x) + v * VF_LANES), vf_set(shift));    \
+#define SUM_VECTOR(v, x)                                                    \
+    {                                                                       \
+        const vf d = vf_sub((x), vf_set(shift));                            \
         t1[v] = vf_add(t1[v], d);                                           \
         t2[v] = vf_add(t2[v], vf_mul(d, d));                                \
     }
 
+/* Lanes of row v of vectors that are in a plane with `left` numbers to go: all, some, none. */
+static inline int64_t lanes_left(int64_t left, int v)
+{
+    const int64_t n = left - (int64_t)v * VF_LANES;
+
+    return n > VF_LANES ? VF_LANES : n;
+}
+
 static void chunk_sums(const float *x, int64_t stride, const piece *p, float shift, float *s1, float *s2)
 {
     vf t1[VECTORS], t2[VECTORS];
-    float last[LANES]; /* what is left of a plane; lanes beyond it hold the shift, which adds nothing */
 
     for (int v = 0; v < VECTORS; v++) t1[v] = t2[v] = vf_set(0);
     for (int64_t i = 0; i < p->images; i++) {
         const float *from = x + (p->image + i) * stride + p->offset;
         int64_t e = 0;
-        for (; e + LANES <= p->n; e += LANES) SUM_ROW(from + e)
-        if (e == p->n) continue;
-        for (int j = 0; j < LANES; j++) last[j] = e + j < p->n ? from[e + j] : shift;
-        SUM_ROW(last)
+        for (; e + LANES <= p->n; e += LANES)
+            for (int v = 0; v < VECTORS; v++) SUM_VECTOR(v, vf_load(from + e + v * VF_LANES))
+        for (int v = 0; v < VECTORS; v++) { /* lanes beyond the plane hold the shift, which adds nothing */
+            const int64_t n = lanes_left(p->n - e, v);
+            if (n > 0) SUM_VECTOR(v, vf_load_part(from + e + v * VF_LANES, n, shift))
+        }
     }
     for (int v = 0; v < VECTORS; v++) vf_store(s1 + v * VF_LANES, t1[v]), vf_store(s2 + v * VF_LANES, t2[v]);
 }
@@ -133,12 +142,12 @@ void EK_K(bn_apply_plane_f32)(int64_t n, const float *x, const ek_bn_columns *k,
 
 /* ---- gradient ---------------------------------------------------------------------------- */
 
-#define SUM_GRAD_ROW(x, dy)                                                                                         \
-    for (int v = 0; v < VECTORS; v++) {                                                                             \
-        const vf c = vf_sub(vf_load((x) + v * VF_LANES), mean);                                                     \
-        const vf g = bn_passed(vf_load((dy) + v * VF_LANES), c, a, b, clamp, high);                                 \
-        t1[v] = vf_add(t1[v], g);                                                                                   \
-        t2[v] = vf_add(t2[v], vf_mul(g, c));                                                                        \
+#define SUM_GRAD_VECTOR(v, x, dy)                                            \
+    {                                                                       \
+        const vf c = vf_sub((x), mean);                                     \
+        const vf g = bn_passed((dy), c, a, b, clamp, high);                 \
+        t1[v] = vf_add(t1[v], g);                                           \
+        t2[v] = vf_add(t2[v], vf_mul(g, c));                                \
     }
 
 BN_INLINE void chunk_grad_sums(const float *x, const float *dy, int64_t stride, const piece *p, const ek_bn_columns *k,
@@ -146,19 +155,18 @@ BN_INLINE void chunk_grad_sums(const float *x, const float *dy, int64_t stride, 
 {
     const vf mean = vf_set(*k->mean), a = vf_set(*k->a), b = vf_set(*k->b), high = vf_set(k->high);
     vf t1[VECTORS], t2[VECTORS];
-    float last_x[LANES], last_dy[LANES]; /* lanes beyond the plane hold the mean and no gradient */
 
     for (int v = 0; v < VECTORS; v++) t1[v] = t2[v] = vf_set(0);
     for (int64_t i = 0; i < p->images; i++) {
-        const int64_t at = (p->image + i) * stride + p->offset;
+        const float *px = x + (p->image + i) * stride + p->offset, *pg = dy + (px - x);
         int64_t e = 0;
-        for (; e + LANES <= p->n; e += LANES) SUM_GRAD_ROW(x + at + e, dy + at + e)
-        if (e == p->n) continue;
-        for (int j = 0; j < LANES; j++) {
-            last_x[j] = e + j < p->n ? x[at + e + j] : *k->mean;
-            last_dy[j] = e + j < p->n ? dy[at + e + j] : 0;
+        for (; e + LANES <= p->n; e += LANES)
+            for (int v = 0, at = 0; v < VECTORS; v++, at += VF_LANES)
+                SUM_GRAD_VECTOR(v, vf_load(px + e + at), vf_load(pg + e + at))
+        for (int v = 0, at = 0; v < VECTORS; v++, at += VF_LANES) { /* beyond: the mean, and no gradient */
+            const int64_t n = lanes_left(p->n - e, v);
+            if (n > 0) SUM_GRAD_VECTOR(v, vf_load_part(px + e + at, n, *k->mean), vf_load_part(pg + e + at, n, 0))
         }
-        SUM_GRAD_ROW(last_x, last_dy)
     }
     for (int v = 0; v < VECTORS; v++) vf_store(s1 + v * VF_LANES, t1[v]), vf_store(s2 + v * VF_LANES, t2[v]);
 }

@@ -46,6 +46,15 @@ static void fetch_group(const ek_run_args *a, const ek_bn_state *s, int64_t firs
             for (int64_t e = 0; e < run; e += LINE) __builtin_prefetch(arrays[k] + (i * s->channels + first) * n + e);
 }
 
+static void next_channel(ek_bn_columns *k)
+{
+    k->mean += EK_BN_ARRAYS;
+    k->a += EK_BN_ARRAYS;
+    k->b += EK_BN_ARRAYS;
+    k->gc += EK_BN_ARRAYS;
+    k->gd += EK_BN_ARRAYS;
+}
+
 /* The second pass over image i of a group. */
 static void group_results(const ek_run_args *a, const ek_bn_state *s, int64_t i, int64_t first, int64_t channels,
                           const float *place)
@@ -53,18 +62,20 @@ static void group_results(const ek_run_args *a, const ek_bn_state *s, int64_t i,
     const ek_kernels *run = ek__kernels();
     const int64_t n = s->spec.view.inner;
 
-    for (int64_t c = 0; c < channels; c++) {
-        const int64_t at = (i * s->channels + first + c) * n;
-        const ek_bn_numbers k = ek__bn_numbers_at(s, (float *)(uintptr_t)place + c * EK_BN_ARRAYS, 1);
-        ek_bn_columns columns = ek__bn_columns(a, s, &k);
-        const float *x = ek__bn_x(a, s) + at, *g = ek__bn_g(a, s);
-        columns.stream = columns.stream && n >= STREAMED;
+    const ek_bn_numbers numbers = ek__bn_numbers_at(s, (float *)(uintptr_t)place, 1);
+    ek_bn_columns columns = ek__bn_columns(a, s, &numbers);
+    const float *x = ek__bn_x(a, s), *g = ek__bn_g(a, s);
+    float *y = ek__bn_result(a, s);
+
+    columns.stream = columns.stream && n >= STREAMED;
+    for (int64_t at = (i * s->channels + first) * n, end = at + channels * n; at < end; at += n) {
         if (s->gradient)
-            run->bn_grad_apply_plane_f32(n, x, g + at, &columns, ek__bn_result(a, s) + at);
+            run->bn_grad_apply_plane_f32(n, x + at, g + at, &columns, y + at);
         else
-            run->bn_apply_plane_f32(n, x, &columns, ek__bn_result(a, s) + at);
-        ek__bn_leave(a, s, at, n);
+            run->bn_apply_plane_f32(n, x + at, &columns, y + at);
+        next_channel(&columns);
     }
+    ek__bn_leave(a, s, (i * s->channels + first) * n, channels * n);
 }
 
 static ek_status channels(const ek_run_args *a, int64_t chunk)
