@@ -259,20 +259,29 @@ static bool output_at(const ek_half *h, int i, ek_edge *at, ek_half_out *what)
     return true;
 }
 
-/* Whether a parameter that is not read here would not fit: with it the half would be left to its nodes. */
-static bool misfits(const ek_builder *b, const ek_half *h, ek_edge role)
+/* Why parameters of so many numbers do not fit; NULL: they do, or it is not known. */
+static const char *unfit(const ek_half *h, int64_t parameters)
 {
-    if (role.node < 0 || role.node >= b->program->n_nodes) return false;
+    if (parameters < 0 || parameters == h->view.channels) return NULL;
+    return parameters > 0 && h->view.channels % parameters == 0 ? "it has more statistics than parameters (a virtual batch?)"
+                                                                : "its parameters do not have one number per channel";
+}
+
+/* Of a parameter that may not be read here: with it the half would be left to its nodes. */
+static const char *misfits(const ek_builder *b, const ek_half *h, ek_edge role)
+{
+    if (role.node < 0 || role.node >= b->program->n_nodes) return NULL;
     const ek_node *n = ek__at(b->program, role.node);
     const bool handle = n->out_dtype[role.index] == EK_RESOURCE && n->out_handle != NULL;
     const ek_shape *shape = handle ? &n->out_handle[role.index] : &n->out_shape[role.index];
 
-    return ek_shape_is_known(shape) && ek_shape_count(shape) != h->view.channels;
+    return unfit(h, ek_shape_is_known(shape) ? ek_shape_count(shape) : -1);
 }
 
 static const char *check_shapes(const ek_builder *b, ek_half *h)
 {
     const ek_site_entry *x = h->in[EK_ROLE_X] != NULL ? h->in[EK_ROLE_X] : h->in[EK_ROLE_DY];
+    const char *why;
     ek_half_out what;
     ek_edge at;
 
@@ -280,14 +289,13 @@ static const char *check_shapes(const ek_builder *b, ek_half *h)
     if (shape->rank != h->site->rank || !ek_shape_is_known(shape) ||
         !ek__bn_view_of(shape, h->site->axes, &h->view))
         return "the axes of its statistics do not lie side by side";
-    if (misfits(b, h, h->site->gamma) || misfits(b, h, h->site->beta))
-        return "its parameters do not have one number per channel";
+    if ((why = misfits(b, h, h->site->gamma)) != NULL || (why = misfits(b, h, h->site->beta)) != NULL) return why;
     for (int r = 0; r < EK_SITE_ROLES; r++) {
         if (h->in[r] == NULL) continue;
         const ek_node *n = ek__at(b->program, h->in[r]->node);
         const ek_shape *in = &b->facts->shape[ek__out_at(b->program, n->in[h->in[r]->input])];
-        if (r <= EK_ROLE_DY ? !same_sizes(in, shape) : ek_shape_count(in) != h->view.channels)
-            return "its parameters do not have one number per channel";
+        if (r <= EK_ROLE_DY && !same_sizes(in, shape)) return "what it is given does not have the shape of x";
+        if (r > EK_ROLE_DY && (why = unfit(h, ek_shape_count(in))) != NULL) return why;
     }
     for (int i = 0; output_at(h, i, &at, &what); i++) {
         if (at.node < 0 || !ek__is_run(b, at.node)) continue;
@@ -337,7 +345,7 @@ static double number_for(double v, double count, double n)
     const double to[] = { n, 1 / n, n - 1, 1 / (n - 1), n / (n - 1), (n - 1) / n };
 
     for (int i = 0; i < EK_COUNT_OF(f); i++)
-        if (near(v, f[i])) return to[i];
+        if (near(fabs(v), f[i])) return v < 0 ? -to[i] : to[i];
     return v;
 }
 
