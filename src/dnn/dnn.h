@@ -63,6 +63,8 @@ size_t ek__dnn_scratch(const ek_dnn *d);
 bool ek__dnn_packs(const ek_dnn *d);
 /* Bytes of the weights in the layout that a convolution wants. */
 size_t ek__dnn_weights_bytes(const ek_dnn *d);
+/* Whether two convolutions want their weights in the same layout. */
+bool ek__dnn_same_weights(const ek_dnn *d, const ek_dnn *other);
 /* Turns plain weights into that layout; turns a gradient in it into a plain one. Only where ek__dnn_packs. */
 ek_status ek__dnn_pack_weights(const ek_dnn *d, const float *plain, void *packed, ek_error *err);
 ek_status ek__dnn_unpack_weights(const ek_dnn *d, const void *packed, float *plain, ek_error *err);

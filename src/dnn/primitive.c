@@ -177,6 +177,11 @@ size_t ek__dnn_weights_bytes(const ek_dnn *d)
     return dnnl_memory_desc_get_size(&d->desc[d->weights]);
 }
 
+bool ek__dnn_same_weights(const ek_dnn *d, const ek_dnn *other)
+{
+    return dnnl_memory_desc_equal(&d->desc[d->weights], &other->desc[other->weights]);
+}
+
 /* ---- running ---------------------------------------------------------------------------------------------- */
 
 static dnnl_status_t point(dnnl_memory_t memory, const void *at)

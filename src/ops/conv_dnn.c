@@ -35,9 +35,10 @@ typedef struct dnn_state {
     int bias;            /* the input that oneDNN adds, or -1 */
     const float *scale;  /* of constant weights, while they are packed; or NULL */
     int n_dnn, n_parts;
+    int n_layouts;       /* copies of the weights: one for all primitives, or one for each */
     ek_dnn *dnn[MOST_PRIMITIVES];
-    const void *packed[MOST_PRIMITIVES]; /* constant weights */
-    size_t at_packed[MOST_PARTS];        /* else their places in the scratch, by primitive; of gradients by part; in bytes */
+    const void *packed[MOST_PRIMITIVES]; /* constant weights, by layout */
+    size_t at_packed[MOST_PARTS];        /* else their places in the scratch, by layout; of gradients by part; in bytes */
     size_t at_partial;                   /* of gradients by weights: the second half's, plain */
     size_t at_scratch, scratch;          /* of a chunk */
     dnn_part part[MOST_PARTS];
@@ -60,18 +61,20 @@ static double work_of(const ek_conv *v)
 
 /* ---- running --------------------------------------------------------------------------------------- */
 
-static ek_status pack_weights(const ek_run_args *a, int64_t which)
+static ek_status pack_weights(const ek_run_args *a, int64_t layout)
 {
     const dnn_state *s = a->state;
 
-    if (!ek__dnn_packs(s->dnn[which])) return EK_OK;
-    return ek__dnn_pack_weights(s->dnn[which], a->in[s->b], (char *)a->scratch + s->at_packed[which], a->err);
+    if (!ek__dnn_packs(s->dnn[layout])) return EK_OK;
+    return ek__dnn_pack_weights(s->dnn[layout], a->in[s->b], (char *)a->scratch + s->at_packed[layout], a->err);
 }
 
 static const void *weights_for(const ek_run_args *a, const dnn_state *s, int which)
 {
-    if (s->packed[which] != NULL) return s->packed[which];
-    return ek__dnn_packs(s->dnn[which]) ? (char *)a->scratch + s->at_packed[which] : a->in[s->b];
+    const int layout = s->n_layouts > 1 ? which : 0;
+
+    if (s->packed[layout] != NULL) return s->packed[layout];
+    return ek__dnn_packs(s->dnn[layout]) ? (char *)a->scratch + s->at_packed[layout] : a->in[s->b];
 }
 
 static void *scratch_for(const ek_run_args *a, const dnn_state *s, int64_t chunk)
@@ -249,7 +252,7 @@ static ek_status pack_known(ek_prepare_ctx *c, dnn_state *s)
         plain = scaled;
     }
     ek_status st = EK_OK;
-    for (int i = 0; i < s->n_dnn && st == EK_OK; i++) {
+    for (int i = 0; i < s->n_layouts && st == EK_OK; i++) {
         const size_t bytes = ek__dnn_weights_bytes(s->dnn[i]);
         void *packed = ek__arena_alloc(c->arena, bytes, 64);
         if (packed == NULL) st = ek__no_memory(c);
@@ -261,15 +264,25 @@ static ek_status pack_known(ek_prepare_ctx *c, dnn_state *s)
     return st;
 }
 
+/* Primitives of one layout share the weights. But not where two threads would: each has the copy that it made itself in
+ * its own cache. */
+static int copies_of_weights(const ek_prepare_ctx *c, const dnn_state *s)
+{
+    const bool may_share = c->one_thread || c->in_value[s->b] != NULL;
+
+    return s->n_dnn > 1 && may_share && ek__dnn_same_weights(s->dnn[0], s->dnn[1]) ? 1 : s->n_dnn;
+}
+
 static ek_status place_weights(ek_prepare_ctx *c, dnn_state *s)
 {
     size_t at = 0;
     bool packs = false;
 
+    s->n_layouts = copies_of_weights(c, s);
     if (c->in_value[s->b] != NULL) {
         EK_TRY(pack_known(c, s));
     } else {
-        for (int i = 0; i < s->n_dnn; i++) {
+        for (int i = 0; i < s->n_layouts; i++) {
             packs = packs || ek__dnn_packs(s->dnn[i]);
             s->at_packed[i] = at;
             at += ek__far_apart(ek__dnn_weights_bytes(s->dnn[i]));
@@ -277,7 +290,7 @@ static ek_status place_weights(ek_prepare_ctx *c, dnn_state *s)
     }
     s->at_scratch = at;
     c->scratch_bytes = at + (size_t)s->n_parts * s->scratch;
-    if (packs) ek__add_phase(c, pack_weights, s->n_dnn);
+    if (packs) ek__add_phase(c, pack_weights, s->n_layouts);
     ek__add_phase(c, run_part, s->n_parts);
     return EK_OK;
 }

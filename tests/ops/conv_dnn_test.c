@@ -88,6 +88,21 @@ static void add_product(void *arg, int64_t in, int64_t weight, int64_t out)
     if (s->way == EK_DNN_WEIGHTS) s->result[weight] += (double)s->input[in] * (double)s->output[out];
 }
 
+static ek_status convolve(const ek_conv *v, ek_dnn_way way, bool one_thread, const void *const *in, float *result)
+{
+    static const int a[] = { 0, 2, 0 }, b[] = { 1, 1, 2 };
+    const ek_array *known[3] = { NULL };
+    ek_arena arena = { 0 };
+    ek_error err = { 0 };
+    ek_prepare_ctx c = { .def = definition("Conv2D"), .arena = &arena, .err = &err, .in_value = known,
+                         .one_thread = one_thread };
+    const ek_status st = ek__conv_dnn_prepare(&c, way, v, a[way], b[way], NULL);
+
+    if (st == EK_OK) run_phases(&c, in, (void *const[]){ result });
+    ek__arena_fini(&arena);
+    return st;
+}
+
 static void check_way(const ek_conv *v, ek_dnn_way way)
 {
     const ek_window *w = &v->w;
@@ -96,27 +111,23 @@ static void check_way(const ek_conv *v, ek_dnn_way way)
     const int64_t n_weights = w->kernel[0] * w->kernel[1] * v->in_channels * v->out_channels;
     const int64_t n = way == EK_DNN_FORWARD ? n_out : way == EK_DNN_INPUT ? n_in : n_weights;
     float *input = numbers(n_in, 1), *weights = numbers(n_weights, 2), *output = numbers(n_out, 3);
-    float *result = numbers(n, 4);
+    float *result = numbers(n, 4), *alone = numbers(n, 5);
     double *expect = ek__calloc((size_t)n, sizeof *expect), largest = 0;
     sums s = { way, input, weights, output, expect };
-    ek_arena arena = { 0 };
-    const ek_array *known[3] = { NULL };
-    ek_error err = { 0 };
-    ek_prepare_ctx c = { .def = definition("Conv2D"), .arena = &arena, .err = &err, .in_value = known };
     const void *const in[] = { input, weights, output };
-    static const int a[] = { 0, 2, 0 }, b[] = { 1, 1, 2 };
 
     each_product(v, add_product, &s);
-    const ek_status st = ek__conv_dnn_prepare(&c, way, v, a[way], b[way], NULL);
-    if (st == EK_OK) run_phases(&c, in, (void *const[]){ result });
-    else assert_int_equal(st, EK_UNIMPLEMENTED);
+    const ek_status st = convolve(v, way, false, in, result);
+    assert_true(st == EK_OK || st == EK_UNIMPLEMENTED);
+    assert_int_equal(convolve(v, way, true, in, alone), st);
+    if (st == EK_OK && memcmp(result, alone, sizeof *alone * (size_t)n) != 0)
+        fail_msg("way %d: one thread gives other bits", (int)way);
     for (int64_t i = 0; i < n; i++) largest = fabs(expect[i]) > largest ? fabs(expect[i]) : largest;
     for (int64_t i = 0; i < n && st == EK_OK; i++)
         if (!(fabs((double)result[i] - expect[i]) <= 2e-6 * largest))
             fail_msg("way %d: element %lld is %g, not %g", (int)way, (long long)i, (double)result[i], expect[i]);
-    void *const all[] = { input, weights, output, result, expect };
+    void *const all[] = { input, weights, output, result, alone, expect };
     for (int i = 0; i < EK_COUNT_OF(all); i++) ek__free(all[i]);
-    ek__arena_fini(&arena);
 }
 
 static void every_way_gives_the_sums(void **state)
