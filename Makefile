@@ -37,10 +37,11 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (60) on top of its corpus; needs clan
 	@cmake --build build/fuzz-build -j$(JOBS)
 	@sh tools/fuzz.sh build/fuzz-build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
+# detect_stack_use_after_return stays off: GCC 12 then puts vectors of 64 bytes at multiples of 32.
 asan: packages ## every test under AddressSanitizer and UBSan
 	@$(QUIET) --preset asan $(CMAKE_FLAGS) > /dev/null
 	@cmake --build build/asan -j$(JOBS)
-	@ASAN_OPTIONS=allocator_may_return_null=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	@ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  ctest --test-dir build/asan -j$(JOBS) --output-on-failure
 
 tsan: packages ## the tests with threads under ThreadSanitizer

@@ -237,13 +237,18 @@ static void show(const ek_array *a, char *out, size_t room)
     ek_free(text);
 }
 
+static bool same_string(const ek_string *a, const ek_string *b)
+{
+    return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+}
+
 /* Strings are equal, or summaries that say the same. */
 static bool close_strings(const ek_array *got, const ek_array *want, const case_tolerance *t)
 {
     const ek_string *g = ek_array_cdata(got), *w = ek_array_cdata(want);
 
     for (int64_t i = 0; i < ek_array_count(want); i++)
-        if ((g[i].size != w[i].size || memcmp(g[i].data, w[i].data, w[i].size) != 0) && !summaries_close(&g[i], &w[i], t)) return false;
+        if (!same_string(&g[i], &w[i]) && !summaries_close(&g[i], &w[i], t)) return false;
     return true;
 }
 
