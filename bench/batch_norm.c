@@ -18,11 +18,13 @@
  *     best_layout   the worst of oneDNN's fastest layout over our fastest
  *     limit         the worst share of memory's time in ours, of shapes whose x does not fit the caches that a thread can
  *                   hope for (ek__cache_share): 0 where there is none
+ * How often the kernel gave a processor to somebody else tells how quiet the run was: two threads need both in peace.
  * --one leaves out two threads. --quick makes one short round of the small shapes: for the form, not for the figures.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <oneapi/dnnl/dnnl.h>
@@ -525,7 +527,9 @@ int main(int argc, char **argv)
             for (int threads = 1; threads <= most_threads; threads++) cell(s, kind, threads);
         }
     }
-    printf("two threads slower than one: %d\n", slower);
+    struct rusage used_up;
+    getrusage(RUSAGE_SELF, &used_up);
+    printf("two threads slower than one: %d; pushed off a processor %ld times\n", slower, used_up.ru_nivcsw);
     printf("RESULT resnet_forward=%.2f resnet_backward=%.2f resnet_inference=%.2f cifar=%.2f mlp_forward=%.2f "
            "mlp_backward=%.2f skinny=%.2f smallest=%.2f best_layout=%.2f limit=%.2f\n",
            geometric(&means[RESNET][FORWARD], 1), geometric(&means[RESNET][BACKWARD], 1),
