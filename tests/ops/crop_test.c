@@ -42,6 +42,7 @@ static void beyond_the_image(void **state)
 {
     ek_array *x = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 2, 2, 1), (float[]){ 1, 2, 3, 4 });
     ek_array *wide = crop(x, 1, (float[]){ -1, 0, 1, 1 }, 0, 3, 2, false), *one = crop(x, 1, (float[]){ 0, 0, 1, 1 }, 0, 1, 1, false);
+    ek_array *quarter = crop(x, 1, (float[]){ 0.25f, 0.5f, 0.25f, 0.5f }, 0, 1, 1, false);
     ek_array *none = crop(x, 0, NULL, 0, 2, 2, false);
     ek_array *odd = crop(x, 2, (float[]){ NAN, 0, 1, 1, 0, -INFINITY, 1, INFINITY }, 0, 2, 2, false);
     const double want[] = { -9, -9, 1, 2, 3, 4 };
@@ -49,9 +50,10 @@ static void beyond_the_image(void **state)
     (void)state;
     for (int i = 0; i < 6; i++) assert_true(ek_array_get(wide, i) == want[i]);
     assert_true(ek_array_get(one, 0) == 2.5);
+    assert_true(ek_array_get(quarter, 0) == 2); /* 1.5 above and 3.5 below */
     assert_int_equal(ek_array_count(none), 0);
     for (int i = 0; i < 8; i++) assert_true(ek_array_get(odd, i) == -9);
-    ek_array *const all[] = { x, wide, one, none, odd };
+    ek_array *const all[] = { x, wide, one, quarter, none, odd };
     for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
 }
 
