@@ -129,6 +129,17 @@ static ek_status draft_prepare(ek_builder *b, draft *d, const ek_then *then)
     return b->err->code;
 }
 
+/* Whether everything that a write reads but its gradient is there before the step: another giver's value need not be, while
+ * givers run. */
+static bool waits_for_gradient_alone(const draft *w, const draft *all, int32_t n)
+{
+    for (int32_t i = 0; i < w->op->n_in; i++)
+        for (int32_t k = 0; k < n && i != w->c.range_input; k++)
+            for (int32_t o = 0; o < all[k].op->n_out; o++)
+                if (all[k].op->n_written == 0 && all[k].op->out[o].value == w->op->in[i].value) return false;
+    return true;
+}
+
 /* The write that works on what d gives, by ranges; NULL: there is none. */
 static draft *follower_of(const draft *d, draft *all, int32_t n)
 {
@@ -136,7 +147,7 @@ static draft *follower_of(const draft *d, draft *all, int32_t n)
         const draft *const w = &all[i];
 
         if (w->op->n_written > 0 && w->c.range != NULL && w->step.n_phases > 0 &&
-            w->op->in[w->c.range_input].value == d->op->out[0].value)
+            w->op->in[w->c.range_input].value == d->op->out[0].value && waits_for_gradient_alone(w, all, n))
             return &all[i];
     }
     return NULL;

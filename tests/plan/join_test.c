@@ -189,6 +189,50 @@ static void who_touches_the_same_variable_keeps_its_turn(void **state)
     test_free(fill);
 }
 
+/* The rate is computed in the step as well: an update must not come before it, be it part of a gradient or not. */
+static void a_rate_of_this_step_is_waited_for(void **state)
+{
+    float got[2][4][IN * 40];
+
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        ek_graph *g = ek_graph_create();
+        const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1, IN));
+        const ek_tensor rates = placeholder(g, "rates", EK_FLOAT32, EK_SHAPE(3));
+        ek_session *s = ek_session_create(g, .threads = 1 + way % 2, .fuse = way < 2 ? EK_NO : EK_YES);
+        ek_array *in = numbers(EK_SHAPE(BATCH, IN), 5), *value = NULL;
+        ek_tensor v[2], gradient[2];
+        ek_op init[2], update[2];
+
+        for (int i = 0; i < 2; i++) {
+            v[i] = variable(g, "VariableV2", i == 0 ? "a" : "b", EK_SHAPE(IN, 40));
+            init[i] = write_to(g, "Assign", "set", v[i], constant(g, "start", numbers(EK_SHAPE(IN, 40), 9)), NULL, 0);
+            gradient[i] = product(g, "gradient", x, constant(g, "dy", numbers(EK_SHAPE(BATCH, 40), 3)));
+        }
+        const ek_tensor rate = binary(g, "Max", "rate", rates, constant(g, "axis", vector_i32(1, (int32_t[]){ 0 })));
+        for (int i = 0; i < 2; i++)
+            update[i] = ek_op_build(g, "ApplyGradientDescent", .name = "update", .n_inputs = 3,
+                                    .inputs = (ek_tensor[]){ v[i], rate, gradient[i] });
+        EK_DIE(ek_graph_status(g, NULL));
+        EK_DIE(ek_run(s, .target = { init[0], init[1] }));
+        for (int step = 0; step < 3; step++) {
+            ek_array *r = f32(EK_SHAPE(3), (float[]){ 0.01f, 0.25f * (float)(step + 1), 0.02f });
+
+            EK_DIE(ek_run(s, .feed = { { x, in }, { rates, r } }, .target = { update[0], update[1] }));
+            ek_array_unref(r);
+        }
+        for (int i = 0; i < 2; i++) {
+            EK_DIE(ek_run(s, .fetch = { { v[i], &value } }));
+            memcpy(got[i][way], ek_array_cdata(value), sizeof got[i][way]);
+            assert_memory_equal(got[i][way], got[i][0], sizeof got[i][0]);
+        }
+        ek_array_unref(value);
+        ek_array_unref(in);
+        ek_session_destroy(s);
+        ek_graph_destroy(g);
+    }
+}
+
 static void an_error_names_the_op_that_it_comes_from(void **state)
 {
     const network w = network_make();
@@ -213,6 +257,7 @@ int main(void)
         cmocka_unit_test(updates_and_what_gives_to_them_are_one_step),
         cmocka_unit_test(joined_or_not_on_any_number_of_threads_the_bits_are_the_same),
         cmocka_unit_test(who_touches_the_same_variable_keeps_its_turn),
+        cmocka_unit_test(a_rate_of_this_step_is_waited_for),
         cmocka_unit_test(an_error_names_the_op_that_it_comes_from),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
