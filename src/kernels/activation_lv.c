@@ -12,9 +12,10 @@ FLOATS1(relu, a < 0 ? 0 : a)
 INTS(UNARY, relu, SAME, a > 0 ? a : 0)
 FLOATS1(relu6, a < 0 ? 0 : a > 6 ? 6 : a)
 INTS(UNARY, relu6, SAME, a > 6 ? 6 : a > 0 ? a : 0)
-FLOATS2(relu_grad, b > 0 ? a : 0)
+/* A gradient that is NaN or infinite is not hidden by a closed unit. */
+FLOATS2(relu_grad, a * (b > 0 ? 1 : 0))
 INTS(BINARY, relu_grad, SAME, b > 0 ? a : 0)
-FLOATS2(relu6_grad, b > 0 && b < 6 ? a : 0)
+FLOATS2(relu6_grad, a * (b > 0 && b < 6 ? 1 : 0))
 INTS(BINARY, relu6_grad, SAME, b > 0 && b < 6 ? a : 0)
 
 /* The parameter is alpha. */

@@ -67,8 +67,9 @@ INDEX(UNARY, round, SAME, a)
 
 /* ---- gradients, where a is y (or the gradient) and b is dy (or the features), as the ops order them ----- */
 
-FLOATS2(rsqrt_grad, b * a / -2 * (a * a))
-FLOATS2(sqrt_grad, b / 2 / a)
-FLOATS2(reciprocal_grad, -a * b * a)
+/* No gradient stays none, whatever y is: a NaN or an infinite slope would undo a mask. */
+FLOATS2(rsqrt_grad, b == 0 ? 0 : b * a / -2 * (a * a))
+FLOATS2(sqrt_grad, b == 0 ? 0 : b / 2 / a)
+FLOATS2(reciprocal_grad, b == 0 ? 0 : -a * b * a)
 FLOATS2(sigmoid_grad, b * a * (1 - a))
 FLOATS2(tanh_grad, b * (1 - a * a))

@@ -20,12 +20,12 @@ BN_INLINE vf bn_normal(vf x, vf mean, vf a, vf b, bool clamp, vf high)
     return clamp ? vf_min(high, vf_max(vf_set(0), y)) : y;
 }
 
-/* dy, or 0 where y = centred * a + b is not in (0, high]. */
+/* dy, or 0 times it where y = centred * a + b is not in (0, high]. */
 BN_INLINE vf bn_passed(vf dy, vf centred, vf a, vf b, bool clamp, vf high)
 {
     if (!clamp) return dy;
     const vf y = vf_add(vf_mul(centred, a), b), zero = vf_set(0);
-    return vf_select(vf_lt(zero, y), vf_select(vf_lt(high, y), zero, dy), zero);
+    return vf_mul(dy, vf_select(vf_lt(zero, y), vf_select(vf_lt(high, y), zero, vf_set(1)), zero));
 }
 
 BN_INLINE vf bn_slope(vf g, vf centred, vf a, vf gc, vf gd)

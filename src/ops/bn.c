@@ -122,7 +122,7 @@ void ek__bn_given(const ek_run_args *a, const ek_bn_state *s, int64_t c, int64_t
     else
         RUN(s, bn_inverse)(n, s->spec.epsilon, k->variance, k->inverse);
     pass_on(a, s, c, n, k);
-    if (!s->spec.empty_is_nan || s->count > 0) return;
+    if (!s->spec.empty_as_fused || s->count > 0) return;
     fill(s, k->out, n, (double)NAN);
     put(a, s, at->batch_mean, c, n, k->out);
     put(a, s, at->batch_variance, c, n, k->out);
@@ -135,6 +135,7 @@ void ek__bn_gradient(const ek_run_args *a, const ek_bn_state *s, int64_t c, int6
     const double count = s->count > 0 ? (double)s->count : 1; /* without elements the sums are 0 */
 
     RUN(s, bn_slopes)(n, count, sum_g, sum_gx, k->inverse, k->low, k->a, k->variance, k->out, k->gc, k->gd);
+    if (s->count == 0 && s->spec.empty_as_fused) fill(s, k->variance, n, 0);
     put(a, s, at->dscale, c, n, k->variance);
     put(a, s, at->doffset, c, n, k->out);
     if (s->spec.training) return;

@@ -76,7 +76,7 @@ typedef struct ek_bn_spec {
     ek_bn_view view;
     bool training;          /* statistics are the batch's own; of a gradient: they depend on x */
     bool unbiased;          /* batch_variance and what moves moved_variance: times n / max(n - 1, 1) */
-    bool empty_is_nan;      /* batch_* of no elements in inference are NaN, as in TensorFlow's fused op */
+    bool empty_as_fused;    /* of no elements batch_* in inference are NaN and gradients 0, as in TensorFlow's fused op */
     ek_bn_activation activation;
     double decay, epsilon;
 } ek_bn_spec;

@@ -23,13 +23,13 @@ static const double *g_of(const ek_run_args *a, const ek_bn_state *s)
     return s->spec.at.activated >= 0 ? (const double *)((const char *)a->scratch + s->at_g) : a->in[s->spec.at.dy];
 }
 
-/* Whether the gradient passes x: the activation is recomputed unless its output was given, and g has passed it. */
-static bool passes(const ek_bn_state *s, const group *q, int64_t j, double x)
+/* 1 where the gradient passes x, else 0: the activation is recomputed unless its output was given, and g has passed it. */
+static double passes(const ek_bn_state *s, const group *q, int64_t j, double x)
 {
     const double y = (x - q->mean[j]) * q->a[j] + q->b[j];
 
-    if (s->spec.activation == EK_BN_PLAIN || s->spec.at.activated >= 0) return true;
-    return y > 0 && (s->spec.activation == EK_BN_RELU || y < 6);
+    if (s->spec.activation == EK_BN_PLAIN || s->spec.at.activated >= 0) return 1;
+    return y > 0 && (s->spec.activation == EK_BN_RELU || y < 6) ? 1 : 0;
 }
 
 /* Calls `body` with element `e` of the group's channel `j`. */
@@ -63,7 +63,7 @@ static void sum_x(const ek_bn_state *s, const double *x, group *q)
 static void sum_g(const ek_bn_state *s, const double *x, const double *g, group *q)
 {
     EACH_ELEMENT(s, q, {
-        const double v = passes(s, q, j, x[e]) ? g[e] : 0;
+        const double v = g[e] * passes(s, q, j, x[e]);
         q->s1[j] += v;
         q->s2[j] += v * (x[e] - q->mean[j]);
     })
@@ -90,7 +90,7 @@ static void results(const ek_run_args *a, const ek_bn_state *s, const group *q)
 
     if (s->gradient)
         EACH_ELEMENT(s, q, {
-            const double v = passes(s, q, j, x[e]) ? g[e] : 0;
+            const double v = g[e] * passes(s, q, j, x[e]);
             y[e] = (q->a[j] * v + (x[e] - q->mean[j]) * q->gc[j]) + q->gd[j];
         })
     else

@@ -134,7 +134,7 @@ static ek_bn_spec spec_of(const ek_prepare_ctx *c, int x)
         .dtype = c->in_dtype[x],
         .training = a->is_training,
         .unbiased = true,
-        .empty_is_nan = true,
+        .empty_as_fused = true,
         .decay = (double)a->exponential_avg_factor,
         .epsilon = (double)a->epsilon,
     };

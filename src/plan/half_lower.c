@@ -208,6 +208,7 @@ static ek_bn_spec *spec_of(const ek_builder *b, const ek_half *h)
     spec->view = h->view;
     spec->training = s->mode == EK_SITE_TRAIN && !stopped && h->part != EK_HALF_APPLICATION;
     spec->epsilon = s->epsilon;
+    spec->empty_as_fused = s->fused;
     return spec;
 }
 

@@ -222,6 +222,13 @@ static void ends_of_the_clamp(void **state)
         sum[0] = sum[1] = 0;
         level[l]->bn_grad_sums_planes_f32(1, 7, 5, in, ones, &k, sum);
         assert_true(sum[0] == 1 && sum[1] == 5);
+        const float bad[2] = {NAN, INFINITY}, closed[2] = {-1, -1}; /* not hidden by the closed unit */
+        float dx[2], columns[2] = {0, 0}, unit[2] = {1, 1};
+        const ek_bn_columns rows = {columns, unit, columns, columns, columns, INFINITY, true, false};
+        level[l]->bn_grad_apply_plane_f32(2, closed, bad, &k, dx);
+        assert_true(isnan(dx[0]) && isnan(dx[1]));
+        level[l]->bn_grad_apply_f32(1, 2, closed, bad, &rows, dx);
+        assert_true(isnan(dx[0]) && isnan(dx[1]));
     }
 }
 

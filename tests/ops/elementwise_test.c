@@ -1,4 +1,5 @@
 /* Broadcasting, cutting and messages of element-wise ops, without a graph: shape rule, prepare, chunks. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "ops/elementwise.h"
@@ -144,10 +145,35 @@ static void refusals_in_tensorflows_words(void **state)
                      EK_UNIMPLEMENTED);
 }
 
+/* No gradient stays none at a slope without end; one that is not finite is not hidden by a closed unit. */
+static void gradients_that_are_not_finite(void **state)
+{
+    enum { N = 4 };
+    static const float y[N] = { 0, INFINITY, NAN, 2 }, none[N] = { 0, 0, 0, 0 };
+    static const float dy[N] = { NAN, INFINITY, -1, 3 }, features[N] = { -1, 0, NAN, 2 };
+    static const ek_op_def *const slopes[] = { &ek__op_SqrtGrad, &ek__op_RsqrtGrad, &ek__op_ReciprocalGrad, &ek__op_InvGrad };
+    static const ek_op_def *const units[] = { &ek__op_ReluGrad, &ek__op_Relu6Grad };
+    const ek_shape shapes[] = { EK_SHAPE(N), EK_SHAPE(N) };
+    float got[N];
+    ek_shape out;
+    ek_error err = { 0 };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof slopes / sizeof *slopes; k++) {
+        assert_int_equal(run(slopes[k], 2, shapes, (const void *const[]){ y, none }, EK_FLOAT32, &out, got, &err), EK_OK);
+        for (int i = 0; i < N; i++) assert_true(got[i] == 0);
+    }
+    for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
+        assert_int_equal(run(units[k], 2, shapes, (const void *const[]){ dy, features }, EK_FLOAT32, &out, got, &err), EK_OK);
+        assert_true(got[0] != got[0] && got[1] != got[1] && got[2] == 0 && got[3] == 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(broadcasts_like_numpy), cmocka_unit_test(unknown_dimensions),
-                                        cmocka_unit_test(refusals_in_tensorflows_words) };
+                                        cmocka_unit_test(refusals_in_tensorflows_words),
+                                        cmocka_unit_test(gradients_that_are_not_finite) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
