@@ -134,7 +134,7 @@ static void print_site(const ek_graph *g, const ek_site *s)
     for (int i = 0; i < s->n_gradients; i++) {
         const ek_site_gradient *way = &s->gradient[i];
 
-        printf("    back from %s, %d nodes\n", tensor_name(g, way->dy, name), way->n_covers);
+        printf("    back from %s, %d node%s\n", tensor_name(g, way->dy, name), way->n_covers, way->n_covers == 1 ? "" : "s");
         print_role("  dx", tensor_name(g, way->dx, name));
         print_role("  dgamma", tensor_name(g, way->dgamma, name));
         print_role("  dbeta", tensor_name(g, way->dbeta, name));

@@ -191,6 +191,14 @@ static double as_written(const ek_env *e, double epsilon)
     return best;
 }
 
+/* Of several axes, all reduced, none of size 1: no axis has channels. A tensor was standardised as a whole. */
+static bool is_one_number(const ek_env *e)
+{
+    const ek_shape *const x = &e->s->shape[e->x];
+
+    return e->kept == 0 && x->rank > 1 && ek__axes_above_one(x) == (1u << x->rank) - 1;
+}
+
 /* Training: the argument is the variance of x and a constant. */
 static bool is_batch_variance(trial *t)
 {
@@ -200,7 +208,7 @@ static bool is_batch_variance(trial *t)
     if (p == NULL || !ek__poly_pure(p) || !t->e->reduced_known || !p->deps.sum_x) return false;
     t->e->kept = ek__axes_above_one(&t->e->s->shape[t->e->x]) & ~t->e->reduced;
     t->e->kept_known = true;
-    if (!ek__env_moments(t->e, &mean, &variance)) return false;
+    if (is_one_number(t->e) || !ek__env_moments(t->e, &mean, &variance)) return false;
     c = ek__coef_combine(&t->e->pool, ek__env_lay(t->e, p), '-', variance);
     if (c.at == NULL || !ek__coef_is_constant(c, 5e-7) || c.at[0] < -1e-12) return false;
     t->epsilon = as_written(t->e, c.at[0]);
