@@ -6,6 +6,7 @@
  * in parts, which are added in order.
  */
 #include "ops/conv_loops.h"
+#include "ops/elementwise.h"
 #include "ops/rules.h"
 
 enum { IMAGE, SIZES = 0, FILTER = 1, GRADIENT = 2 }; /* by input: sizes of the image come first; by filter: its own second */
@@ -181,14 +182,6 @@ static ek_status input_prepare(ek_prepare_ctx *c)
 
 enum { MOST_PARTIAL = 1 << 24 }; /* numbers that all parts hold together, as far as one alone holds fewer */
 
-static void add(ek_dtype t, void *to, const void *from, int64_t n)
-{
-    if (t == EK_FLOAT64)
-        for (int64_t i = 0; i < n; i++) ((double *)to)[i] += ((const double *)from)[i];
-    else
-        for (int64_t i = 0; i < n; i++) ((float *)to)[i] += ((const float *)from)[i];
-}
-
 static ek_status filter_rows(const ek_run_args *a, int64_t chunk)
 {
     const back_state *s = a->state;
@@ -208,7 +201,7 @@ static ek_status filter_rows(const ek_run_args *a, int64_t chunk)
             l->product(l->patch, n, l->width, patches, 1, l->patch, row + (size_t)(g * n) * wide, all,
                        product + (size_t)(g * n) * wide, all);
         }
-        add(l->loop_dtype, sum, product, l->patch * all);
+        ek__add_to(l->loop_dtype, l->patch * all, sum, product);
     }
     return EK_OK;
 }
@@ -221,7 +214,7 @@ static ek_status filter_sum(const ek_run_args *a, int64_t chunk)
     char *sum = (char *)a->scratch + s->at_parts;
 
     EK_UNUSED(chunk);
-    for (int64_t p = 1; p < s->parts; p++) add(l->loop_dtype, sum, sum + (size_t)p * s->per_part, count);
+    for (int64_t p = 1; p < s->parts; p++) ek__add_to(l->loop_dtype, count, sum, sum + (size_t)p * s->per_part);
     ek__convert(l->loop_dtype, sum, l->dtype, a->out[0], count);
     return EK_OK;
 }

@@ -8,6 +8,7 @@
 #include "ops/conv_dnn.h"
 
 #include "ops/after.h"
+#include "ops/elementwise.h"
 #include "ops/rules.h"
 
 enum {
@@ -124,9 +125,8 @@ static ek_status add_halves(const ek_run_args *a, int64_t chunk)
     const int64_t first = ek__part_begin(n, parts, chunk), last = ek__part_begin(n, parts, chunk + 1);
     float *sum = (float *)a->out[0] + first;
     const float *other = (const float *)(const void *)((const char *)a->scratch + s->at_partial) + first;
-    const void *const in[] = { sum, other };
 
-    ek__kernels()->add_f32(last - first, in, (const int[]){ 1, 1 }, sum, NULL);
+    ek__add_to(EK_FLOAT32, last - first, sum, other);
     return EK_OK;
 }
 

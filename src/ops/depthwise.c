@@ -7,6 +7,7 @@
 #include "kernels/depthwise.h"
 
 #include "ops/after.h"
+#include "ops/elementwise.h"
 #include "ops/rules.h"
 #include "ops/window.h"
 
@@ -259,6 +260,25 @@ static void store_image(const depthwise_state *s, const picture *p, void *base, 
     if (p->converted) ek__convert(s->loop_dtype, plain, s->dtype, place, p->pixels * p->channels);
 }
 
+/* ---- parts ------------------------------------------------------------------------------------------------ */
+
+/* Units are rows of images where these may be cut, else images. Rows [first, last) of one image, all that a part has of it. */
+typedef struct stretch {
+    int64_t image, first, last, units;
+} stretch;
+
+static int64_t part_begin(const depthwise_state *s, int64_t part)
+{
+    return ek__part_begin(s->images * (s->by_rows ? s->rows : 1), s->parts, part);
+}
+
+static stretch stretch_at(const depthwise_state *s, int64_t unit, int64_t end)
+{
+    if (!s->by_rows) return (stretch){ unit, 0, s->rows, 1 };
+    const int64_t first = unit % s->rows, n = end - unit < s->rows - first ? end - unit : s->rows - first;
+    return (stretch){ unit / s->rows, first, first + n, n };
+}
+
 /* ---- forward, and the gradient by the input ---------------------------------------------------------------- */
 
 static ek_status widen_filter(const ek_run_args *a, int64_t chunk)
@@ -289,47 +309,34 @@ static void run_rows(const ek_run_args *a, const depthwise_state *s, const void 
 static ek_status run_part(const ek_run_args *a, int64_t chunk)
 {
     const depthwise_state *s = a->state;
-    const int64_t per_image = s->by_rows ? s->rows : 1, units = s->images * per_image;
     char *room = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part, *room_to = room + s->room_from;
 
-    for (int64_t u = ek__part_begin(units, s->parts, chunk), end = ek__part_begin(units, s->parts, chunk + 1); u < end;) {
-        const int64_t image = u / per_image, first = u % per_image;
-        const int64_t n = end - u < per_image - first ? end - u : per_image - first;
-        const void *from = load_image(s, &s->from, a->in[s->source], image, room);
-        void *to = result_image(s, &s->to, a->out[0], image, room_to);
-        run_rows(a, s, from, to, s->by_rows ? first : 0, s->by_rows ? first + n : s->rows);
-        store_image(s, &s->to, a->out[0], image, room_to);
-        u += n;
+    for (int64_t u = part_begin(s, chunk), end = part_begin(s, chunk + 1); u < end;) {
+        const stretch r = stretch_at(s, u, end);
+        const void *from = load_image(s, &s->from, a->in[s->source], r.image, room);
+        run_rows(a, s, from, result_image(s, &s->to, a->out[0], r.image, room_to), r.first, r.last);
+        store_image(s, &s->to, a->out[0], r.image, room_to);
+        u += r.units;
     }
     return EK_OK;
 }
 
 /* ---- the gradient by the filter ------------------------------------------------------------------------------ */
 
-static void add(const depthwise_state *s, void *to, const void *from)
-{
-    const void *const in[] = { to, from };
-    const int step[] = { 1, 1 };
-
-    (s->loop_dtype == EK_FLOAT64 ? ek__kernels()->add_f64 : ek__kernels()->add_f32)(s->weights, in, step, to, NULL);
-}
-
 static ek_status sum_part(const ek_run_args *a, int64_t chunk)
 {
     const depthwise_state *s = a->state;
-    const int64_t per_image = s->by_rows ? s->rows : 1, units = s->images * per_image;
     char *sums = (char *)a->scratch + s->at_parts + (size_t)chunk * s->per_part;
     char *room = sums + ek__whole_lines((size_t)s->weights * ek_dtype_size(s->loop_dtype));
 
     memset(sums, 0, (size_t)s->weights * ek_dtype_size(s->loop_dtype));
-    for (int64_t u = ek__part_begin(units, s->parts, chunk), end = ek__part_begin(units, s->parts, chunk + 1); u < end;) {
-        const int64_t image = u / per_image, first = u % per_image;
-        const int64_t n = end - u < per_image - first ? end - u : per_image - first;
-        const void *x = load_image(s, &s->from, a->in[IMAGE], image, room);
-        const void *dy = load_image(s, &s->to, a->in[GRADIENT], image, room + s->room_from);
+    for (int64_t u = part_begin(s, chunk), end = part_begin(s, chunk + 1); u < end;) {
+        const stretch r = stretch_at(s, u, end);
+        const void *x = load_image(s, &s->from, a->in[IMAGE], r.image, room);
+        const void *dy = load_image(s, &s->to, a->in[GRADIENT], r.image, room + s->room_from);
         (s->loop_dtype == EK_FLOAT64 ? ek__kernels()->depthwise_by_filter_f64 : ek__kernels()->depthwise_by_filter_f32)(
-            &s->g, x, dy, sums, s->by_rows ? first : 0, s->by_rows ? first + n : s->rows);
-        u += n;
+            &s->g, x, dy, sums, r.first, r.last);
+        u += r.units;
     }
     return EK_OK;
 }
@@ -341,7 +348,7 @@ static ek_status sum_up(const ek_run_args *a, int64_t chunk)
     char *sums = (char *)a->scratch + s->at_parts;
 
     EK_UNUSED(chunk);
-    for (int64_t p = 1; p < s->parts; p++) add(s, sums, sums + (size_t)p * s->per_part);
+    for (int64_t p = 1; p < s->parts; p++) ek__add_to(s->loop_dtype, s->weights, sums, sums + (size_t)p * s->per_part);
     ek__convert(s->loop_dtype, sums, s->dtype, a->out[0], s->weights);
     return EK_OK;
 }

@@ -30,6 +30,12 @@ typedef struct ek_loops {
 /* The loop for elements of type t in the table in force, or NULL. */
 ek_elementwise_fn ek__loop(const ek_loops *loops, ek_dtype t);
 
+/* sum[i] += more[i] */
+static inline void ek__add_to(ek_dtype t, int64_t n, void *sum, const void *more)
+{
+    ek__loop(&ek__loops_add, t)(n, (const void *const[]){ sum, more }, (const int[]){ 1, 1 }, sum, NULL);
+}
+
 /* ---- shapes ------------------------------------------------------------------------------ */
 
 /* Broadcasting of two static shapes (-1 unknown): unknown against 1 stays unknown, against d > 1 becomes d. False

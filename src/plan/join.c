@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "ops/rules.h"
+
 /* ---- running ---------------------------------------------------------------------------------------- */
 
 enum { PHASES = EK_STEP_PHASES, LITTLE = 1 << 20 /* bytes that may live longer for it */ };
@@ -203,7 +205,7 @@ ek_status ek__joined_prepare(ek_builder *b, const ek_lowered *op, ek_step *step)
     EK_TRY(prepare_all(b, d, op->n_members));
     for (int32_t i = 0; i < op->n_members; i++) {
         m[i].scratch = scratch;
-        scratch += (d[i].c.scratch_bytes + 63) / 64 * 64;
+        scratch += ek__whole_lines(d[i].c.scratch_bytes);
     }
     if (scratch > b->plan->scratch_bytes) b->plan->scratch_bytes = scratch;
     *j = (joined){ .n = op->n_members, .member = m };

@@ -14,14 +14,6 @@ static const shape_case cases[] = {
 };
 static const ek_dtype types[] = { EK_FLOAT32, EK_FLOAT64, EK_FLOAT16 };
 
-static ek_array *sizes_of(const ek_array *a)
-{
-    int32_t dim[4];
-
-    for (int i = 0; i < 4; i++) dim[i] = (int32_t)ek_array_shape(a)->dim[i];
-    return ek_array_of(EK_INT32, EK_SHAPE(4), dim);
-}
-
 #define CONV(of, first)                                                                                             \
     ATTR_INTS("strides", 1, (first) ? 1 : (of)->stride, (of)->stride, (first) ? (of)->stride : 1),                     \
     ATTR_INTS("dilations", 1, (first) ? 1 : (of)->dilation, (of)->dilation, (first) ? (of)->dilation : 1),              \
@@ -30,21 +22,12 @@ static ek_array *sizes_of(const ek_array *a)
 
 static void check(const shape_case *s, ek_dtype t, bool first)
 {
-    const double tolerance = t == EK_FLOAT64 ? 1e-12 : t == EK_FLOAT32 ? 2e-6 : 2e-3;
-    ek_array *x = numbers(t, first ? EK_SHAPE(s->images, s->in, s->height, s->width) : EK_SHAPE(s->images, s->height, s->width, s->in), 3);
-    ek_array *w = numbers(t, EK_SHAPE(s->kernel, s->kernel, s->in / s->groups, s->out), 4), *y, *dx, *dw;
-    ek_array *x_sizes = sizes_of(x), *w_sizes = sizes_of(w);
+    static const char *const ops[] = { "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter" };
 
-    run_op("Conv2D", ATTRS(CONV(s, first)), INPUTS(x, w), 1, &y);
-    ek_array *dy = numbers(t, *ek_array_shape(y), 5);
-    run_op("Conv2DBackpropInput", ATTRS(CONV(s, first)), INPUTS(x_sizes, w, dy), 1, &dx);
-    run_op("Conv2DBackpropFilter", ATTRS(CONV(s, first)), INPUTS(x, w_sizes, dy), 1, &dw);
-    const double want = dot(dy, y), scale = sqrt(dot(dy, dy) * dot(y, y));
-    if (fabs(dot(dx, x) - want) > tolerance * scale || fabs(dot(dw, w) - want) > tolerance * scale)
-        fail_msg("%s, %lld x %lld x %lld: %.17g by input %.17g by filter %.17g", ek_dtype_name(t), (long long)s->images,
-                 (long long)s->height, (long long)s->in, want, dot(dx, x), dot(dw, w));
-    ek_array *const all[] = { x, w, y, dx, dw, x_sizes, w_sizes, dy };
-    for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
+    assert_adjoints(ops, ATTRS(CONV(s, first)),
+                    numbers(t, first ? EK_SHAPE(s->images, s->in, s->height, s->width) : EK_SHAPE(s->images, s->height, s->width, s->in), 3),
+                    numbers(t, EK_SHAPE(s->kernel, s->kernel, s->in / s->groups, s->out), 4),
+                    t == EK_FLOAT64 ? 1e-12 : t == EK_FLOAT32 ? 2e-6 : 2e-3);
 }
 
 static void gradients_are_adjoints(void **state)

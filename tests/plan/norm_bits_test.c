@@ -34,22 +34,6 @@ typedef struct training {
     int norms;     /* the most halves that one plan ran as one op */
 } training;
 
-static ek_op op_named(const ek_graph *g, const char *name)
-{
-    ek_op op;
-
-    EK_DIE(ek_graph_op_by_name(g, name, &op));
-    return op;
-}
-
-static ek_tensor tensor_named(const ek_graph *g, const char *name)
-{
-    ek_tensor t;
-
-    EK_DIE(ek_graph_tensor_by_name(g, name, &t));
-    return t;
-}
-
 static void note(training *t, const ek_array *a)
 {
     const unsigned char *at = ek_array_cdata(a);

@@ -103,6 +103,23 @@ static inline void assert_floats(const ek_array *a, int n, const float *want)
         if (!(got[i] == want[i])) fail_msg("element %d is %g, %g is right", i, (double)got[i], (double)want[i]);
 }
 
+/* What a graph that was loaded calls so. */
+static inline ek_op op_named(const ek_graph *g, const char *name)
+{
+    ek_op op;
+
+    EK_DIE(ek_graph_op_by_name(g, name, &op));
+    return op;
+}
+
+static inline ek_tensor tensor_named(const ek_graph *g, const char *name)
+{
+    ek_tensor t;
+
+    EK_DIE(ek_graph_tensor_by_name(g, name, &t));
+    return t;
+}
+
 /* A failed run with just this text. */
 static inline void assert_error(const ek_error *err, ek_status code, const char *text)
 {

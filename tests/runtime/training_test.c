@@ -1,23 +1,7 @@
 /* Training steps of TensorFlow's own graphs: once a step has been planned, nothing is allocated. */
 #include "evenkeel/files.h"
 #include "ops/registry.h"
-#include "support/support.h"
-
-static ek_op op_named(const ek_graph *g, const char *name)
-{
-    ek_op op;
-
-    EK_DIE(ek_graph_op_by_name(g, name, &op));
-    return op;
-}
-
-static ek_tensor tensor_named(const ek_graph *g, const char *name)
-{
-    ek_tensor t;
-
-    EK_DIE(ek_graph_tensor_by_name(g, name, &t));
-    return t;
-}
+#include "runtime/build.h"
 
 /* Steps of a classifier of images of this shape; every variable is written in each. */
 static void train(const char *path, ek_shape images, const char *optimizer, ek_tristate fuse)
