@@ -106,6 +106,26 @@ static double plan_us(int additions)
     return bench_median(round, rounds);
 }
 
+/* Microseconds a node of building: us[0] of the first ten thousand additions of a graph, us[1] of the third. */
+static void build_us(double us[2])
+{
+    double round[2][ROUNDS];
+
+    for (int r = 0; r < ROUNDS; r++) {
+        ek_graph *g = ek_graph_create();
+        ek_tensor sum = placeholder(g, "x", EK_SHAPE(-1));
+        for (int k = 0; k < 3; k++) {
+            const double start = bench_us();
+            sum = chain(g, sum, 10000);
+            round[k / 2][r] = (bench_us() - start) / 10000;
+        }
+        EK_DIE(ek_graph_status(g, NULL));
+        ek_graph_destroy(g);
+    }
+    us[0] = bench_median(round[0], ROUNDS);
+    us[1] = bench_median(round[1], ROUNDS);
+}
+
 /* ---- the article's step --------------------------------------------------------------------------- */
 
 typedef struct article {
@@ -213,12 +233,14 @@ int main(int argc, char **argv)
     const double unfused = chain_us(false), fused = chain_us(true);
     const double plan[] = { plan_us(100), plan_us(1000), plan_us(10000) };
     const article a = build_article();
-    double worst = 0, run_us, callable_us, fused_run_us, fused_callable_us;
+    double built[2], worst = 0, run_us, callable_us, fused_run_us, fused_callable_us;
 
     article_us(&a, EK_NO, &run_us, &callable_us);
     article_us(&a, EK_YES, &fused_run_us, &fused_callable_us);
     for (int i = 0; i < 3; i++) worst = plan[i] > worst ? plan[i] : worst;
     printf("chain of %d additions, us a node: %.4f, fused %.4f\n", CHAIN, unfused, fused);
+    build_us(built);
+    printf("building, us a node: %.3f, %.3f after 20,000\n", built[0], built[1]);
     printf("planning, us a node: %.3f (100), %.3f (1,000), %.3f (10,000)\n", plan[0], plan[1], plan[2]);
     printf("the article's training step, us: ek_run %.3f, callable %.3f; fused %.3f, %.3f\n", run_us, callable_us,
            fused_run_us, fused_callable_us);

@@ -48,6 +48,7 @@ static void *counting_alloc(void *ctx, size_t size, size_t align)
     const long call = __atomic_add_fetch(&t->calls, 1, __ATOMIC_SEQ_CST);
 
     if (call == t->fail_at) return NULL;
+    __atomic_add_fetch(&t->bytes, size, __ATOMIC_SEQ_CST);
     void *block = aligned_alloc(align, (size + align - 1) / align * align);
     if (block != NULL) __atomic_add_fetch(&t->live, 1, __ATOMIC_SEQ_CST);
     return block;

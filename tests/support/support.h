@@ -23,6 +23,7 @@ char *ek_test_read(const char *path, size_t *size);
 typedef struct ek_test_allocator {
     ek_allocator allocator;
     long calls, fail_at, live; /* guarded by the atomicity of __atomic builtins */
+    size_t bytes;              /* asked for so far, whether released or not */
 } ek_test_allocator;
 void ek_test_allocator_install(ek_test_allocator *t, long fail_at);
 void ek_test_allocator_remove(void);
