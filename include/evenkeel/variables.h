@@ -158,6 +158,16 @@ EK_API ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope
 
 /* ---- making variables ------------------------------------------------------------------------------- */
 
+/* What TensorFlow would do with a variable's copies on several devices. Here there is one copy and nothing to do; it is
+ * kept because files carry it. A variable that is synchronized on reading (moving statistics, metrics) is not trainable,
+ * whatever .trainable says. */
+typedef enum ek_synchronization {
+    EK_SYNCHRONIZATION_AUTO, EK_SYNCHRONIZATION_NONE, EK_SYNCHRONIZATION_ON_WRITE, EK_SYNCHRONIZATION_ON_READ
+} ek_synchronization;
+typedef enum ek_aggregation {
+    EK_AGGREGATION_NONE, EK_AGGREGATION_SUM, EK_AGGREGATION_MEAN, EK_AGGREGATION_ONLY_FIRST_REPLICA
+} ek_aggregation;
+
 /* Names of collections: EK_KEYS(EK_LOCAL_VARIABLES, "mine"). count -1: not given. */
 typedef struct ek_keys {
     const char *const *key;
@@ -180,6 +190,8 @@ typedef struct ek_get_variable_options {
     ek_keys collections;        /* not given: EK_GLOBAL_VARIABLES */
     bool validate_shape;        /* false: the shape may be unknown */
     ek_tristate use_resource;   /* EK_DEFAULT: the scope's, else ek_use_resource_variables() */
+    ek_synchronization synchronization;
+    ek_aggregation aggregation;
 } ek_get_variable_options;
 /* tf.get_variable: the variable of that name, made or shared as the scope's reuse says.
  *
@@ -203,6 +215,8 @@ typedef struct ek_variable_options {
     ek_constraint constraint;
     bool validate_shape;
     ek_tristate use_resource;
+    ek_synchronization synchronization;
+    ek_aggregation aggregation;
 } ek_variable_options;
 /* tf.Variable: ek_variable_create(g, 1.0), ek_variable_create(g, w0, .trainable = false, .name = "w"). The value is
  * anything EK_OPERAND takes. Initial values that read other variables are guarded as TensorFlow guards them: those
@@ -228,6 +242,8 @@ EK_API ek_op ek_variable_op(ek_variable v);               /* VariableV2 or VarHa
 EK_API ek_op ek_variable_initializer(ek_variable v);      /* the Assign */
 EK_API ek_tensor ek_variable_initial_value(ek_variable v);
 EK_API ek_constraint ek_variable_constraint(ek_variable v);
+EK_API ek_synchronization ek_variable_synchronization(ek_variable v);
+EK_API ek_aggregation ek_variable_aggregation(ek_variable v);
 /* The variable made with this op name (without ":0"); dead, nothing recorded, if there is none. */
 EK_API ek_variable ek_variable_by_name(ek_graph *g, const char *name);
 

@@ -56,6 +56,7 @@ typedef struct ek_variable_info {
     ek_dtype dtype;         /* base type */
     ek_shape shape;
     bool trainable, is_resource, in_store; /* in_store: made by get_variable */
+    int synchronization, aggregation; /* ek_synchronization, ek_aggregation */
     ek_where where;
     const void *constraint; /* an ek_constraint in the arena, for optimizers; NULL: none */
 } ek_variable_info;

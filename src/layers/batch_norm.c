@@ -232,11 +232,19 @@ static bool check_pinned(const ek_bn_call *c, const ek_shape *x)
 /* ---- variables ------------------------------------------------------------------------------------------- */
 
 static ek_variable add(const ek_bn_call *c, const char *name, const ek_initializer *init, const ek_regularizer *r,
-                       const ek_constraint *constraint, bool trainable)
+                       const ek_constraint *constraint)
 {
     return ek__layer_add_weight(&c->bn->layer, &(ek_weight_args){
         .name = name, .shape = c->bn->param_shape, .dtype = c->bn->param_dtype, .initializer = init, .regularizer = r,
-        .constraint = constraint, .trainable = trainable }, c->where);
+        .constraint = constraint, .trainable = true }, c->where);
+}
+
+/* Replicas of a model would each have their own, averaged where they are read. */
+static ek_variable add_statistic(const ek_bn_call *c, const char *name, const ek_initializer *init)
+{
+    return ek__layer_add_weight(&c->bn->layer, &(ek_weight_args){
+        .name = name, .shape = c->bn->param_shape, .dtype = c->bn->param_dtype, .initializer = init,
+        .synchronization = EK_SYNCHRONIZATION_ON_READ, .aggregation = EK_AGGREGATION_MEAN }, c->where);
 }
 
 /* A constant in place of a missing parameter: the fused op always takes both. */
@@ -259,7 +267,7 @@ static ek_variable add_beside(const ek_bn_call *c, ek_variable beside, const cha
     ek_variable v = ek__dead_variable(c->g);
 
     if (!ek_op_ok(op)) return v;
-    EK_IN_SCOPE(ek__colocate_push(c->g, &op.id, 1, false, c->where)) v = add(c, name, init, NULL, NULL, false);
+    EK_IN_SCOPE(ek__colocate_push(c->g, &op.id, 1, false, c->where)) v = add_statistic(c, name, init);
     return v;
 }
 
@@ -278,12 +286,12 @@ static void add_variables(ek_bn_call *c)
     ek_batch_norm *bn = c->bn;
     const ek_batch_normalization_options *o = &bn->o;
 
-    if (o->scale) bn->gamma = add(c, "gamma", &o->gamma_initializer, &o->gamma_regularizer, &o->gamma_constraint, true);
+    if (o->scale) bn->gamma = add(c, "gamma", &o->gamma_initializer, &o->gamma_regularizer, &o->gamma_constraint);
     else if (bn->fused) bn->gamma_const = constant(c, 1.0);
-    if (o->center) bn->beta = add(c, "beta", &o->beta_initializer, &o->beta_regularizer, &o->beta_constraint, true);
+    if (o->center) bn->beta = add(c, "beta", &o->beta_initializer, &o->beta_regularizer, &o->beta_constraint);
     else if (bn->fused) bn->beta_const = constant(c, 0.0);
-    bn->moving_mean = add(c, "moving_mean", &o->moving_mean_initializer, NULL, NULL, false);
-    bn->moving_variance = add(c, "moving_variance", &o->moving_variance_initializer, NULL, NULL, false);
+    bn->moving_mean = add_statistic(c, "moving_mean", &o->moving_mean_initializer);
+    bn->moving_variance = add_statistic(c, "moving_variance", &o->moving_variance_initializer);
     if (o->renorm) add_renorm_variables(c);
 }
 

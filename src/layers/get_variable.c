@@ -123,7 +123,8 @@ static ek_variable create(ek_graph *g, const ek_get_variable_args *a, const ek_i
 {
     make_arg m = { init, a->shape, dtype };
     ek_variable_args v = { .name = a->full, .trainable = a->trainable, .validate_shape = a->validate_shape,
-                           .collections = a->collections, .constraint = a->constraint, .where = a->where };
+                           .collections = a->collections, .constraint = a->constraint, .where = a->where,
+                           .synchronization = a->synchronization, .aggregation = a->aggregation };
 
     v.resource = a->use_resource == EK_DEFAULT ? g->use_resource : a->use_resource == EK_YES;
     if (init->kind == EK_INIT_VALUE) {
@@ -258,6 +259,7 @@ ek_variable ek_get_variable_with(ek_graph *g, const ek_get_variable_options *o, 
         .name = o->name, .has_shape = o->shape.rank != -2, .shape = o->shape.rank != -2 ? o->shape : EK_UNKNOWN_SHAPE,
         .dtype = o->dtype, .trainable = o->trainable, .validate_shape = o->validate_shape,
         .collections = o->collections, .use_resource = o->use_resource,
+        .synchronization = o->synchronization, .aggregation = o->aggregation,
         .initializer = o->initializer.kind != EK_INIT_NONE ? &o->initializer : NULL,
         .regularizer = o->regularizer.kind != 0 ? &o->regularizer : NULL,
         .constraint = o->constraint.call != NULL ? &o->constraint : NULL, .where = where });

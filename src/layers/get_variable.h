@@ -13,6 +13,8 @@ typedef struct ek_get_variable_args {
     const ek_regularizer *regularizer; /* NULL: the scope's */
     const ek_constraint *constraint;   /* NULL: the scope's */
     bool trainable, validate_shape;
+    ek_synchronization synchronization;
+    ek_aggregation aggregation;
     ek_keys collections;
     ek_tristate use_resource;
     ek_where where;

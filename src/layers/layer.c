@@ -86,7 +86,8 @@ ek_variable ek__layer_add_weight(const ek_layer *l, const ek_weight_args *a, ek_
                 .initializer = a->initializer->kind != EK_INIT_NONE ? a->initializer : NULL,
                 .constraint = a->constraint != NULL && a->constraint->call != NULL ? a->constraint : NULL,
                 .trainable = a->trainable && l->trainable, .validate_shape = true, .collections = { NULL, -1 },
-                .use_resource = EK_DEFAULT, .where = where });
+                .use_resource = EK_DEFAULT, .synchronization = a->synchronization, .aggregation = a->aggregation,
+                .where = where });
             if (ek_variable_ok(v) && v.id >= before && a->regularizer != NULL && a->regularizer->kind != 0)
                 regularize(l, a, v, where);
         }

@@ -37,6 +37,8 @@ typedef struct ek_weight_args {
     const ek_regularizer *regularizer; /* NULL or of kind 0: none; only a new variable gets its loss */
     const ek_constraint *constraint;   /* NULL: none */
     bool trainable;                    /* and the layer's */
+    ek_synchronization synchronization;
+    ek_aggregation aggregation;
 } ek_weight_args;
 ek_variable ek__layer_add_weight(const ek_layer *l, const ek_weight_args *a, ek_where where);
 

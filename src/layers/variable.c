@@ -19,6 +19,11 @@ static bool note(ek_graph *g, const ek_variable_info *info, ek_variable *v)
     return true;
 }
 
+static bool trainable(const ek_variable_args *a)
+{
+    return a->trainable && a->synchronization != EK_SYNCHRONIZATION_ON_READ;
+}
+
 static void collect(ek_graph *g, const ek_variable_args *a, ek_variable v)
 {
     bool has_trainable = false;
@@ -28,7 +33,7 @@ static void collect(ek_graph *g, const ek_variable_args *a, ek_variable v)
         ek_add_item_to_collection(g, a->collections.key[i], ek_item_of_variable(v), a->where);
         has_trainable = has_trainable || strcmp(a->collections.key[i], EK_TRAINABLE_VARIABLES) == 0;
     }
-    if (a->trainable && !has_trainable)
+    if (trainable(a) && !has_trainable)
         ek_add_item_to_collection(g, EK_TRAINABLE_VARIABLES, ek_item_of_variable(v), a->where);
 }
 
@@ -188,6 +193,17 @@ static bool keys_ok(ek_graph *g, const ek_variable_args *a)
     return true;
 }
 
+static bool modes_ok(ek_graph *g, const ek_variable_args *a)
+{
+    const int s = (int)a->synchronization, n = (int)a->aggregation;
+
+    if (s < EK_SYNCHRONIZATION_AUTO || s > EK_SYNCHRONIZATION_ON_READ)
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "Invalid variable synchronization mode: %d for variable: %s", s, a->name);
+    if (n < EK_AGGREGATION_NONE || n > EK_AGGREGATION_ONLY_FIRST_REPLICA)
+        ek__graph_fail(g, a->where, EK_INVALID_ARGUMENT, "Invalid variable aggregation mode: %d for variable: %s", n, a->name);
+    return g->error.code == EK_OK;
+}
+
 static const ek_constraint *keep_constraint(ek_graph *g, const ek_constraint *c)
 {
     return c == NULL || c->call == NULL ? NULL : ek__arena_memdup(&g->arena, c, sizeof *c);
@@ -197,9 +213,10 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
 {
     ek_variable v = ek__dead_variable(g);
     ek_variable_info info = { .op = -1, .initializer = -1, .initial_value = { -1, 0 }, .snapshot = { -1, 0 },
-                              .trainable = a->trainable, .is_resource = a->resource, .where = a->where };
+                              .trainable = trainable(a), .is_resource = a->resource, .where = a->where,
+                              .synchronization = (int)a->synchronization, .aggregation = (int)a->aggregation };
 
-    if (g->error.code != EK_OK || !keys_ok(g, a)) return v;
+    if (g->error.code != EK_OK || !keys_ok(g, a) || !modes_ok(g, a)) return v;
     info.constraint = keep_constraint(g, a->constraint);
     /* Nothing around a variable decides whether it is initialized. */
     EK_IN_SCOPE(ek_control_dependencies_clear_push(g, a->where))
@@ -230,6 +247,8 @@ ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, e
         .validate_shape = o->validate_shape,
         .collections = o->collections,
         .constraint = &o->constraint,
+        .synchronization = o->synchronization,
+        .aggregation = o->aggregation,
         .where = where,
     };
 
@@ -281,6 +300,16 @@ ek_constraint ek_variable_constraint(ek_variable v)
     const ek_constraint *c = ek__info(v) != NULL ? ek__info(v)->constraint : NULL;
 
     return c != NULL ? *c : (ek_constraint){ NULL, NULL };
+}
+
+ek_synchronization ek_variable_synchronization(ek_variable v)
+{
+    return ek__info(v) != NULL ? (ek_synchronization)ek__info(v)->synchronization : EK_SYNCHRONIZATION_AUTO;
+}
+
+ek_aggregation ek_variable_aggregation(ek_variable v)
+{
+    return ek__info(v) != NULL ? (ek_aggregation)ek__info(v)->aggregation : EK_AGGREGATION_NONE;
 }
 
 ek_variable ek_variable_by_name(ek_graph *g, const char *name)

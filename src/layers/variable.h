@@ -13,6 +13,8 @@ typedef struct ek_variable_args {
     ek_operand value;
     ek_dtype dtype;
     bool trainable, validate_shape, resource;
+    ek_synchronization synchronization;
+    ek_aggregation aggregation;
     ek_keys collections;         /* count -1: EK_GLOBAL_VARIABLES */
     const ek_constraint *constraint; /* copied; NULL: none */
     ek_where where;

@@ -372,6 +372,26 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state)
     assert_int_equal(st, EK_OK);
 }
 
+/* What a variable of several devices would need is kept; one that is synchronized on reading is not trained. */
+static void synchronization_and_aggregation(void **state)
+{
+    ek_variable v = ek_get_variable(graph, "v", .shape = EK_SCALAR, .synchronization = EK_SYNCHRONIZATION_ON_READ,
+                                    .aggregation = EK_AGGREGATION_SUM),
+                w = ek_variable_create(graph, 1.0, .aggregation = EK_AGGREGATION_ONLY_FIRST_REPLICA);
+
+    (void)state;
+    expect_fine(graph);
+    assert_false(ek_variable_is_trainable(v));
+    assert_int_equal(ek_variable_synchronization(v), EK_SYNCHRONIZATION_ON_READ);
+    assert_int_equal(ek_variable_aggregation(v), EK_AGGREGATION_SUM);
+    assert_true(ek_variable_is_trainable(w));
+    assert_int_equal(ek_variable_synchronization(w), EK_SYNCHRONIZATION_AUTO);
+    assert_int_equal(ek_variable_aggregation(w), EK_AGGREGATION_ONLY_FIRST_REPLICA);
+    assert_int_equal(ek_trainable_variables(graph).count, 1);
+    ek_get_variable(graph, "x", .shape = EK_SCALAR, .aggregation = (ek_aggregation)9);
+    expect_failure(graph, "Invalid variable aggregation mode: 9 for variable: x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup(a_scope_without_auxiliary_name_scope_opens_none, begin),
         cmocka_unit_test_setup(defaults_of_a_scope_reach_inside_except_the_constraint, begin),
         cmocka_unit_test_setup(collections_are_those_that_were_asked_for, begin),
+        cmocka_unit_test_setup(synchronization_and_aggregation, begin),
         cmocka_unit_test_setup(running_out_of_memory_is_reported_and_leaks_nothing, begin),
     };
 
