@@ -225,7 +225,9 @@ EK_API const char *ek_unique_name(ek_graph *g, const char *name);
 #define EK_ACTIVATIONS "activations"
 
 typedef enum ek_item_kind {
-    EK_ITEM_NONE, EK_ITEM_OP, EK_ITEM_TENSOR, EK_ITEM_VARIABLE, EK_ITEM_CONTEXT, EK_ITEM_STRING, EK_ITEM_INT
+    EK_ITEM_NONE, EK_ITEM_OP, EK_ITEM_TENSOR, EK_ITEM_VARIABLE, EK_ITEM_CONTEXT, EK_ITEM_STRING, EK_ITEM_INT,
+    EK_ITEM_FLOAT, EK_ITEM_BYTES,
+    EK_ITEM_ANY /* a google.protobuf.Any, as bytes */
 } ek_item_kind;
 /* What a collection, a list of control inputs or a group of fetches holds. */
 typedef struct ek_item {
@@ -237,6 +239,8 @@ typedef struct ek_item {
         int32_t context;
         const char *string;
         int64_t integer;
+        double real;
+        struct { const void *data; size_t size; } bytes;
     } u;
 } ek_item;
 /* A list of items, borrowed: it stays valid as long as its graph, and does not grow when the collection does. */
@@ -250,10 +254,15 @@ EK_API ek_item ek_item_of_op(ek_op op);
 EK_API ek_item ek_item_of_tensor(ek_tensor t);
 EK_API ek_item ek_item_of_variable(ek_variable v);
 EK_API ek_item ek_item_of_string(const char *s);
-/* An ek_item from whatever it is: EK_ITEM(op), EK_ITEM(tensor), EK_ITEM(variable). */
+EK_API ek_item ek_item_of_int(int64_t v);
+EK_API ek_item ek_item_of_float(double v);
+EK_API ek_item ek_item_of_bytes(const void *data, size_t size);
+/* An ek_item from whatever it is: EK_ITEM(op), EK_ITEM(tensor), EK_ITEM(variable), EK_ITEM("text"), EK_ITEM(3), EK_ITEM(0.5). */
 #define EK_ITEM(x)                                                                         \
     _Generic((x), ek_op: ek_item_of_op, ek_tensor: ek_item_of_tensor,                      \
-             ek_variable: ek_item_of_variable, const char *: ek_item_of_string, char *: ek_item_of_string)(x)
+             ek_variable: ek_item_of_variable, const char *: ek_item_of_string, char *: ek_item_of_string,        \
+             int: ek_item_of_int, long: ek_item_of_int, long long: ek_item_of_int, float: ek_item_of_float,        \
+             double: ek_item_of_float)(x)
 /* A list of up to 16 things of any of these kinds: EK_LIST(up, d). */
 #define EK_LIST(...) ((ek_list){ NULL, (ek_item[]){ EK_MAP_(EK_ITEM, __VA_ARGS__) },        \
                                  (int64_t)(sizeof((ek_item[]){ EK_MAP_(EK_ITEM, __VA_ARGS__) }) / sizeof(ek_item)) })

@@ -55,9 +55,24 @@ static bool item_alive(const ek_graph *g, const ek_item *item)
     case EK_ITEM_VARIABLE: return ek__variable_in(g, item->u.variable);
     case EK_ITEM_CONTEXT: return item->u.context > 0 && item->u.context <= g->scopes->n_contexts;
     case EK_ITEM_STRING: return item->u.string != NULL;
-    case EK_ITEM_INT: return true;
+    case EK_ITEM_INT:
+    case EK_ITEM_FLOAT: return true;
+    case EK_ITEM_BYTES:
+    case EK_ITEM_ANY: return item->u.bytes.data != NULL || item->u.bytes.size == 0;
     default: return false;
     }
+}
+
+/* What an item points to is copied; false without memory. */
+static bool keep(ek_graph *g, ek_item *item)
+{
+    if (item->kind == EK_ITEM_STRING) {
+        item->u.string = ek__arena_strdup(&g->arena, item->u.string);
+        return item->u.string != NULL;
+    }
+    if (item->kind != EK_ITEM_BYTES && item->kind != EK_ITEM_ANY) return true;
+    item->u.bytes.data = ek__arena_strndup(&g->arena, item->u.bytes.size > 0 ? item->u.bytes.data : "", item->u.bytes.size);
+    return item->u.bytes.data != NULL;
 }
 
 void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_where where)
@@ -74,10 +89,8 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the name of a collection is not UTF-8");
         return;
     }
-    if (item.kind == EK_ITEM_STRING) item.u.string = ek__arena_strdup(&g->arena, item.u.string);
     c = touch(g, key);
-    if (c == NULL || !EK_GROW(c->item, c->cap, c->count + 1) ||
-        (item.kind == EK_ITEM_STRING && item.u.string == NULL)) {
+    if (c == NULL || !EK_GROW(c->item, c->cap, c->count + 1) || !keep(g, &item)) {
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the collection '%s'", key);
         return;
     }
@@ -142,6 +155,13 @@ ek_item ek_item_of_op(ek_op op) { return (ek_item){ .kind = EK_ITEM_OP, .u.op = 
 ek_item ek_item_of_tensor(ek_tensor t) { return (ek_item){ .kind = EK_ITEM_TENSOR, .u.tensor = t }; }
 ek_item ek_item_of_variable(ek_variable v) { return (ek_item){ .kind = EK_ITEM_VARIABLE, .u.variable = v }; }
 ek_item ek_item_of_string(const char *s) { return (ek_item){ .kind = EK_ITEM_STRING, .u.string = s }; }
+ek_item ek_item_of_int(int64_t v) { return (ek_item){ .kind = EK_ITEM_INT, .u.integer = v }; }
+ek_item ek_item_of_float(double v) { return (ek_item){ .kind = EK_ITEM_FLOAT, .u.real = v }; }
+
+ek_item ek_item_of_bytes(const void *data, size_t size)
+{
+    return (ek_item){ .kind = EK_ITEM_BYTES, .u.bytes = { data, size } };
+}
 
 const char *ek_item_name(ek_graph *g, ek_item item)
 {

@@ -72,6 +72,26 @@ static void put_quoted(ek_buf *b, const char *s)
     ek__buf_add(b, &quote, 1);
 }
 
+/* b'\x08\x01' */
+static void put_bytes(ek_buf *b, const uint8_t *at, size_t size)
+{
+    ek__buf_str(b, "b'");
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] == '\'' || at[i] == '\\') ek__buf_printf(b, "\\%c", at[i]);
+        else if (at[i] < ' ' || at[i] > '~') ek__buf_printf(b, "\\x%02x", (unsigned)at[i]);
+        else ek__buf_add(b, &at[i], 1);
+    }
+    ek__buf_str(b, "'");
+}
+
+static void put_real(ek_buf *b, double v)
+{
+    char text[40];
+
+    ek__format_double(text, v);
+    ek__buf_str(b, text);
+}
+
 static void put_item_repr(ek_buf *b, ek_graph *g, ek_item item)
 {
     switch (item.kind) {
@@ -80,6 +100,9 @@ static void put_item_repr(ek_buf *b, ek_graph *g, ek_item item)
     case EK_ITEM_VARIABLE: put_variable_repr(b, item.u.variable); break;
     case EK_ITEM_STRING: put_quoted(b, ek_item_name(g, item)); break;
     case EK_ITEM_INT: ek__buf_printf(b, "%lld", (long long)item.u.integer); break;
+    case EK_ITEM_FLOAT: put_real(b, item.u.real); break;
+    case EK_ITEM_BYTES:
+    case EK_ITEM_ANY: put_bytes(b, item.u.bytes.data, item.u.bytes.size); break;
     case EK_ITEM_CONTEXT: ek__buf_printf(b, "<control-flow context '%s'>", ek_item_name(g, item)); break;
     default: ek__buf_str(b, "None");
     }

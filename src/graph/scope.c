@@ -72,6 +72,8 @@ ek_scope ek_name_scope_push(ek_graph *g, const char *name, ek_where where)
 /* The operation behind an item, or -1 after a failure, which is recorded. */
 static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
 {
+    static const char *const python[] = { [EK_ITEM_INT] = "int", [EK_ITEM_CONTEXT] = "context", [EK_ITEM_FLOAT] = "float",
+                                          [EK_ITEM_BYTES] = "bytes", [EK_ITEM_ANY] = "Any" };
     ek_tensor t = { g, -1, 0 };
     ek_op op = { g, -1 };
     ek_error err = { 0 };
@@ -90,7 +92,7 @@ static int32_t item_op(ek_graph *g, ek_item item, ek_where where)
         break;
     default:
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Can not convert a %s into a Tensor or Operation.",
-                       item.kind == EK_ITEM_INT ? "int" : item.kind == EK_ITEM_CONTEXT ? "context" : "NoneType");
+                       item.kind < EK_COUNT_OF(python) && python[item.kind] != NULL ? python[item.kind] : "NoneType");
         return -1;
     }
     if (ek__op_in(g, op)) return op.id;

@@ -226,6 +226,26 @@ static void collections_keep_order_and_can_be_filtered(void **state)
     toy_end(g);
 }
 
+static void collections_hold_numbers_and_bytes(void **state)
+{
+    static const char bytes[] = "a\0'\xff";
+    ek_graph *g = toy_begin();
+    char *text;
+
+    EK_UNUSED(state);
+    ek_add_to_collection(g, "k", 3);
+    ek_add_to_collection(g, "k", 0.5);
+    ek_add_item_to_collection(g, "k", ek_item_of_bytes(bytes, 4), EK_HERE);
+    ek_add_item_to_collection(g, "k", ek_item_of_bytes(NULL, 0), EK_HERE);
+    text = ek_list_repr(ek_get_collection(g, "k"));
+    assert_string_equal(text, "[3, 0.5, b'a\\x00\\'\\xff', b'']");
+    ek_free(text);
+    assert_ptr_not_equal(ek_get_collection(g, "k").item[2].u.bytes.data, bytes);
+    ek_add_item_to_collection(g, "k", ek_item_of_bytes(NULL, 1), EK_HERE);
+    assert_int_equal(ek_graph_status(g, NULL), EK_INVALID_ARGUMENT);
+    toy_end(g);
+}
+
 /* ---- lookups --------------------------------------------------------------------------------- */
 
 static void lookups_say_what_is_wrong(void **state)
@@ -417,6 +437,7 @@ int main(void)
         cmocka_unit_test(an_operation_fed_from_inside_gets_no_control_input),
         cmocka_unit_test(control_dependencies_take_names_and_refuse_numbers),
         cmocka_unit_test(collections_keep_order_and_can_be_filtered),
+        cmocka_unit_test(collections_hold_numbers_and_bytes),
         cmocka_unit_test(lookups_say_what_is_wrong),
         cmocka_unit_test(things_print_as_in_tensorflow),
         cmocka_unit_test(without_memory_nothing_is_printed_and_nothing_leaks),
