@@ -7,6 +7,7 @@
 #include "evenkeel/control.h"
 #include "evenkeel/dtype.h"
 #include "evenkeel/files.h"
+#include "evenkeel/gradients.h"
 #include "evenkeel/graph.h"
 #include "evenkeel/layers.h"
 #include "evenkeel/nn.h"

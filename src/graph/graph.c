@@ -50,6 +50,7 @@ void ek_graph_destroy(ek_graph *g)
     ek__free(g->node);
     ek__free(g->variable);
     ek__map_fini(&g->by_name);
+    ek__map_fini(&g->worked_out);
     release_scopes(g->scopes);
     ek__vscopes_fini(g);
     ek__collections_destroy(g->collections);

@@ -88,6 +88,7 @@ struct ek_graph {
     void *source;               /* a mapped file that raw bytes point into; freed by source_release */
     void (*source_release)(void *source);
     /* made on demand by floors above and freed with the graph: the recogniser's findings, ... */
+    ek_map worked_out;          /* pairs of shapes whose broadcasting gradients worked out once: ops/grad.c */
     pthread_mutex_t fold_lock;  /* guards node->folded: planning threads share what one of them found */
     pthread_rwlock_t lock;      /* one builder, many readers: sessions planning while nobody builds */
 };

@@ -252,7 +252,7 @@ struct ek_op_def {
                             * copy only where a write comes while it is needed */
     bool assigns;          /* the variable behind input 0 becomes input 1, whole (Assign, AssignVariableOp) */
 
-    const char *no_grad_because; /* why it has no gradient; otherwise autodiff/ will ask for one */
+    const char *no_grad_because; /* why nothing flows back through it; the others are in ops/gradients.def, or refused */
 };
 
 /* ---- the registry as parsed ----------------------------------------------------------- */

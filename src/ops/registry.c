@@ -2,6 +2,7 @@
 #include "ops/registry.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "evenkeel/graph.h"
 #include "graph/node.h"
@@ -21,6 +22,40 @@ const ek_op_def *const *ek__ops(int *count)
     *count = EK_COUNT_OF(op_table);
     return op_table;
 }
+
+/* ---- gradients ------------------------------------------------------------------------------------------ */
+
+#define EK_GRADIENT(type, function) extern void ek__grad_##function(ek_grad *c);
+#define EK_GRADIENT_OF_ROWS EK_GRADIENT
+#include "ops/gradients.def"
+#undef EK_GRADIENT
+#undef EK_GRADIENT_OF_ROWS
+
+static const ek_op_gradient gradient_table[] = {
+#define EK_GRADIENT(type, function) { #type, ek__grad_##function, false },
+#define EK_GRADIENT_OF_ROWS(type, function) { #type, ek__grad_##function, true },
+#include "ops/gradients.def"
+#undef EK_GRADIENT
+#undef EK_GRADIENT_OF_ROWS
+};
+
+static int by_type(const void *type, const void *entry)
+{
+    return strcmp(type, ((const ek_op_gradient *)entry)->type);
+}
+
+const ek_op_gradient *ek__op_gradient(const char *type)
+{
+    return bsearch(type, gradient_table, EK_COUNT_OF(gradient_table), sizeof gradient_table[0], by_type);
+}
+
+const ek_op_gradient *ek__op_gradients(int *count)
+{
+    *count = EK_COUNT_OF(gradient_table);
+    return gradient_table;
+}
+
+/* ---- the parsed table ------------------------------------------------------------------------------------- */
 
 const ek_registry *ek__ops_registry(void)
 {

@@ -25,10 +25,10 @@ static void check(void **state)
 int main(void)
 {
     struct CMUnitTest tests[64];
+    const golden_program *p;
     int n = 0;
 
-    for (; n < golden_program_count && n < 64; n++)
-        tests[n] = (struct CMUnitTest){ .name = golden_programs[n].name, .test_func = check,
-                                        .initial_state = (void *)&golden_programs[n] };
+    for (; n < 64 && (p = golden_program_at(n)) != NULL; n++)
+        tests[n] = (struct CMUnitTest){ .name = p->name, .test_func = check, .initial_state = (void *)(uintptr_t)p };
     return _cmocka_run_group_tests("graphs of TensorFlow 1.15", tests, (size_t)n, NULL, NULL);
 }

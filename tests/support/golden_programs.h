@@ -2,12 +2,13 @@
 #ifndef EK_TESTS_GOLDEN_PROGRAMS_H
 #define EK_TESTS_GOLDEN_PROGRAMS_H
 
+#include "evenkeel/gradients.h"
 #include "support/support.h"
 
 /* What a program's calls returned, under the names that CASES.md gives them. */
 typedef struct golden_result {
     const char *name;
-    ek_item item[8];
+    ek_item item[96]; /* lists in lists one after the other; of kind EK_ITEM_NONE: Python's None */
     int count;
     bool list;
 } golden_result;
@@ -19,6 +20,7 @@ typedef struct golden_results {
 /* A name noted twice stands for its last value. */
 void golden_note_item(golden_results *r, const char *name, ek_item item);
 void golden_note_list(golden_results *r, const char *name, ek_list list);
+void golden_note_gradients(golden_results *r, const char *name, ek_gradient_list list); /* added to what is there */
 #define golden_note(r, name, x) golden_note_item((r), (name), EK_ITEM(x))
 
 typedef struct golden_program {
@@ -26,9 +28,16 @@ typedef struct golden_program {
     void (*build)(ek_graph *g, golden_results *r);
     int first;                                    /* nodes to compare; 0: all, with collections and results */
 } golden_program;
-extern const golden_program golden_programs[];
-extern const int golden_program_count;
+/* By topic, each table ending with a name of NULL. */
+extern const golden_program golden_programs_forward[], golden_programs_gradients[];
+/* Number i of all of them; NULL: there are no more. */
+const golden_program *golden_program_at(int i);
 /* NULL: there is none of that name. */
 const golden_program *golden_program_find(const char *name);
+
+/* What many programs begin and end with. */
+ek_tensor golden_placeholder_x(ek_graph *g, golden_results *r, ek_shape shape);
+ek_tensor golden_placeholder_flag(ek_graph *g, golden_results *r);
+void golden_init_all(ek_graph *g, golden_results *r);
 
 #endif

@@ -1,0 +1,98 @@
+/* ops/emit.c - see emit.h. */
+#include "ops/emit.h"
+
+ek_attr ek__attr_string(const char *name, const char *s)
+{
+    ek_attr a = { .name = name, .value = { .kind = EK_ATTR_STRING } };
+
+    a.value.u.s = (ek_string){ .data = (char *)(uintptr_t)s, .size = strlen(s) };
+    return a;
+}
+
+ek_attr ek__attr_ints(const char *name, const int64_t *at, int count)
+{
+    ek_attr a = { .name = name, .value = { .kind = EK_ATTR_LIST | EK_ATTR_INT, .count = count } };
+
+    a.value.u.is = (int64_t *)(uintptr_t)at;
+    return a;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------ */
+
+ek_tensor ek__emit1(const char *type, ek_tensor x, const char *name, ek_where where)
+{
+    return ek__node_tensor(x.graph, &(ek_node_args){ .type = type, .name = name, .in = &x, .n_in = 1, .where = where });
+}
+
+ek_tensor ek__emit2(const char *type, ek_tensor x, ek_tensor y, const char *name, ek_where where)
+{
+    const ek_tensor in[] = { x, y };
+
+    return ek__node_tensor(x.graph, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = 2, .where = where });
+}
+
+/* ---- constants ----------------------------------------------------------------------------------------- */
+
+ek_tensor ek__const_filled(ek_graph *g, ek_dtype dtype, ek_shape shape, double v, const char *name, ek_where where)
+{
+    return ek_constant_with(g, &(ek_constant_options){ .size = sizeof(ek_constant_options),
+                                                       .value = ek_scalar(dtype, v),
+                                                       .dtype = dtype, .shape = shape, .name = name }, where);
+}
+
+ek_tensor ek__const_scalar(ek_graph *g, ek_dtype dtype, double v, const char *name, ek_where where)
+{
+    return ek__const_filled(g, dtype, EK_SCALAR, v, name, where);
+}
+
+ek_tensor ek__zeros_of(ek_tensor shape, ek_dtype dtype, ek_where where)
+{
+    ek_tensor out = shape;
+
+    EK_IN_SCOPE(ek_name_scope_push(shape.graph, "zeros", where)) {
+        const char *own = ek_name_scope(shape.graph);
+        out = ek__emit2("Fill", shape, ek__const_scalar(shape.graph, dtype, 0, "Const", where), own, where);
+    }
+    return out;
+}
+
+/* ---- operands ------------------------------------------------------------------------------------------- */
+
+static bool is_resource_variable(const ek_operand *x)
+{
+    return x->kind == 'v' && ek__variable_in(x->u.variable.graph, x->u.variable) &&
+           x->u.variable.graph->variable[x->u.variable.id]->is_resource;
+}
+
+ek_operand ek__cast(ek_graph *g, ek_operand x, ek_dtype dtype, ek_where where)
+{
+    const bool right = ek__operand_dtype(&x) == dtype;
+    ek_tensor value = { g, -1, 0 };
+
+    if (right && (x.kind == 't' || is_resource_variable(&x))) return x;
+    EK_IN_SCOPE(ek_name_scope_push(g, "Cast", where)) {
+        const char *own = ek_name_scope(g);
+        value = ek__operand_tensor(g, &x, EK_DTYPE_NONE, "x", where);
+        if (!right) value = EK_EMIT(g, where, "Cast", own, EK_IN(value), EK_ATTR_T("DstT", dtype));
+    }
+    return ek__of(value);
+}
+
+ek_tensor ek__call_ints(ek_graph *g, const char *type, const char *name, ek_operand x, const ek_shape *ints,
+                        const ek_attr *attr, int n_attr, ek_where where)
+{
+    int32_t at[EK_MAX_RANK];
+    ek_array *array;
+    ek_tensor out = ek__dead(g);
+
+    for (int32_t i = 0; i < ints->rank; i++) at[i] = (int32_t)ints->dim[i];
+    array = ek_array_of(EK_INT32, EK_SHAPE(ints->rank), at);
+    if (array == NULL) {
+        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
+        return out;
+    }
+    out = ek__call_tensor(&(ek_call){ .graph = g, .type = type, .name = name, .n_in = 2, .where = where, .attr = attr,
+                                      .n_attr = n_attr, .in = (ek_operand[]){ x, ek_operand_of_array(array) } });
+    ek_array_unref(array);
+    return out;
+}

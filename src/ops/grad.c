@@ -1,0 +1,170 @@
+/* ops/grad.c - see grad.h. */
+#include "ops/grad.h"
+
+ek_tensor g3(const ek_grad *c, const char *type, ek_tensor x, ek_tensor y, ek_tensor z)
+{
+    const ek_tensor in[] = { x, y, z };
+
+    return ek__node_tensor(c->g, &(ek_node_args){ .type = type, .in = in, .n_in = 3, .where = c->where });
+}
+
+ek_op g_like(const ek_grad *c, const char *type, const ek_tensor *in, int n_in, const char *const *names)
+{
+    ek_attr attr[16];
+    int n = 0;
+
+    for (; names[n] != NULL && n < 16; n++) {
+        const ek_attr_value *v = g_attr(c, names[n]);
+        if (v == NULL) {
+            ek__graph_fail(c->g, c->where, EK_INVALID_ARGUMENT, "'%s' (op type: %s) has no attribute %s, which its gradient needs",
+                           c->n->name, c->n->type, names[n]);
+            return (ek_op){ c->g, -1 };
+        }
+        attr[n] = (ek_attr){ names[n], *v };
+        attr[n].value.raw = NULL;
+        attr[n].value.raw_size = 0;
+    }
+    return ek__node_build(c->g, &(ek_node_args){ .type = type, .in = in, .n_in = n_in, .attr = attr, .n_attr = n, .where = c->where });
+}
+
+ek_tensor g_shape_as(const ek_grad *c, ek_tensor x, ek_dtype dtype)
+{
+    const ek_shape s = ek_tensor_shape(x);
+
+    if (dtype != EK_INT64) return g_shape(c, x);
+    if (!ek_shape_is_known(&s))
+        return EK_EMIT(c->g, c->where, "Shape", NULL, EK_IN(x), EK_ATTR_T("out_type", EK_INT64));
+    ek_array *a = ek_array_of(EK_INT64, EK_SHAPE(s.rank), s.dim);
+    if (a == NULL) ek__graph_fail(c->g, c->where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
+    const ek_tensor t = a != NULL ? ek__const(c->g, a, "Shape", c->where) : ek__dead(c->g);
+    ek_array_unref(a);
+    return t;
+}
+
+/* int32 elements; NULL after recording why. */
+static ek_array *int_array(const ek_grad *c, const int64_t *at, int n)
+{
+    int32_t v[EK_MAX_RANK * 2];
+    ek_array *a;
+
+    for (int i = 0; i < (n < 0 ? 1 : n); i++) v[i] = (int32_t)at[i];
+    a = ek_array_of(EK_INT32, n < 0 ? EK_SCALAR : EK_SHAPE(n), v);
+    if (a == NULL) ek__graph_fail(c->g, c->where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
+    return a;
+}
+
+ek_tensor g_ints(const ek_grad *c, const int64_t *at, int n, const char *name)
+{
+    ek_array *a = int_array(c, at, n);
+    const ek_tensor t = a != NULL ? ek__const(c->g, a, name, c->where) : ek__dead(c->g);
+
+    ek_array_unref(a);
+    return t;
+}
+
+ek_tensor g_with_ints(const ek_grad *c, const char *type, ek_tensor x, const int64_t *at, int n)
+{
+    ek_array *a = int_array(c, at, n);
+    ek_tensor t = ek__dead(c->g);
+
+    if (a != NULL)
+        t = ek__call_tensor(&(ek_call){ .graph = c->g, .type = type, .n_in = 2, .where = c->where,
+                                        .in = (ek_operand[]){ ek__of(x), ek_operand_of_array(a) } });
+    ek_array_unref(a);
+    return t;
+}
+
+/* ---- broadcasting -------------------------------------------------------------------------------------- */
+
+bool g_same_shapes(const ek_grad *c, ek_tensor x, ek_tensor y, ek_tensor dy)
+{
+    const ek_shape a = ek_tensor_shape(x), b = ek_tensor_shape(y), d = ek_tensor_shape(dy);
+
+    (void)c;
+    return ek_shape_is_known(&a) && ek_shape_equal(&a, &b) && ek_shape_equal(&a, &d);
+}
+
+bool g_seen_before(ek_grad *c, char what, const ek_shape *a, const ek_shape *b)
+{
+    int64_t key[2 * EK_MAX_RANK + 3];
+    int n = 0;
+
+    key[n++] = what;
+    key[n++] = a->rank;
+    for (int32_t i = 0; i < a->rank; i++) key[n++] = a->dim[i];
+    key[n++] = b->rank;
+    for (int32_t i = 0; i < b->rank; i++) key[n++] = b->dim[i];
+    const size_t size = (size_t)n * sizeof *key;
+    if (ek__map_get(&c->g->worked_out, (const char *)key, size, -1) >= 0) return true;
+    const char *kept = ek__arena_memdup(&c->g->arena, key, size);
+    if (kept == NULL || !ek__map_put(&c->g->worked_out, kept, size, 1))
+        ek__graph_fail(c->g, c->where, EK_RESOURCE_EXHAUSTED, "no memory for gradients");
+    return false;
+}
+
+/* Which axes of the result each side was stretched along. */
+static void stretched(const ek_shape *a, const ek_shape *b, ek_unbroadcast *u)
+{
+    const int32_t rank = a->rank > b->rank ? a->rank : b->rank;
+
+    if (ek_shape_equal(a, b)) return;
+    for (int32_t i = 0; i < rank; i++) {
+        const int64_t da = i < rank - a->rank ? 1 : a->dim[i - (rank - a->rank)];
+        const int64_t db = i < rank - b->rank ? 1 : b->dim[i - (rank - b->rank)];
+        if (da == 1) u->axis[0][u->n_axis[0]++] = i;
+        if (db == 1) u->axis[1][u->n_axis[1]++] = i;
+    }
+}
+
+static void pair(const ek_grad *c, ek_tensor s0, ek_tensor s1, const char *name, ek_unbroadcast *u)
+{
+    const ek_tensor in[] = { s0, s1 };
+    const ek_op op = ek__node_build(c->g, &(ek_node_args){ .type = "BroadcastGradientArgs", .name = name, .in = in, .n_in = 2,
+                                                           .where = c->where });
+
+    for (int k = 0; k < 2; k++) u->axes[k] = ek_op_output(op, k);
+}
+
+ek_unbroadcast g_unbroadcast_by(const ek_grad *c, ek_tensor shape_x, ek_tensor shape_y)
+{
+    ek_unbroadcast u = { .needed = { true, true }, .shape_of = { shape_x, shape_y } };
+
+    pair(c, shape_x, shape_y, NULL, &u);
+    return u;
+}
+
+ek_unbroadcast g_unbroadcast_plain(const ek_grad *c, ek_tensor x, ek_tensor y)
+{
+    const ek_tensor sx = g_shape(c, x), sy = g_shape(c, y);
+
+    return g_unbroadcast_by(c, sx, sy);
+}
+
+ek_unbroadcast g_unbroadcast(ek_grad *c, ek_tensor x, ek_tensor y, ek_tensor dy)
+{
+    const ek_shape d = ek_tensor_shape(dy);
+    ek_unbroadcast u = { .shape = { ek_tensor_shape(x), ek_tensor_shape(y) } };
+
+    if (!ek_shape_is_known(&u.shape[0]) || !ek_shape_is_known(&u.shape[1])) {
+        const ek_tensor sx = g_shape_node(c, x), sy = g_shape_node(c, y);
+        return g_unbroadcast_by(c, sx, sy);
+    }
+    u.known = true;
+    for (int k = 0; k < 2; k++) u.needed[k] = !ek_shape_equal(&u.shape[k], &d);
+    stretched(&u.shape[0], &u.shape[1], &u);
+    if (g_seen_before(c, 'b', &u.shape[0], &u.shape[1])) return u;
+    EK_IN_SCOPE(ek_name_scope_push(c->g, "BroadcastGradientArgs", c->where)) {
+        const char *own = ek_name_scope(c->g);
+        const ek_tensor s0 = ek__const_shape(c->g, &u.shape[0], "s0", c->where);
+        pair(c, s0, ek__const_shape(c->g, &u.shape[1], "s1", c->where), own, &u);
+    }
+    return u;
+}
+
+ek_tensor g_reduce_to(const ek_grad *c, const ek_unbroadcast *u, int side, ek_tensor d)
+{
+    if (!u->needed[side]) return d;
+    if (!u->known) return g_reshape(c, g_sum(c, d, u->axes[side]), u->shape_of[side]);
+    const ek_tensor sum = g_with_ints(c, "Sum", d, u->axis[side], u->n_axis[side]);
+    return g_reshape_to(c, sum, u->shape[side].dim, u->shape[side].rank);
+}
