@@ -5,6 +5,7 @@
 #include "evenkeel/array.h"
 #include "evenkeel/arrays.h"
 #include "evenkeel/control.h"
+#include "evenkeel/data.h"
 #include "evenkeel/dtype.h"
 #include "evenkeel/files.h"
 #include "evenkeel/gradients.h"
