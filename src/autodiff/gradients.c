@@ -306,7 +306,7 @@ static ek_tensor unconnected(ek_walk *w, ek_edge x)
     const ek_tensor t = ek__tensor(w->g, x);
 
     if (ek_dtype_base(ek_tensor_dtype(t)) == EK_RESOURCE)
-        return ek__zeros_of(ek__emit1("VariableShape", t, NULL, w->where), EK_FLOAT32, w->where);
+        return ek__zeros_of(ek__emit1("VariableShape", t, NULL, w->where), ek__walk_handle_dtype(w->g, x), w->where);
     return ek__op1(ek_zeros_like_with, ek__of(t), NULL, w->where);
 }
 

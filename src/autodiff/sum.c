@@ -100,6 +100,16 @@ ek_tensor ek_gradient_dense_at(ek_gradient d, const char *name, ek_where where)
 
 /* ---- zeros --------------------------------------------------------------------------------------- */
 
+ek_dtype ek__walk_handle_dtype(const ek_graph *g, ek_edge e)
+{
+    const ek_node *n = ek__node(g, e.node);
+    const ek_attr_value *dtype;
+
+    while (n->n_in > 0 && ek_dtype_base(n->in_dtype[0]) == EK_RESOURCE) n = ek__node(g, n->in[0].node);
+    dtype = ek__attr_find(n->attr, n->n_attr, "dtype");
+    return dtype != NULL && dtype->u.type != EK_RESOURCE ? ek_dtype_base(dtype->u.type) : EK_FLOAT32;
+}
+
 /* Of a Switch in a branch: zeros that are made only where that branch is not taken, or the Merge that waits for them would
  * see two values. */
 static ek_tensor zeros_beside(ek_walk *w, const ek_node *n, const ek_context *c)
@@ -115,7 +125,7 @@ static ek_tensor zeros_beside(ek_walk *w, const ek_node *n, const ek_context *c)
     EK_IN_SCOPE(ek_control_dependencies_push(w->g, EK_LIST(pivot), w->where)) {
         if (resource) {
             shape = ek__emit1("VariableShape", other, NULL, w->where);
-            dtype = EK_FLOAT32;
+            dtype = ek__walk_handle_dtype(w->g, n->in[0]);
         }
         out = ek__zeros_of(shape, dtype, w->where);
     }

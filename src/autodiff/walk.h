@@ -34,6 +34,8 @@ bool ek__walk_arrive(ek_walk *w, ek_edge e, ek_gradient d);
 /* What has arrived at all outputs of a node, as one gradient each (None where nothing has); builds the sums. NULL without
  * memory. */
 ek_gradient *ek__walk_sum(ek_walk *w, int32_t node);
+/* The dtype of the variable behind a handle, float32 where nothing tells. */
+ek_dtype ek__walk_handle_dtype(const ek_graph *g, ek_edge e);
 /* Zeros for an output that the ys do not depend on, for the sake of an op whose other outputs they do. */
 ek_gradient ek__walk_zeros(ek_walk *w, int32_t node, int32_t output);
 

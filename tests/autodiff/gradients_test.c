@@ -108,6 +108,49 @@ static void gates_change_no_number(void **state)
     ek_graph_destroy(g);
 }
 
+/* ---- conditionals -------------------------------------------------------------------------------------------- */
+
+typedef struct pair {
+    ek_tensor x;
+    ek_variable w;
+} pair;
+static ek_list x_times_w(ek_graph *g, void *p) { return EK_RESULTS(g, ek_times(((pair *)p)->x, ((pair *)p)->w)); }
+static ek_list x_times_2(ek_graph *g, void *p) { return EK_RESULTS(g, ek_times(((pair *)p)->x, 2.0)); }
+
+/* The handle of a resource variable goes into the branch: where it is not taken its gradient is zeros of the variable's
+ * shape and dtype. */
+static void a_resource_variable_inside_a_branch(void **state)
+{
+    static const double expected[2][2][3] = { { { 2, 2, 2 }, { 0, 0, 0 } }, { { 1, 1, 1 }, { 1, 2, 3 } } };
+    ek_graph *g = ek_graph_create();
+    pair p;
+
+    EK_UNUSED(state);
+    ek_use_resource_variables(g, true);
+    p.x = ek_placeholder(g, EK_FLOAT64, .shape = EK_SHAPE(3));
+    p.w = ek_get_variable(g, "w", .shape = EK_SHAPE(3), .dtype = EK_FLOAT64, .initializer = ek_ones_initializer());
+    const ek_tensor flag = ek_placeholder(g, EK_BOOL, .shape = EK_SCALAR);
+    const ek_tensor y = ek_first(ek_cond(flag, x_times_w, x_times_2, .arg = &p));
+    const ek_gradient_list d = ek_gradients(EK_LIST(y), EK_LIST(p.x, p.w));
+    ek_session *s = ek_session_create(g);
+    ek_array *x = ek_array_of(EK_FLOAT64, EK_SHAPE(3), (double[]){ 1, 2, 3 });
+
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+    for (int taken = 0; taken < 2; taken++) {
+        ek_array *on = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ taken }), *out[2] = { NULL, NULL };
+        EK_DIE(ek_run(s, .feed = { { p.x, x }, { flag, on } }, .fetch = { { d.at[0].value, &out[0] }, { d.at[1].value, &out[1] } }));
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(EK_FLOAT64, ek_array_dtype(out[k]));
+            assert_memory_equal(ek_array_f64(out[k]), expected[taken][k], sizeof expected[taken][k]);
+            ek_array_unref(out[k]);
+        }
+        ek_array_unref(on);
+    }
+    ek_array_unref(x);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 /* ---- what is refused ---------------------------------------------------------------------------------------- */
 
 #define REFUSED(g, CODE, call, part)                                                       \
@@ -182,6 +225,7 @@ int main(void)
         cmocka_unit_test(stop_gradients_are_constants),
         cmocka_unit_test(given_gradients_of_the_ys),
         cmocka_unit_test(gates_change_no_number),
+        cmocka_unit_test(a_resource_variable_inside_a_branch),
         cmocka_unit_test(bad_requests_say_what_was_wrong),
         cmocka_unit_test(memory_that_runs_out_is_an_error_and_nothing_leaks),
     };
