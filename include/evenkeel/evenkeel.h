@@ -11,6 +11,7 @@
 #include "evenkeel/gradients.h"
 #include "evenkeel/graph.h"
 #include "evenkeel/layers.h"
+#include "evenkeel/losses.h"
 #include "evenkeel/nn.h"
 #include "evenkeel/ops.h"
 #include "evenkeel/session.h"

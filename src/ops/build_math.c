@@ -57,8 +57,13 @@ static ek_tensor beside(ek_graph *g, const ek_operand *x, ek_dtype dtype, const 
     ek_array *value = NULL;
     ek_tensor t;
 
-    if (x->kind != 'l' || ek__literal_array(&x->u.literal, dtype, NULL, &value, &err) != EK_OK)
+    if (x->kind != 'l' || (ek__literal_array(&x->u.literal, dtype, NULL, &value, &err) != EK_OK &&
+                           err.code != EK_RESOURCE_EXHAUSTED))
         return ek__operand_tensor(g, x, EK_DTYPE_NONE, name, where);
+    if (value == NULL) {
+        ek__graph_fail(g, where, err.code, "%s", err.text);
+        return ek__dead(g);
+    }
     t = ek__const(g, value, name, where);
     ek_array_unref(value);
     return t;

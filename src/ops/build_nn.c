@@ -66,6 +66,8 @@ static ek_tensor reduce(const char *type, const ek_reduce_options *o, ek_where w
     const ek_tensor t = ek__call_tensor(&(ek_call){ .type = type, .name = o->name, .in = in, .n_in = 2, .attr = &keep,
                                                     .n_attr = 1, .where = where });
     ek_array_unref(axes);
+    /* Over everything, whatever that is: a scalar. */
+    if (o->axis.count == -1 && !o->keepdims && ek_tensor_ok(t)) ek_set_shape_at(t, EK_SCALAR, where);
     return t;
 }
 

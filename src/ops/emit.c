@@ -66,14 +66,14 @@ static bool is_resource_variable(const ek_operand *x)
 
 ek_operand ek__cast(ek_graph *g, ek_operand x, ek_dtype dtype, ek_where where)
 {
-    const bool right = ek__operand_dtype(&x) == dtype;
     ek_tensor value = { g, -1, 0 };
 
-    if (right && (x.kind == 't' || is_resource_variable(&x))) return x;
+    if (ek__operand_dtype(&x) == dtype && (x.kind == 't' || is_resource_variable(&x))) return x;
     EK_IN_SCOPE(ek_name_scope_push(g, "Cast", where)) {
         const char *own = ek_name_scope(g);
         value = ek__operand_tensor(g, &x, EK_DTYPE_NONE, "x", where);
-        if (!right) value = EK_EMIT(g, where, "Cast", own, EK_IN(value), EK_ATTR_T("DstT", dtype));
+        if (ek_dtype_base(ek_tensor_dtype(value)) != dtype)
+            value = EK_EMIT(g, where, "Cast", own, EK_IN(value), EK_ATTR_T("DstT", dtype));
     }
     return ek__of(value);
 }

@@ -210,25 +210,28 @@ static ek_status sparse_shape(ek_shape_ctx *c)
     return EK_OK;
 }
 
+/* The least label where that is below 0, else the largest, is told. */
 static ek_status sparse_check(const ek_run_args *a, int64_t chunk)
 {
     const loss_state *const s = a->state;
+    int64_t least = 0, most = -1;
+    ek_buf all = { 0 };
+    ek_status st;
 
     EK_UNUSED(chunk);
     for (int64_t r = 0; r < s->s.rows; r++) {
         const int64_t label = ek__get_int(s->label_dtype, a->in[LABELS], r);
-        ek_buf all = { 0 };
 
-        if (label >= 0 && label < s->s.n) continue;
-        ek__summary(&all, s->label_dtype, &s->label_shape, a->in[LABELS], -1);
-        const ek_status st = EK_FAIL(a->err, INVALID_ARGUMENT,
-                                     "Received a label value of %lld which is outside the valid range of [0, %lld).  "
-                                     "Label values: %s", (long long)label, (long long)s->s.n,
-                                     all.failed ? "" : all.data);
-        ek__buf_fini(&all);
-        return st;
+        if (label < least) least = label;
+        if (label > most) most = label;
     }
-    return EK_OK;
+    if (least >= 0 && most < s->s.n) return EK_OK;
+    ek__summary(&all, s->label_dtype, &s->label_shape, a->in[LABELS], -1);
+    st = EK_FAIL(a->err, INVALID_ARGUMENT,
+                 "Received a label value of %lld which is outside the valid range of [0, %lld).  Label values: %s",
+                 (long long)(least < 0 ? least : most), (long long)s->s.n, all.failed ? "" : all.data);
+    ek__buf_fini(&all);
+    return st;
 }
 
 static double get(const ek_softmax *s, const char *x, int64_t at)

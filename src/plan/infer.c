@@ -127,6 +127,27 @@ static void log_shapes(const ek_builder *b, const ek_node *n)
     }
 }
 
+/* Effects that neither write nor draw can only refuse (Assert), print or pass on. */
+static bool may_refuse(const ek_builder *b, const ek_node *n)
+{
+    const ek_op_def *d = n->spec->def;
+
+    return d->kind == EK_KIND_EFFECT && d->writes == 0 && d->op_state_bytes == 0 && b->facts->node_dead[n->id] == 0;
+}
+
+/* Shapes that do not fit are for an assertion made before to tell, in its own words: the region ends here, and the node is
+ * refused only once everything before it has run. */
+static bool leave_to_assertion(ek_builder *b, int32_t position)
+{
+    if (b->err->code != EK_INVALID_ARGUMENT) return false;
+    for (int32_t k = b->begin; k < position; k++)
+        if (may_refuse(b, ek__at(b->program, b->program->order[k]))) {
+            *b->err = (ek_error){ 0 };
+            return true;
+        }
+    return false;
+}
+
 static ek_status visit_node(ek_builder *b, int32_t position, const ek_node *n, bool *split)
 {
     const int32_t out = b->program->first_out[n->id];
@@ -139,10 +160,12 @@ static ek_status visit_node(ek_builder *b, int32_t position, const ek_node *n, b
     const bool given = b->outcome != NULL && b->outcome->out_shape != NULL && position == b->begin;
     *split = !given && values_missing(b, n);
     if (*split) return EK_OK;
-    if (given)
+    if (given) {
         given_shapes(b, n);
-    else
-        EK_TRY(ek__rule(b, n));
+    } else if (ek__rule(b, n) != EK_OK) {
+        *split = leave_to_assertion(b, position);
+        return b->err->code;
+    }
     *split = shapes_missing(b, n);
     if (*split) return EK_OK;
     EK_TRY(store_outputs(b, n));
