@@ -235,6 +235,8 @@ struct ek_op_def {
     ek_elementwise_fn (*elementwise)(ek_prepare_ctx *c, const void **state);
 
     bool alias_data;    /* output 0 has the bytes of input 0, perhaps under another shape: a plan may move nothing */
+    bool alias_whole;   /* output 0 is input 0, perhaps under another shape, wherever it has as many elements: a sum over axes
+                         * of one element or none at all, a slice that is everything */
     bool feed_point;    /* its value may be replaced by a feed: building a graph does not look through it */
     bool sums;          /* output 0 is the sum of all inputs, which have its shape: terms that are zeros may be left out */
     bool (*zeros)(const ek_array *const *in_value); /* whether output 0 is zeros, by the values that are known (else NULL) */

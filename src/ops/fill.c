@@ -154,6 +154,7 @@ const ek_op_def ek__op_BroadcastTo = {
     .shape = broadcast_to_shape,
     .prepare = broadcast_to_prepare,
     .value_inputs = 1u << SHAPE,
+    .alias_whole = true,
 };
 
 /* ---- Tile ------------------------------------------------------------------------------------ */
@@ -237,4 +238,5 @@ const ek_op_def ek__op_Tile = {
     .shape = tile_shape,
     .prepare = tile_prepare,
     .value_inputs = 1u << MULTIPLES,
+    .alias_whole = true,
 };

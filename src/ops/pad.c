@@ -155,6 +155,7 @@ const ek_op_def ek__op_Pad = {
     .shape = pad_shape,
     .prepare = pad_prepare,
     .value_inputs = 1u << PADDINGS,
+    .alias_whole = true,
 };
 
 const ek_op_def ek__op_PadV2 = {
@@ -166,6 +167,7 @@ const ek_op_def ek__op_PadV2 = {
     .shape = pad_v2_shape,
     .prepare = pad_v2_prepare,
     .value_inputs = 1u << PADDINGS,
+    .alias_whole = true,
 };
 
 /* ---- MirrorPad ------------------------------------------------------------------------------- */
@@ -238,6 +240,7 @@ const ek_op_def ek__op_MirrorPad = {
     .shape = mirror_shape,
     .prepare = mirror_prepare,
     .value_inputs = 1u << PADDINGS,
+    .alias_whole = true,
 };
 
 /* ---- MirrorPadGrad --------------------------------------------------------------------------- */
@@ -350,4 +353,5 @@ const ek_op_def ek__op_MirrorPadGrad = {
     .shape = mirror_grad_shape,
     .prepare = mirror_grad_prepare,
     .value_inputs = 1u << PADDINGS,
+    .alias_whole = true,
 };

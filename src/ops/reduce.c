@@ -61,7 +61,8 @@ static ek_status reduce_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end en
 #define NUMBERS                                                                                            \
     "float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, " \
     "complex128, half, uint32, uint64"
-#define REDUCTION(NAME, INPUT_TYPE, ATTRS, OP, END)                                                                 \
+/* WHOLE: of one element it is that element. */
+#define REDUCTION(NAME, INPUT_TYPE, ATTRS, OP, END, WHOLE)                                                          \
     static ek_status NAME##_prepare(ek_prepare_ctx *c) { return reduce_prepare(c, EK_FOLD_##OP, EK_FOLD_##END); }    \
     const ek_op_def ek__op_##NAME = {                                                                               \
         .name = #NAME,                                                                                              \
@@ -74,12 +75,13 @@ static ek_status reduce_prepare(ek_prepare_ctx *c, ek_fold_op op, ek_fold_end en
         .shape = reduce_shape,                                                                                      \
         .value_inputs = 1u << AXES,                                                                                 \
         .prepare = NAME##_prepare,                                                                                  \
+        .alias_whole = WHOLE,                                                                                       \
     }
-REDUCTION(All, "bool", "", MIN, PLAIN);
-REDUCTION(Any, "bool", "", MAX, PLAIN);
-REDUCTION(EuclideanNorm, "T", "T: {" NUMBERS "}; ", SUMSQ, ROOT);
-REDUCTION(Max, "T", "T: {" NUMBERS "}; ", MAX, PLAIN);
-REDUCTION(Mean, "T", "T: {" NUMBERS "}; ", SUM, MEAN);
-REDUCTION(Min, "T", "T: {" NUMBERS "}; ", MIN, PLAIN);
-REDUCTION(Prod, "T", "T: {" NUMBERS "}; ", PROD, PLAIN);
-REDUCTION(Sum, "T", "T: {" NUMBERS "}; ", SUM, PLAIN);
+REDUCTION(All, "bool", "", MIN, PLAIN, true);
+REDUCTION(Any, "bool", "", MAX, PLAIN, true);
+REDUCTION(EuclideanNorm, "T", "T: {" NUMBERS "}; ", SUMSQ, ROOT, false);
+REDUCTION(Max, "T", "T: {" NUMBERS "}; ", MAX, PLAIN, true);
+REDUCTION(Mean, "T", "T: {" NUMBERS "}; ", SUM, MEAN, true);
+REDUCTION(Min, "T", "T: {" NUMBERS "}; ", MIN, PLAIN, true);
+REDUCTION(Prod, "T", "T: {" NUMBERS "}; ", PROD, PLAIN, true);
+REDUCTION(Sum, "T", "T: {" NUMBERS "}; ", SUM, PLAIN, true);

@@ -96,6 +96,7 @@ const ek_op_def ek__op_Slice = {
     .shape = slice_shape,
     .prepare = slice_prepare,
     .value_inputs = 1u << BEGIN | 1u << SIZE,
+    .alias_whole = true,
 };
 
 /* ---- StridedSlice ---------------------------------------------------------------------------- */

@@ -408,6 +408,20 @@ static ek_status pass_on(ek_builder *b, const ek_node *n, int32_t from, int32_t 
     return ek__value_of(b, ek__out_at(b->program, n->in[from]), ek_dtype_base(n->in_dtype[from]), &f->value);
 }
 
+/* Whether output 0 is input 0 under its own shape or another. The memory of a variable is passed on by ops alone that are
+ * known for it before shapes are (Reshape). */
+static bool is_alias(const ek_builder *b, const ek_node *n)
+{
+    const ek_op_def *d = n->spec->def;
+
+    if (n->n_out != 1 || n->n_in == 0) return false;
+    if (d->alias_data || !d->alias_whole) return d->alias_data;
+    const ek_fact *in = &b->facts->fact[ek__out_at(b->program, n->in[0])], *out = &b->facts->fact[b->program->first_out[n->id]];
+    if (in->variable >= 0 && !in->snapshot) return false;
+    const ek_shape *shape = out->feed >= 0 ? out->own : &b->facts->shape[b->program->first_out[n->id]];
+    return ek_shape_count(ek__input_shape(b, n, 0, b->now)) == ek_shape_count(shape);
+}
+
 static ek_status lower_node(ek_builder *b, const ek_node *n, const uint8_t *need)
 {
     const ek_op_def *d = n->spec->def;
@@ -431,7 +445,7 @@ static ek_status lower_node(ek_builder *b, const ek_node *n, const uint8_t *need
     }
     if (d->snapshot && b->facts->fact[out].variable >= 0)
         return add_snapshot(b, n, b->facts->fact[out].variable, &b->facts->shape[out], -1, &b->facts->fact[out].value);
-    if (d->alias_data && n->n_out == 1 && n->n_in > 0) return pass_on(b, n, 0, 0);
+    if (is_alias(b, n)) return pass_on(b, n, 0, 0);
     if (n->n_out == 0 && d->kind == EK_KIND_PURE) return EK_OK;
     return lower_op(b, n);
 }

@@ -100,6 +100,45 @@ static void zeros_in_a_sum_are_not_added(void **state)
     without_zeros(300000, false, 6);
 }
 
+/* The gradient of an addition sums over the axes that were broadcast, mostly none. */
+static void what_keeps_every_element_is_not_copied(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    ek_store *store = ek_store_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1, 1, 3)), one = constant(g, "one", vector_i32(1, (int32_t[]){ 1 }));
+    const ek_tensor none = constant(g, "none", vector_i32(0, NULL)), last = constant(g, "last", vector_i32(1, (int32_t[]){ 2 }));
+    const ek_tensor whole = binary(g, "Sum", "whole", x, none), row = binary(g, "Mean", "row", whole, one);
+    const ek_tensor dims = constant(g, "dims", vector_i32(3, (int32_t[]){ 1, 2, 3 }));
+    const ek_tensor y = binary(g, "BroadcastTo", "y", row, dims), sums = binary(g, "Sum", "sums", x, last);
+    const ek_tensor v = variable(g, "VariableV2", "v", EK_SHAPE(2)), of_v = binary(g, "Sum", "of_v", v, none);
+    const ek_op set = write_to(g, "Assign", "set", v, constant(g, "start", f32(EK_SHAPE(2), (float[]){ 1, 2 })), NULL, 0);
+    const ek_op add = write_to(g, "AssignAdd", "add", v, of_v, NULL, 0);
+    ek_session *s = ek_session_create(g);
+    ek_array *in = f32(EK_SHAPE(2, 1, 3), (float[]){ 1, 2, 3, 4, 5, 6 }), *got[4] = { 0 };
+
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_plan *p = plan_of(g, store, x, in, y, true), *q = plan_of(g, store, x, in, sums, true);
+    assert_int_equal(p->n_steps, 0);
+    assert_int_equal(q->n_steps, 1);
+    ek__plan_unref(p);
+    ek__plan_unref(q);
+    EK_DIE(ek_run(s, .target = { set }));
+    EK_DIE(ek_run(s, .feed = { { x, in } }, .target = { add },
+                  .fetch = { { row, &got[0] }, { y, &got[1] }, { sums, &got[2] }, { of_v, &got[3] } }));
+    assert_int_equal(ek_array_shape(got[0])->rank, 2);
+    assert_int_equal(ek_array_shape(got[1])->dim[1], 2);
+    assert_floats(got[0], 6, ek_array_cdata(in));
+    assert_floats(got[1], 6, ek_array_cdata(in));
+    assert_floats(got[2], 2, (float[]){ 6, 15 });
+    assert_floats(got[3], 2, (float[]){ 1, 2 }); /* what v was before it was added to */
+    for (int i = 0; i < 4; i++) ek_array_unref(got[i]);
+    ek_array_unref(in);
+    ek_store_unref(store);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 /* sqrt(x*x + |x|) - x*|x| in some ways, so that several results wait in tiles, at lengths around those of a tile. */
 static void a_chain_of_any_length_has_the_bits_of_its_ops(void **state)
 {
@@ -325,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeros_in_a_sum_are_not_added),
+        cmocka_unit_test(what_keeps_every_element_is_not_copied),
         cmocka_unit_test(a_chain_is_one_step_and_little_memory),
         cmocka_unit_test(a_chain_of_any_length_has_the_bits_of_its_ops),
         cmocka_unit_test(what_follows_from_constants_is_not_run),
