@@ -56,6 +56,8 @@ typedef struct ek_variable {
         _Pragma("GCC diagnostic pop")                                                  \
         tmp;                                                                           \
     })
+#define EK_HEAD_(first, ...) first
+#define EK_TAIL_(first, ...) __VA_ARGS__
 #define EK_CAT_(a, b) EK_CAT__(a, b)
 #define EK_CAT__(a, b) a##b
 

@@ -227,8 +227,6 @@ typedef struct ek_variable_options {
             .collections = { NULL, -1 }, .validate_shape = true, .use_resource = EK_DEFAULT,             \
             .value = EK_OPERAND(EK_HEAD_(__VA_ARGS__, 0)), EK_TAIL_(__VA_ARGS__, .size = sizeof(ek_variable_options)))
 EK_API ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, ek_where where);
-#define EK_HEAD_(first, ...) first
-#define EK_TAIL_(first, ...) __VA_ARGS__
 
 /* ---- what a variable is -------------------------------------------------------------------------------- */
 

@@ -16,7 +16,8 @@
     X(TENSOR_SHAPE, tensor_shape_proto) X(OP_DEF, op_def) X(OP_LIST, op_list) X(FUNCTION_DEF, function_def) \
     X(VERSION_DEF, version_def) X(META_GRAPH_DEF, meta_graph_def) X(SAVED_MODEL, saved_model)               \
     X(COLLECTION_DEF, collection_def) X(SAVER_DEF, saver_def) X(VARIABLE_DEF, variable_def)                 \
-    X(COND_CONTEXT, cond_context_def) X(WHILE_CONTEXT, while_context_def) X(SIGNATURE_DEF, signature_def)
+    X(COND_CONTEXT, cond_context_def) X(WHILE_CONTEXT, while_context_def) X(SIGNATURE_DEF, signature_def) \
+    X(QUEUE_RUNNER, queue_runner_def) X(ANY, any_proto)
 
 typedef enum ek_proto_id {
 #define EK_PROTO_ENUM(id, name) EK_PROTO_##id,

@@ -22,8 +22,18 @@ const char *ek__file_kind_name(ek_file_kind kind); /* "a GraphDef", with its art
  * outputs are as many as their consumers need. Checks and words are TensorFlow's. */
 ek_status ek__graph_import(ek_source *source, ek_span graph_def, ek_graph **out, ek_error *err);
 
+/* The same where names get a scope in front or devices are left out; nodes are then ours, no longer the file's bytes. */
+typedef struct ek_import {
+    const char *scope; /* without its trailing '/'; NULL: none */
+    bool clear_devices;
+} ek_import;
+ek_status ek__graph_import_as(ek_source *source, ek_span graph_def, const ek_import *how, ek_graph **out, ek_error *err);
+
 /* The fields of a GraphDef. A graph as it was imported gives its own bytes. */
 ek_status ek__graph_export(const ek_graph *g, ek_buf *out, ek_error *err);
+
+/* Versions, library and whatever else a GraphDef has beside its nodes. */
+void ek__graph_write_rest(ek_buf *out, const ek_graph *g);
 
 /* What a graph keeps of the file it came from; graph->source, where source_release is ek__graph_origin_release. */
 typedef struct ek_graph_origin {

@@ -30,6 +30,7 @@ typedef struct reader {
     ek_graph *g;
     ek_tensor_reader tensors;
     const uint8_t *origin;
+    const ek_import *how;
     draft *d;
     int64_t n, cap;
     int64_t entered; /* of them belong to the graph already */
@@ -98,6 +99,19 @@ static const char *copy_span(reader *r, ek_span s)
     return ek__arena_strndup(&r->g->arena, (const char *)s.at, s.size);
 }
 
+static bool scoped(const reader *r) { return r->how->scope != NULL; }
+
+/* The node's name, the file's behind the scope. *file_name is the file's part of it. */
+static const char *name_in_scope(reader *r, ek_span s, const char **file_name)
+{
+    const size_t before = scoped(r) ? strlen(r->how->scope) + 1 : 0;
+    char *name = scoped(r) ? ek__arena_printf(&r->g->arena, "%s/%.*s", r->how->scope, (int)s.size, (const char *)s.at)
+                           : ek__arena_strndup(&r->g->arena, (const char *)s.at, s.size);
+
+    *file_name = name != NULL ? name + before : NULL;
+    return name;
+}
+
 /* Name, type, device; room for inputs and attributes. */
 static ek_status read_names(reader *r, int64_t i)
 {
@@ -107,6 +121,7 @@ static ek_status read_names(reader *r, int64_t i)
     ek_span name = { NULL, 0 }, type = { NULL, 0 }, device = { NULL, 0 };
     ek_wire_field f;
     int64_t n_attr = 0;
+    const char *file_name;
 
     while (ek__wire_next(&w, &f)) {
         if (f.number == EK_F_NODE_NAME) name = f.bytes;
@@ -118,22 +133,24 @@ static ek_status read_names(reader *r, int64_t i)
     EK_TRY(w.status);
     if (n == NULL) return no_memory(r);
     d->node = n;
-    n->name = copy_span(r, name);
+    n->name = name_in_scope(r, name, &file_name);
     n->type = copy_span(r, type);
-    n->device = device.size > 0 ? copy_span(r, device) : "";
+    n->device = device.size > 0 && !r->how->clear_devices ? copy_span(r, device) : "";
     n->in = EK_ARENA_NEW(&r->g->arena, ek_edge, d->n_names);
     n->control = EK_ARENA_NEW(&r->g->arena, int32_t, d->n_names);
     n->attr = EK_ARENA_NEW(&r->g->arena, ek_attr, n_attr);
-    n->raw = d->def.at;
-    n->raw_size = d->def.size;
+    if (!scoped(r) && (device.size == 0 || !r->how->clear_devices)) {
+        n->raw = d->def.at;
+        n->raw_size = d->def.size;
+    }
     if (n->name == NULL || n->type == NULL || n->device == NULL || n->in == NULL || n->control == NULL || n->attr == NULL)
         return no_memory(r);
-    if (!ek__name_valid(n->name, false))
-        return EK_FAIL(r->err, INVALID_ARGUMENT, "Node '%s': Node name contains invalid characters", n->name);
+    if (!ek__name_valid(file_name, false))
+        return EK_FAIL(r->err, INVALID_ARGUMENT, "Node '%s': Node name contains invalid characters", file_name);
     if (n->type[0] == '\0') return EK_FAIL(r->err, INVALID_ARGUMENT, "Node '%s' has no op type", n->name);
-    if (ek__map_get(&r->by_name, n->name, name.size, -1) >= 0)
+    if (ek__map_get(&r->by_name, file_name, name.size, -1) >= 0)
         return EK_FAIL(r->err, INVALID_ARGUMENT, "Node '%s' is not unique", n->name);
-    return ek__map_put(&r->by_name, n->name, name.size, i) ? EK_OK : no_memory(r);
+    return ek__map_put(&r->by_name, file_name, name.size, i) ? EK_OK : no_memory(r);
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------ */
@@ -196,6 +213,23 @@ static ek_status read_inputs(reader *r)
 
 /* ---- attributes and types ------------------------------------------------------------------------ */
 
+/* The nodes that this one is placed with are under the scope too. */
+static ek_status scope_colocation(reader *r, ek_attr_value *v)
+{
+    static const char loc[] = "loc:@";
+
+    for (int32_t i = 0; v->kind == (EK_ATTR_LIST | EK_ATTR_STRING) && i < v->count; i++) {
+        ek_string *s = &v->u.ss[i];
+        if (s->size < strlen(loc) || memcmp(s->data, loc, strlen(loc)) != 0) continue;
+        s->data = ek__arena_printf(&r->g->arena, "%s%s/%s", loc, r->how->scope, s->data + strlen(loc));
+        if (s->data == NULL) return no_memory(r);
+        s->size = strlen(s->data);
+        v->raw = NULL;
+        v->raw_size = 0;
+    }
+    return EK_OK;
+}
+
 /* One entry of the map; a key that comes again replaces what it had. */
 static ek_status read_attr(reader *r, ek_node *n, ek_map *seen, ek_span entry)
 {
@@ -220,7 +254,7 @@ static ek_status read_attr(reader *r, ek_node *n, ek_map *seen, ek_span entry)
     /* "[]" has no kind in a file; the node's list has the attribute's. */
     if (spec != NULL && n->attr[at].value.kind == EK_ATTR_LIST && (spec->kind & EK_ATTR_LIST) != 0)
         n->attr[at].value.kind = spec->kind;
-    return EK_OK;
+    return scoped(r) && strcmp(n->attr[at].name, "_class") == 0 ? scope_colocation(r, &n->attr[at].value) : EK_OK;
 }
 
 /* Before version 22 a Placeholder of unknown shape was written as one of no dimensions. Only what we make of it changes, the
@@ -416,7 +450,13 @@ static ek_status keep_origin(reader *r, ek_source *source, ek_span graph_def)
 
 ek_status ek__graph_import(ek_source *source, ek_span graph_def, ek_graph **out, ek_error *err)
 {
-    reader r = { .g = ek_graph_create(), .tensors = { source, EK_TENSOR_EXPANSION }, .origin = source->data, .err = err };
+    return ek__graph_import_as(source, graph_def, &(ek_import){ .scope = NULL }, out, err);
+}
+
+ek_status ek__graph_import_as(ek_source *source, ek_span graph_def, const ek_import *how, ek_graph **out, ek_error *err)
+{
+    reader r = { .g = ek_graph_create(), .tensors = { source, EK_TENSOR_EXPANSION }, .origin = source->data, .how = how,
+                 .err = err };
     ek_status st;
 
     *out = NULL;

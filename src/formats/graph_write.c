@@ -23,6 +23,12 @@ static void write_versions(ek_buf *out, const ek_graph *g)
     ek__put_close(out, mark);
 }
 
+void ek__graph_write_rest(ek_buf *out, const ek_graph *g)
+{
+    if (g->raw_rest != NULL) ek__buf_add(out, g->raw_rest, g->raw_rest_size);
+    if (!g->imported_whole) write_versions(out, g);
+}
+
 ek_status ek__graph_export(const ek_graph *g, ek_buf *out, ek_error *err)
 {
     const ek_graph_origin *o;
@@ -35,8 +41,7 @@ ek_status ek__graph_export(const ek_graph *g, ek_buf *out, ek_error *err)
         ek__nodedef_write(out, g, g->node[i]);
         ek__put_close(out, mark);
     }
-    if (o == NULL && g->raw_rest != NULL) ek__buf_add(out, g->raw_rest, g->raw_rest_size);
-    if (o == NULL && !g->imported_whole) write_versions(out, g);
+    if (o == NULL) ek__graph_write_rest(out, g);
     if (out->failed) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the bytes of the graph");
     if (out->size > EK_WIRE_MAX_BYTES)
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "the graph takes %zu bytes; a GraphDef has at most 2 GiB, keep large values in variables",

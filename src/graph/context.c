@@ -75,7 +75,7 @@ bool ek__context_map(ek_graph *g, ek_context *c, ek_edge outer, ek_edge inner)
     if (key == NULL || !EK_GROW(c->external, c->cap_external, c->n_external + 1) ||
         !ek__map_put(&c->by_outer, (const char *)key, sizeof *key, c->n_external))
         return false;
-    c->external[c->n_external++] = (ek_external){ outer, inner };
+    c->external[c->n_external++] = (ek_external){ outer, inner, false };
     return true;
 }
 
@@ -152,6 +152,7 @@ ek_edge ek__context_result(ek_graph *g, ek_context *c, ek_edge e, ek_where where
     inner = through_outer(g, c, e, ek__scope_now(g)->name, where);
     if (inner.node >= 0) inner = make_switch(g, c, inner, where);
     if (inner.node < 0 || !map_or_fail(g, c, e, inner, where)) return (ek_edge){ -1, 0 };
+    c->external[external_place(c, e)].result = true;
     return inner;
 }
 

@@ -59,6 +59,8 @@ typedef struct ek_variable_info {
     int synchronization, aggregation; /* ek_synchronization, ek_aggregation */
     ek_where where;
     const void *constraint; /* an ek_constraint in the arena, for optimizers; NULL: none */
+    const void *slice;      /* of a variable in parts: its SaveSliceInfoDef as in the file; NULL: none */
+    size_t slice_size;
 } ek_variable_info;
 
 /* An empty graph over a set of definitions, which must outlive it. NULL only without memory. */
@@ -82,6 +84,7 @@ struct ek_graph {
     const uint8_t *raw_rest;    /* GraphDef fields other than node: versions, library, unknown; in wire form */
     size_t raw_rest_size;
     bool imported_whole;
+    struct ek_graph_meta *meta; /* what else its MetaGraphDef said: formats/meta.h; in the arena, NULL: nothing */
     bool has_graph_seed, finalized, use_resource;
     int64_t graph_seed;
     uint64_t version;           /* nodes and attributes added so far; a session notices growth by it */

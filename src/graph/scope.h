@@ -26,6 +26,7 @@ typedef struct ek_colocation {
 /* A tensor of the outside as the inside of a control-flow context sees it. */
 typedef struct ek_external {
     ek_edge outer, inner;
+    bool result; /* a branch's result: its Switch was made inside, so that both outputs belong to the context */
 } ek_external;
 
 /* A branch of a cond. Its place in the list of contexts, counted from 1, is its id; 0 is no context.
@@ -39,6 +40,10 @@ typedef struct ek_context {
     int64_t n_external, cap_external;
     ek_map by_outer;       /* packed edge -> place in external */
     ek_where where;
+    /* Of a context that a file described: what belongs to it among the graph's first `told_nodes` nodes. What came later
+     * belongs to it by its node's context. */
+    ek_edge *told;
+    int64_t n_told, told_nodes;
     /* A while loop read from a file is kept as it came; nothing can be built inside it. */
     const void *imported;  /* wire bytes of its WhileContextDef, NULL for a cond */
     size_t imported_size;
@@ -108,8 +113,8 @@ void ek__node_place(ek_graph *g, int32_t id, int32_t context);
 bool ek__context_within(const ek_graph *g, int32_t id, int32_t outer);
 /* A new context inside the current one; it takes over the pivot's operation. NULL without memory. */
 ek_context *ek__context_create(ek_graph *g, const char *name, ek_edge pred, ek_edge pivot, int branch, ek_where where);
-/* A context as a file describes it; predicate, pivot and branch are the reader's to set, as are the nodes' contexts and
- * what comes from outside (ek__context_map). NULL without memory. */
+/* A context as a file describes it; predicate, pivot and branch are the reader's to set, as is what belongs to it, the
+ * nodes' contexts and what comes from outside (ek__context_map). NULL without memory. */
 ek_context *ek__context_restore(ek_graph *g, const char *name, int32_t outer);
 /* The tensor as the context sees it: itself, what it was given before, or a new Switch made under name scope `prefix`.
  * node < 0 after a failure. */

@@ -1,0 +1,174 @@
+/* tests/support/meta.c - see meta.h. */
+#include "support/meta.h"
+
+#include <stdlib.h>
+
+#include "codec/fields.h"
+#include "codec/text.h"
+
+typedef struct parts {
+    ek_span at[4096];
+    int n;
+} parts;
+
+static ek_span field_of(ek_span message, uint32_t number)
+{
+    ek_wire w = ek__wire_open(message, NULL, NULL);
+    ek_wire_field f;
+    ek_span found = { NULL, 0 };
+
+    while (ek__wire_next(&w, &f))
+        if (f.number == number) found = f.bytes;
+    return found;
+}
+
+static bool print(ek_proto_id type, ek_span message, ek_buf *out)
+{
+    return ek__text_print(ek__proto(type), message, 0, out, NULL) == EK_OK;
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* Neighbouring lines "values: ..." sorted. */
+static void sort_values(char *text)
+{
+    static char *line[1 << 16];
+    int n = 0, from = 0;
+
+    for (char *p = strtok(text, "\n"); p != NULL && n < (1 << 16); p = strtok(NULL, "\n")) line[n++] = p;
+    for (int i = 0; i <= n; i++) {
+        const bool value = i < n && strncmp(line[i] + strspn(line[i], " "), "values: ", 8) == 0;
+        if (value) continue;
+        if (i > from) qsort(&line[from], (size_t)(i - from), sizeof *line, compare_lines);
+        from = i + 1;
+    }
+    char *copy = malloc(strlen(text) + 1 + (size_t)n), *at = copy; /* lines of one block of memory: written anew in their order */
+    size_t room = 0;
+    free(copy);
+    for (int i = 0; i < n; i++) room += strlen(line[i]) + 1;
+    at = copy = malloc(room + 1);
+    for (int i = 0; i < n; i++) at += sprintf(at, "%s\n", line[i]);
+    *at = '\0';
+    strcpy(text, copy);
+    free(copy);
+}
+
+static bool print_item(const char *key, ek_span s, ek_buf *out)
+{
+    static const struct { const char *key; ek_proto_id type; } message[] = {
+        { "variables", EK_PROTO_VARIABLE_DEF }, { "trainable_variables", EK_PROTO_VARIABLE_DEF },
+        { "local_variables", EK_PROTO_VARIABLE_DEF }, { "model_variables", EK_PROTO_VARIABLE_DEF },
+        { "metric_variables", EK_PROTO_VARIABLE_DEF }, { "moving_average_variables", EK_PROTO_VARIABLE_DEF },
+        { "global_step", EK_PROTO_VARIABLE_DEF }, { "cond_context", EK_PROTO_COND_CONTEXT },
+        { "while_context", EK_PROTO_WHILE_CONTEXT }, { "savers", EK_PROTO_SAVER_DEF },
+    };
+    ek_buf text = { .data = NULL };
+    bool ok = true;
+
+    for (int i = 0; i < EK_COUNT_OF(message); i++) {
+        if (strcmp(message[i].key, key) != 0) continue;
+        ok = print(message[i].type, s, &text);
+        if (ok && text.size > 0) sort_values(text.data);
+        ek__buf_str(out, "item\n");
+        if (ok && text.size > 0) ek__buf_str(out, text.data);
+        ek__buf_fini(&text);
+        return ok;
+    }
+    ek__buf_str(out, "item ");
+    ek__buf_add(out, s.at, s.size);
+    ek__buf_str(out, "\n");
+    return true;
+}
+
+static bool print_collection(ek_span entry, ek_buf *out)
+{
+    const ek_span key = field_of(entry, EK_F_ENTRY_KEY), value = field_of(entry, EK_F_ENTRY_VALUE);
+    char name[256];
+    ek_wire w, list;
+    ek_wire_field f, item;
+    bool ok = true;
+
+    snprintf(name, sizeof name, "%.*s", (int)key.size, (const char *)key.at);
+    w = ek__wire_open(value, NULL, NULL);
+    while (ok && ek__wire_next(&w, &f)) {
+        ek__buf_printf(out, "collection %s, list %d\n", name, (int)f.number);
+        list = ek__wire_open(f.bytes, NULL, NULL);
+        while (ok && ek__wire_next(&list, &item)) ok = print_item(f.number == EK_F_COLLECTION_BYTES_LIST ? name : "", item.bytes, out);
+    }
+    return ok;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const ek_span x = field_of(*(const ek_span *)a, EK_F_ENTRY_KEY), y = field_of(*(const ek_span *)b, EK_F_ENTRY_KEY);
+    const int order = memcmp(x.at, y.at, x.size < y.size ? x.size : y.size);
+
+    return order != 0 ? order : x.size < y.size ? -1 : x.size > y.size;
+}
+
+static bool print_info(ek_span info, ek_buf *out)
+{
+    ek_wire w = ek__wire_open(info, NULL, NULL), ops;
+    ek_wire_field f, op;
+
+    while (ek__wire_next(&w, &f)) {
+        ops = ek__wire_open(f.bytes, NULL, NULL);
+        while (f.number == EK_F_INFO_OPS && ek__wire_next(&ops, &op)) {
+            const ek_span name = field_of(op.bytes, EK_F_OP_NAME);
+            ek__buf_printf(out, "op %.*s\n", (int)name.size, (const char *)name.at);
+        }
+        if (f.number == EK_F_INFO_OPS || f.number == EK_F_INFO_TF_GIT_VERSION) continue;
+        ek__buf_printf(out, "info %d %lld %.*s\n", (int)f.number, (long long)f.value, (int)f.bytes.size, (const char *)f.bytes.at);
+    }
+    return true;
+}
+
+bool meta_canonical(ek_span meta, ek_buf *out)
+{
+    parts *collections = calloc(1, sizeof *collections);
+    ek_wire w = ek__wire_open(meta, NULL, NULL);
+    ek_wire_field f;
+    bool ok = collections != NULL;
+
+    while (ok && ek__wire_next(&w, &f)) {
+        switch (f.number) {
+        case EK_F_META_INFO: ok = print_info(f.bytes, out); break;
+        case EK_F_META_COLLECTION: collections->at[collections->n++] = f.bytes; break;
+        default: ok = print(EK_PROTO_META_GRAPH_DEF, f.whole, out);
+        }
+    }
+    if (ok) qsort(collections->at, (size_t)collections->n, sizeof *collections->at, compare_entries);
+    for (int i = 0; ok && i < collections->n; i++) ok = print_collection(collections->at[i], out);
+    free(collections);
+    return ok && !out->failed && w.status == EK_OK;
+}
+
+static void show_difference(const char *name, const char *a, const char *b)
+{
+    size_t at = 0, from = 0;
+
+    while (a[at] != '\0' && a[at] == b[at]) at++;
+    for (size_t i = 0, lines = 0; i < at; i++)
+        if (a[at - 1 - i] == '\n' && ++lines == 8) {
+            from = at - i;
+            break;
+        }
+    fprintf(stderr, "%s: differs. Wanted:\n%.1500s\n----- found:\n%.1500s\n", name, a + from, b + from);
+}
+
+bool meta_same(const char *name, ek_span want, ek_span found)
+{
+    ek_buf a = { .data = NULL }, b = { .data = NULL };
+    const bool read = meta_canonical(want, &a) && meta_canonical(found, &b);
+    const bool same = read && a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+
+    if (!read) fprintf(stderr, "%s: cannot be printed\n", name);
+    else if (!same) show_difference(name, a.data, b.data);
+    ek__buf_fini(&a);
+    ek__buf_fini(&b);
+    return same;
+}
