@@ -1,202 +1,177 @@
-/* evenkeel/layers.h - layers: variables and operations under one name; the batch-norm primitives.
+/* evenkeel/layers.h - layers: variables and operations under one name.
  *
- * Everything builds TensorFlow 1.15's graph: the same variables, nodes, names, collections and order.
+ * Each is tf.layers' function of that name and builds TensorFlow 1.15's graph: the same variables, nodes, names,
+ * collections and order. Batch normalization has a header of its own.
  */
 #ifndef EVENKEEL_LAYERS_H
 #define EVENKEEL_LAYERS_H
 
-#include "evenkeel/nn.h"
-#include "evenkeel/variables.h"
+#include "evenkeel/batch_norm.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ---- training or not ------------------------------------------------------------------------- */
+/* ---- what layers have in common -------------------------------------------------------------------- */
 
-/* `.training = is_training` takes a tensor; these stand for Python's values. They are no tensors of any graph. */
-enum { EK_TRAINING_VALUE = -1, EK_TRAINING_VARIABLE = -2, EK_TRAINING_PHASE = -3 };
-static inline ek_tensor ek_training_of_int(int v)
-{
-    ek_tensor t = { NULL, v, EK_TRAINING_VALUE };
-    return t;
-}
-static inline ek_tensor ek_training_of_double(double v) { return ek_training_of_int(v == 0.0 ? 0 : v == 1.0 ? 1 : 2); }
-static inline ek_tensor ek_training_of_tensor(ek_tensor t) { return t; }
-static inline ek_tensor ek_training_of_variable(ek_variable v)
-{
-    ek_tensor t = { v.graph, v.id, EK_TRAINING_VARIABLE };
-    return t;
-}
-#define EK_TRUE ek_training_of_int(1)
-#define EK_FALSE ek_training_of_int(0)
-/* Python's None: the graph's keras_learning_phase, a placeholder whose default is inference. */
-static inline ek_tensor ek_learning_phase(void)
-{
-    ek_tensor t = { NULL, 0, EK_TRAINING_PHASE };
-    return t;
-}
-/* .training = EK_TRAINING(x) for a variable, an int or a bool. */
-#define EK_TRAINING(x)                                                                                  \
-    _Generic((x), int: ek_training_of_int, bool: ek_training_of_int, double: ek_training_of_double,      \
-             ek_tensor: ek_training_of_tensor, ek_variable: ek_training_of_variable)(x)
+/* .name        NULL: the layer's own ("dense"), made unique in its variable scope ("dense_1")
+ * .reuse       EK_REUSE takes the variables of an earlier layer of that name, EK_AUTO_REUSE does where there is one
+ * .trainable   false: no EK_TRAINABLE_VARIABLES
+ * Variables    have the input's type. Where no initializer is given it is the variable scope's, else glorot_uniform
+ *              for kernels; zeros for a bias.
+ * Collections  EK_GLOBAL_VARIABLES, EK_TRAINABLE_VARIABLES; EK_REGULARIZATION_LOSSES: a regularizer's loss when the
+ *              variable is made, an activity regularizer's (of the output, over the batch size) at every call.
+ * Errors       INVALID_ARGUMENT, recorded in the graph, in TensorFlow's words. */
 
-/* ---- batch normalization ------------------------------------------------------------------------ */
+/* What a layer does to its output last, in its own scope: any function of one operand, .activation = ek_relu_with,
+ * ek_tanh_with, ek_softmax_with, or one of the caller's. NULL: nothing. */
+typedef ek_tensor (*ek_activation)(const ek_unary_options *o, ek_where where);
 
-enum { EK_NO_VIRTUAL_BATCHES = INT32_MIN };
+/* ---- dense ------------------------------------------------------------------------------------------- */
 
-/* A key and its number, as in Python's {'rmax': 3.0}; a NULL key ends the list. */
-typedef struct ek_clip {
-    const char *key;
-    double value;
-} ek_clip;
-
-/* Builds a scale and an offset, random ones say, from the shape of the input (an int32 vector). */
-typedef struct ek_adjustment {
-    void (*call)(ek_tensor shape, ek_tensor *scale, ek_tensor *offset, void *arg); /* NULL: none */
-    void *arg;
-} ek_adjustment;
-
-/* Everything tf.layers.batch_normalization can be told. Start from the macros; a struct zeroed by hand means
- * axis 0, momentum 0, epsilon 0, no centre and no scale. */
-typedef struct ek_batch_normalization_options {
+typedef struct ek_dense_options {
     size_t size;
-    ek_tensor x;            /* required; rank >= 1 known, every normalised axis of known size */
-    int axis;               /* the feature axis, kept; all others are averaged over. -1: the last */
-    ek_axes axes;           /* several of them, instead */
-    double momentum;        /* weight of the old moving statistics, 0.99 */
-    double epsilon;         /* added to the variance, 1e-3; the fused op raises it to 1.001e-5 */
-    bool center, scale;     /* has beta, has gamma */
-    ek_initializer beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer;
-    ek_regularizer beta_regularizer, gamma_regularizer;
-    ek_constraint beta_constraint, gamma_constraint;
-    ek_tensor training;     /* EK_TRUE, EK_FALSE (the default), a bool tensor, or EK_TRAINING(x) */
-    bool trainable;         /* false: no trainable variables, and no EK_UPDATE_OPS */
-    const char *name;       /* NULL: "batch_normalization", numbered */
+    int64_t units; /* required */
+    ek_activation activation;
+    bool use_bias;
+    ek_initializer kernel_initializer, bias_initializer;
+    ek_regularizer kernel_regularizer, bias_regularizer, activity_regularizer;
+    ek_constraint kernel_constraint, bias_constraint;
+    bool trainable;
+    const char *name; /* NULL: "dense", numbered */
     ek_reuse reuse;
-    bool renorm;            /* batch renormalization */
-    ek_clip renorm_clipping[4]; /* .renorm_clipping = { { "rmax", 3.0 }, { "rmin", 0.25 }, { "dmax", 5.0 } } */
-    double renorm_momentum; /* 0.99 */
-    ek_tristate fused;      /* EK_DEFAULT and EK_YES: where possible (rank 4, axis 1 or 3, nothing unusual) */
-    int64_t virtual_batch_size; /* the batch is cut into strided groups of this many, each normalised by itself */
-    ek_adjustment adjustment;
-} ek_batch_normalization_options;
-#define EK_BATCH_NORMALIZATION_DEFAULTS                                                                     \
-    .axis = -1, .axes = { -1, { 0 } }, .momentum = 0.99, .epsilon = 1e-3, .center = true, .scale = true,     \
-    .training = { NULL, 0, EK_TRAINING_VALUE }, .trainable = true, .renorm_momentum = 0.99,                  \
-    .fused = EK_DEFAULT, .virtual_batch_size = EK_NO_VIRTUAL_BATCHES
-
-/* tf.layers.batch_normalization.
+} ek_dense_options;
+/* tf.layers.dense: activation(x * kernel + bias). ek_dense(x, 100, .activation = ek_relu_with, .name = "hidden")
  *
- * Training    y = x * inv + (beta - mean * inv), inv = gamma / sqrt(variance + epsilon), with mean and variance (over
- *             n, not n - 1) of this batch. Two operations that move the averages,
- *                 moving -= (moving - batch) * (1 - momentum),
- *             go to the collection EK_UPDATE_OPS, mean first: **run them**, or make what you run depend on them.
- * Inference   the same formula with the moving statistics.
- * Shapes      y like x. gamma, beta, moving_mean, moving_variance (C) for one axis; the input's rank with 1 where it is
- *             averaged for several; one more 1 at index 1 with virtual batches.
- * Types       floating types. float16 and bfloat16: statistics and parameters in float32.
- * Fused       rank 4 on axis 1 (NCHW) or 3 (NHWC): one FusedBatchNormV3, whose moving variance gets the unbiased
- *             n / (n - 1). Otherwise composed of small operations, biased.
- * Edge cases  n = 1: y = beta. An empty batch poisons the moving statistics with NaN if the updates run.
- * Collections EK_GLOBAL_VARIABLES, EK_TRAINABLE_VARIABLES, EK_UPDATE_OPS, EK_REGULARIZATION_LOSSES.
- * Errors      INVALID_ARGUMENT, recorded in the graph, in TensorFlow's order and words. */
-#define ek_batch_normalization(...)                                                                          \
-    EK_CALL(ek_tensor, ek_batch_normalization_with, (), ek_batch_normalization_options,                      \
-            EK_BATCH_NORMALIZATION_DEFAULTS, .x = __VA_ARGS__)
-EK_API ek_tensor ek_batch_normalization_with(const ek_batch_normalization_options *o, ek_where where);
+ * Shapes     x [.., n], rank 2 at least, n known; kernel (n, units), bias (units); y [.., units].
+ * Types      floating types, complex ones.
+ * Nodes      MatMul, for a higher rank Tensordot; BiasAdd; the activation. */
+#define ek_dense(x, ...)                                                                                     \
+    EK_CALL(ek_tensor, ek_dense_with, ((x),), ek_dense_options, .use_bias = true, .trainable = true,         \
+            .units = __VA_ARGS__)
+EK_API ek_tensor ek_dense_with(ek_tensor x, const ek_dense_options *o, ek_where where);
 
-/* tf.layers.BatchNormalization: a layer that can be called several times; the calls share its variables, each adds its
- * own updates. Owned by its graph. `x`, `training` and `reuse` are not looked at here. */
-typedef struct ek_batch_norm ek_batch_norm;
-#define ek_batch_norm_layer(...) \
-    EK_BATCH_NORM_LAYER_(__VA_ARGS__, .size = sizeof(ek_batch_normalization_options))
-#define EK_BATCH_NORM_LAYER_(g, ...)                                                                         \
-    EK_CALL(ek_batch_norm *, ek_batch_norm_layer_with, ((g),), ek_batch_normalization_options,               \
-            EK_BATCH_NORMALIZATION_DEFAULTS, __VA_ARGS__)
-EK_API ek_batch_norm *ek_batch_norm_layer_with(ek_graph *g, const ek_batch_normalization_options *o, ek_where where);
+/* ---- convolutions ---------------------------------------------------------------------------------------- */
 
-typedef struct ek_batch_norm_call_options {
+typedef struct ek_conv_options {
     size_t size;
-    ek_tensor x, training;
-} ek_batch_norm_call_options;
-/* y = ek_batch_norm_call(layer, x, .training = EK_TRUE). The rank and the size of the axes stay what they were the
- * first time. A NULL layer gives a dead tensor. */
-#define ek_batch_norm_call(layer, ...)                                                                       \
-    EK_CALL(ek_tensor, ek_batch_norm_call_with, ((layer),), ek_batch_norm_call_options,                      \
-            .training = { NULL, 0, EK_TRAINING_VALUE }, .x = __VA_ARGS__)
-EK_API ek_tensor ek_batch_norm_call_with(ek_batch_norm *layer, const ek_batch_norm_call_options *o, ek_where where);
-/* Its variables, dead before the first call and where there is none. */
-EK_API ek_variable ek_batch_norm_gamma(const ek_batch_norm *layer);
-EK_API ek_variable ek_batch_norm_beta(const ek_batch_norm *layer);
-EK_API ek_variable ek_batch_norm_moving_mean(const ek_batch_norm *layer);
-EK_API ek_variable ek_batch_norm_moving_variance(const ek_batch_norm *layer);
+    int64_t filters;          /* required: how many channels come out */
+    int64_t kernel_size;      /* required: of the window, the same in every dimension; or by dimension: */
+    int64_t kernel_dims[3];   /*     .kernel_dims = { 3, 5 } */
+    int64_t strides;          /* 1 */
+    int64_t stride_dims[3];   /* instead, by dimension */
+    const char *padding;      /* "valid" (the default), "same"; of ek_conv1d "causal" too */
+    const char *data_format;  /* "channels_last" (the default), "channels_first" */
+    int64_t dilation_rate;    /* 1; steps between the points of a window. With strides only 1 */
+    int64_t dilation_dims[3]; /* instead, by dimension */
+    ek_activation activation;
+    bool use_bias;
+    ek_initializer kernel_initializer, bias_initializer;
+    ek_regularizer kernel_regularizer, bias_regularizer, activity_regularizer;
+    ek_constraint kernel_constraint, bias_constraint;
+    bool trainable;
+    const char *name;         /* NULL: "conv1d", "conv2d", "conv3d", numbered */
+    ek_reuse reuse;
+} ek_conv_options;
+#define EK_CONV_DEFAULTS                                                                                     \
+    .strides = 1, .padding = "valid", .data_format = "channels_last", .dilation_rate = 1, .use_bias = true,  \
+    .trainable = true
+#define EK_CONV_(fn, x, ...) \
+    EK_CALL(ek_tensor, fn, ((x),), ek_conv_options, EK_CONV_DEFAULTS, .filters = __VA_ARGS__)
+/* tf.layers.conv1d, conv2d, conv3d: ek_conv2d(x, 8, 3, .padding = "same"),
+ * ek_conv2d(x, 8, .kernel_dims = { 3, 5 }, .strides = 2)
+ *
+ * Shapes     x [batch, image.., c] or [batch, c, image..], an image of 1 to 3 dimensions, c known; kernel
+ *            (window.., c, filters), bias (filters). An output dimension is ceil((n - e + 1) / stride) where
+ *            e = (k - 1) * dilation + 1, with "same" and "causal" padding ceil(n / stride).
+ * Types      floating types that the operation has.
+ * Nodes      Conv2D (of one dimension on an image of one row), Conv3D, where dilated between SpaceToBatchND and
+ *            BatchToSpaceND; BiasAdd; the activation. */
+#define ek_conv1d(x, ...) EK_CONV_(ek_conv1d_with, x, __VA_ARGS__)
+#define ek_conv2d(x, ...) EK_CONV_(ek_conv2d_with, x, __VA_ARGS__)
+#define ek_conv3d(x, ...) EK_CONV_(ek_conv3d_with, x, __VA_ARGS__)
+EK_API ek_tensor ek_conv1d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
+EK_API ek_tensor ek_conv2d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
+EK_API ek_tensor ek_conv3d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
 
-/* ---- primitives --------------------------------------------------------------------------------------- */
+/* ---- pooling ------------------------------------------------------------------------------------------------ */
 
-/* Two tensors at once. */
-typedef struct ek_moments_result {
-    ek_tensor mean, variance;
-} ek_moments_result;
-typedef struct ek_moments_options {
+typedef struct ek_pooling_options {
     size_t size;
-    ek_tensor x;
-    ek_axes axes;     /* required */
-    bool keep_dims;
-    const char *name; /* NULL: "moments" */
-} ek_moments_options;
-/* tf.nn.moments: mean and biased variance over `axes`; float16 is averaged in float32.
- *     ek_moments_result m = ek_moments(x, .axes = EK_AXES(0)); */
-#define ek_moments(...) \
-    EK_CALL(ek_moments_result, ek_moments_with, (), ek_moments_options, .axes = { -1, { 0 } }, .x = __VA_ARGS__)
-EK_API ek_moments_result ek_moments_with(const ek_moments_options *o, ek_where where);
+    int64_t pool_size;       /* required: of the window, the same in every dimension */
+    int64_t strides;         /* required */
+    int64_t pool_dims[3], stride_dims[3]; /* instead (write 0 there), by dimension */
+    const char *padding;     /* "valid" (the default), "same" */
+    const char *data_format; /* "channels_last" (the default), "channels_first" */
+    const char *name;        /* NULL: "max_pooling2d", "average_pooling2d", ..., numbered */
+} ek_pooling_options;
+#define EK_POOLING_(fn, x, ...)                                                                              \
+    EK_CALL(ek_tensor, fn, ((x),), ek_pooling_options, .padding = "valid", .data_format = "channels_last",   \
+            .pool_size = __VA_ARGS__)
+/* tf.layers.max_pooling1d to 3d, average_pooling1d to 3d: ek_max_pooling2d(x, 2, 2),
+ * ek_max_pooling2d(x, 0, 1, .pool_dims = { 2, 3 }). An average is over what lies inside the image. */
+#define ek_max_pooling1d(x, ...) EK_POOLING_(ek_max_pooling1d_with, x, __VA_ARGS__)
+#define ek_max_pooling2d(x, ...) EK_POOLING_(ek_max_pooling2d_with, x, __VA_ARGS__)
+#define ek_max_pooling3d(x, ...) EK_POOLING_(ek_max_pooling3d_with, x, __VA_ARGS__)
+#define ek_average_pooling1d(x, ...) EK_POOLING_(ek_average_pooling1d_with, x, __VA_ARGS__)
+#define ek_average_pooling2d(x, ...) EK_POOLING_(ek_average_pooling2d_with, x, __VA_ARGS__)
+#define ek_average_pooling3d(x, ...) EK_POOLING_(ek_average_pooling3d_with, x, __VA_ARGS__)
+EK_API ek_tensor ek_max_pooling1d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
+EK_API ek_tensor ek_max_pooling2d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
+EK_API ek_tensor ek_max_pooling3d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
+EK_API ek_tensor ek_average_pooling1d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
+EK_API ek_tensor ek_average_pooling2d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
+EK_API ek_tensor ek_average_pooling3d_with(ek_tensor x, const ek_pooling_options *o, ek_where where);
 
-typedef struct ek_nn_batch_normalization_options {
-    size_t size;
-    ek_tensor x;
-    ek_operand mean, variance; /* required: EK_OPERAND(tensor or variable) */
-    ek_operand offset, scale;  /* of kind 0, the default: none */
-    double variance_epsilon;   /* required */
-    const char *name;          /* NULL: "batchnorm" */
-} ek_nn_batch_normalization_options;
-/* tf.nn.batch_normalization: x * inv + (offset - mean * inv), inv = scale * rsqrt(variance + epsilon). */
-#define ek_nn_batch_normalization(...)                                                                       \
-    EK_CALL(ek_tensor, ek_nn_batch_normalization_with, (), ek_nn_batch_normalization_options, .name = NULL,  \
-            .x = __VA_ARGS__)
-EK_API ek_tensor ek_nn_batch_normalization_with(const ek_nn_batch_normalization_options *o, ek_where where);
+/* ---- flatten ---------------------------------------------------------------------------------------------------- */
 
-typedef struct ek_global_normalization_options {
+typedef struct ek_flatten_options {
     size_t size;
-    ek_tensor t;
-    ek_operand m, v, beta, gamma; /* required */
-    double variance_epsilon;
-    bool scale_after_normalization; /* false: gamma is not used */
-    const char *name;
-} ek_global_normalization_options;
-/* tf.nn.batch_norm_with_global_normalization: the same function under its old name. */
-#define ek_batch_norm_with_global_normalization(...)                                                         \
-    EK_CALL(ek_tensor, ek_batch_norm_with_global_normalization_with, (), ek_global_normalization_options,    \
-            .name = NULL, .t = __VA_ARGS__)
-EK_API ek_tensor ek_batch_norm_with_global_normalization_with(const ek_global_normalization_options *o, ek_where where);
+    ek_tensor x;             /* required */
+    const char *data_format; /* "channels_last" (the default); "channels_first": the channels are moved last before */
+    const char *name;        /* NULL: "flatten", numbered */
+} ek_flatten_options;
+/* tf.layers.flatten: [batch, everything else]. */
+#define ek_flatten(...) \
+    EK_CALL(ek_tensor, ek_flatten_with, (), ek_flatten_options, .data_format = "channels_last", .x = __VA_ARGS__)
+EK_API ek_tensor ek_flatten_with(const ek_flatten_options *o, ek_where where);
 
-typedef struct ek_fused_batch_norm_result {
-    ek_tensor y, mean, variance;
-} ek_fused_batch_norm_result;
-typedef struct ek_nn_fused_batch_norm_options {
+/* ---- dropout ----------------------------------------------------------------------------------------------------- */
+
+typedef struct ek_dropout_options {
     size_t size;
-    ek_tensor x;               /* rank 4: float16, bfloat16, float32 */
-    ek_operand scale, offset;  /* required: one float32 per channel */
-    ek_operand mean, variance; /* of kind 0: none; in training there must be none */
-    double epsilon;            /* 0.001; below 1.001e-5 it is raised to that */
-    const char *data_format;   /* "NHWC" or "NCHW" */
-    bool is_training;
-    const char *name;
-} ek_nn_fused_batch_norm_options;
-/* tf.nn.fused_batch_norm: y with the batch's mean and unbiased variance in training, the given ones otherwise. */
-#define ek_nn_fused_batch_norm(...)                                                                          \
-    EK_CALL(ek_fused_batch_norm_result, ek_nn_fused_batch_norm_with, (), ek_nn_fused_batch_norm_options,     \
-            .epsilon = 0.001, .data_format = "NHWC", .is_training = true, .x = __VA_ARGS__)
-EK_API ek_fused_batch_norm_result ek_nn_fused_batch_norm_with(const ek_nn_fused_batch_norm_options *o, ek_where where);
+    ek_tensor x;            /* required; a floating type */
+    double rate;            /* 0.5; which part is dropped, in [0, 1) */
+    ek_tensor rate_tensor;  /* in place of `rate`: a scalar */
+    ek_shape noise_shape;   /* of rank -2: that of x. 1 where one decision is for all; -1: as x, if x knows */
+    ek_tensor noise_dims;   /* in place of `noise_shape`: an integer vector */
+    int64_t seed;           /* EK_NO_SEED */
+    ek_tensor training;     /* EK_TRUE, EK_FALSE (the default), a bool tensor, or EK_TRAINING(x) */
+    const char *name;       /* NULL: "dropout", numbered */
+} ek_dropout_options;
+/* tf.layers.dropout: ek_dropout(h, 0.4, .training = is_training). In training each element is 0 with probability `rate`,
+ * else x / (1 - rate); otherwise x (an Identity). The random numbers are TensorFlow's, bit for bit, for a seed. */
+#define ek_dropout(...)                                                                                      \
+    EK_CALL(ek_tensor, ek_dropout_with, (), ek_dropout_options, .rate = 0.5, .rate_tensor = { NULL, -1, 0 }, \
+            .noise_shape = { .rank = -2 }, .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED,                \
+            .training = { NULL, 0, EK_TRAINING_VALUE }, .name = NULL, .x = __VA_ARGS__)
+EK_API ek_tensor ek_dropout_with(const ek_dropout_options *o, ek_where where);
+
+typedef struct ek_nn_dropout_options {
+    size_t size;
+    ek_tensor x;             /* required; a floating type */
+    ek_operand rate;         /* EK_OPERAND(0.4), EK_OPERAND(tensor); or, the other way round: */
+    ek_operand keep_prob;    /*     rate = 1 - keep_prob */
+    ek_shape noise_shape;    /* as ek_dropout's */
+    ek_tensor noise_dims;
+    int64_t seed;
+    const char *name;        /* NULL: "dropout" */
+} ek_nn_dropout_options;
+/* tf.nn.dropout: ek_nn_dropout(x, .rate = EK_OPERAND(0.4)). Of rate 0, x itself. */
+#define ek_nn_dropout(...)                                                                                   \
+    EK_CALL(ek_tensor, ek_nn_dropout_with, (), ek_nn_dropout_options, .noise_shape = { .rank = -2 },         \
+            .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED, .name = NULL, .x = __VA_ARGS__)
+EK_API ek_tensor ek_nn_dropout_with(const ek_nn_dropout_options *o, ek_where where);
 
 #ifdef __cplusplus
 }

@@ -92,6 +92,8 @@ EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_wher
 
 /* Something built from a variable, at once, in the name scope that is then current. */
 typedef ek_tensor (*ek_variable_fn)(ek_variable v, void *arg);
+/* The same of a tensor. */
+typedef ek_tensor (*ek_tensor_fn)(ek_tensor t, void *arg);
 
 /* A scalar loss of a variable; it goes to the collection EK_REGULARIZATION_LOSSES when the variable is made. */
 typedef struct ek_regularizer {
@@ -99,11 +101,14 @@ typedef struct ek_regularizer {
     double l1, l2; /* kind 1: l1 * sum(|v|) + l2 * sum(v^2), in Keras's nodes */
     ek_variable_fn call; /* kind 2; a dead tensor stands for Python's None: no loss */
     void *arg;
+    ek_tensor_fn of_tensor; /* kind 3 */
 } ek_regularizer;
 EK_API ek_regularizer ek_l1_regularizer(double l1);
 EK_API ek_regularizer ek_l2_regularizer(double l2);
 EK_API ek_regularizer ek_l1_l2_regularizer(double l1, double l2);
 EK_API ek_regularizer ek_custom_regularizer(ek_variable_fn call, void *arg);
+/* For .activity_regularizer, which is of a layer's output; of a variable it gets the value. */
+EK_API ek_regularizer ek_custom_activity_regularizer(ek_tensor_fn call, void *arg);
 
 /* What an optimizer replaces the variable by after its step: v <- call(v). Kept with the variable. */
 typedef struct ek_constraint {

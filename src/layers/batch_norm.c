@@ -199,32 +199,20 @@ static bool find_shapes(const ek_bn_call *c, const ek_shape *x)
 static bool check_pinned(const ek_bn_call *c, const ek_shape *x)
 {
     const ek_batch_norm *bn = c->bn;
-    char full[256], text[512];
-    size_t at = (size_t)snprintf(full, sizeof full, "[");
+    char full[256];
 
-    for (int i = 0; i < x->rank && at < sizeof full; i++) {
-        if (x->dim[i] < 0) at += (size_t)snprintf(full + at, sizeof full - at, "%sNone", i > 0 ? ", " : "");
-        else at += (size_t)snprintf(full + at, sizeof full - at, "%s%lld", i > 0 ? ", " : "", (long long)x->dim[i]);
-    }
-    if (at < sizeof full) snprintf(full + at, sizeof full - at, "]");
-    at = (size_t)snprintf(text, sizeof text,
-                          "Input 0 of layer %s is incompatible with the layer: ", ek__layer_name(&bn->layer));
-    if (at >= sizeof text) return fail(c, text);
-    if (x->rank < 0) {
-        snprintf(text + at, sizeof text - at, "its rank is undefined, but the layer requires a defined rank.");
-        return fail(c, text);
-    }
-    if (x->rank != bn->pinned.rank) {
-        snprintf(text + at, sizeof text - at, "expected ndim=%d, found ndim=%d. Full shape received: %s",
-                 bn->pinned.rank, x->rank, full);
-        return fail(c, text);
-    }
+    ek__dims_str(x, full, sizeof full);
+    if (x->rank < 0)
+        return ek__layer_refuse(&bn->layer, c->where,
+                                "its rank is undefined, but the layer requires a defined rank.");
+    if (x->rank != bn->pinned.rank)
+        return ek__layer_refuse(&bn->layer, c->where, "expected ndim=%d, found ndim=%d. Full shape received: %s",
+                                bn->pinned.rank, x->rank, full);
     for (int i = 0; i < x->rank; i++) {
         if (bn->pinned.dim[i] < 0 || x->dim[i] < 0 || bn->pinned.dim[i] == x->dim[i]) continue;
-        snprintf(text + at, sizeof text - at,
-                 "expected axis %d of input shape to have value %lld but received input with shape %s", i,
-                 (long long)bn->pinned.dim[i], full);
-        return fail(c, text);
+        return ek__layer_refuse(&bn->layer, c->where,
+                                "expected axis %d of input shape to have value %lld but received input with shape %s", i,
+                                (long long)bn->pinned.dim[i], full);
     }
     return true;
 }

@@ -158,7 +158,7 @@ static void regularize(ek_graph *g, const ek_get_variable_args *a, ek_variable v
     EK_IN_SCOPE(ek__colocate_push(g, &op.id, 1, false, a->where))
         EK_IN_SCOPE(ek_name_scope_push(g, scope, a->where))
             EK_IN_SCOPE(ek_control_dependencies_clear_push(g, a->where))
-                loss = ek__regularizer_build(g, a->regularizer, v, a->where);
+                loss = ek__regularizer_build(g, a->regularizer, ek__v(v), a->where);
     if (ek_tensor_ok(loss)) ek_add_item_to_collection(g, EK_REGULARIZATION_LOSSES, ek_item_of_tensor(loss), a->where);
 }
 

@@ -68,7 +68,7 @@ static void regularize(const ek_layer *l, const ek_weight_args *a, ek_variable v
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for the regularizer of %s", a->name);
         return;
     }
-    EK_IN_SCOPE(ek_name_scope_push(g, scope, where)) loss = ek__regularizer_build(g, a->regularizer, v, where);
+    EK_IN_SCOPE(ek_name_scope_push(g, scope, where)) loss = ek__regularizer_build(g, a->regularizer, ek__v(v), where);
     if (ek_tensor_ok(loss)) ek_add_item_to_collection(g, EK_REGULARIZATION_LOSSES, ek_item_of_tensor(loss), where);
 }
 

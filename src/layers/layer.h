@@ -48,4 +48,37 @@ void ek__layer_add_updates(const ek_layer *l, const ek_op *update, int n, ek_whe
 /* The layer's name for messages: the last part of its scope. */
 const char *ek__layer_name(const ek_layer *l);
 
+/* ---- layers that are a function of their input (call.c) ---- */
+
+typedef struct ek_layer_args {
+    const char *kind;               /* "conv2d": its name where none is given */
+    const char *name;               /* NULL: none */
+    int reuse;
+    bool trainable;
+    ek_activation activation;       /* NULL: none */
+    const ek_regularizer *activity; /* NULL or of kind 0: none */
+    int rank, least_rank;           /* what the input's must be; 0: not asked */
+    ek_where where;
+} ek_layer_args;
+/* What lies between input and activation; runs inside the layer's scopes. */
+typedef ek_tensor (*ek_layer_body)(const ek_layer *l, ek_tensor x, const void *of, ek_where where);
+/* The whole call: scopes, the input's rank, the body, activation, activity regularizer. */
+ek_tensor ek__layer_call(const ek_layer_args *a, ek_tensor x, ek_layer_body body, const void *of);
+
+/* Fails with "Input 0 of layer NAME is incompatible with the layer: WHY"; always false. */
+bool ek__layer_refuse(const ek_layer *l, ek_where where, const char *fmt, ...) EK_PRINTF(3, 4);
+/* "[None, 3]" */
+void ek__dims_str(const ek_shape *s, char *text, size_t size);
+/* Kernels and biases: what their options say in one place. */
+typedef struct ek_weights {
+    const ek_initializer *initializer;
+    const ek_regularizer *regularizer;
+    const ek_constraint *constraint;
+} ek_weights;
+ek_variable ek__layer_kernel(const ek_layer *l, const char *name, ek_shape shape, ek_dtype dtype, ek_weights w,
+                             ek_where where);
+/* `n` zeros, unless the initializer says otherwise. */
+ek_variable ek__layer_bias(const ek_layer *l, int64_t n, ek_dtype dtype, ek_weights w, ek_where where);
+ek_tensor ek__layer_add_bias(ek_tensor y, ek_variable bias, const char *data_format, ek_where where);
+
 #endif

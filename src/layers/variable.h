@@ -29,8 +29,8 @@ ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shap
                                 ek_where where);
 static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
 
-/* The loss, dead where there is none (or the graph failed). */
-ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_variable v, ek_where where);
+/* The loss of a variable or, for a layer's activity, of a tensor; dead where there is none (or the graph failed). */
+ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_operand x, ek_where where);
 
 /* `value` with every variable that it reads replaced by what that variable has, or will be initialized with. `name`:
  * what the copies' names end in. */

@@ -85,7 +85,12 @@ ek_tensor ek__call_ints(ek_graph *g, const char *type, const char *name, ek_oper
     ek_array *array;
     ek_tensor out = ek__dead(g);
 
-    for (int32_t i = 0; i < ints->rank; i++) at[i] = (int32_t)ints->dim[i];
+    for (int32_t i = 0; i < ints->rank; i++) {
+        at[i] = (int32_t)ints->dim[i];
+        if (at[i] == ints->dim[i]) continue;
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%lld does not fit into int32", (long long)ints->dim[i]);
+        return out;
+    }
     array = ek_array_of(EK_INT32, EK_SHAPE(ints->rank), at);
     if (array == NULL) {
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
@@ -94,5 +99,42 @@ ek_tensor ek__call_ints(ek_graph *g, const char *type, const char *name, ek_oper
     out = ek__call_tensor(&(ek_call){ .graph = g, .type = type, .name = name, .n_in = 2, .where = where, .attr = attr,
                                       .n_attr = n_attr, .in = (ek_operand[]){ x, ek_operand_of_array(array) } });
     ek_array_unref(array);
+    return out;
+}
+
+/* ---- vectors of integers -------------------------------------------------------------------------------- */
+
+ek_tensor ek__element(ek_tensor v, int64_t i, ek_where where)
+{
+    return ek_strided_slice_with(
+        &(ek_strided_slice_options){ .size = sizeof(ek_strided_slice_options), .input = v, .begin = EK_INTS(i),
+                                     .end = EK_INTS(i + 1), .strides = EK_INTS(1), .shrink_axis_mask = 1 }, where);
+}
+
+static bool all_numbers(const ek_operand *x, int n, ek_shape *out)
+{
+    *out = (ek_shape){ .rank = n };
+    for (int i = 0; i < n; i++) {
+        if (x[i].kind != 'l') return false;
+        out->dim[i] = x[i].u.literal.u.i;
+    }
+    return true;
+}
+
+ek_tensor ek__int_list(ek_graph *g, const char *name, const ek_operand *x, int n, ek_where where)
+{
+    ek_tensor in[EK_MAX_RANK], out = ek__dead(g);
+    ek_shape numbers;
+    char index[12];
+
+    if (all_numbers(x, n, &numbers)) return ek__const_shape(g, &numbers, name, where);
+    EK_IN_SCOPE(ek_name_scope_push(g, name, where)) {
+        const char *own = ek_name_scope(g);
+        for (int i = 0; i < n; i++) {
+            snprintf(index, sizeof index, "%d", i);
+            in[i] = ek__operand_tensor(g, &x[i], EK_INT32, index, where);
+        }
+        out = ek__node_tensor(g, &(ek_node_args){ .type = "Pack", .name = own, .in = in, .n_in = n, .where = where });
+    }
     return out;
 }

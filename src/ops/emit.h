@@ -64,6 +64,13 @@ static inline ek_tensor ek__reshape(ek_graph *g, ek_operand x, const ek_shape *s
     return ek__call_ints(g, "Reshape", NULL, x, shape, NULL, 0, where);
 }
 
+/* v[i] of a vector: a StridedSlice. */
+ek_tensor ek__element(ek_tensor v, int64_t i, ek_where where);
+/* Python's list of tensors and integers as one int32 vector: the integers become the Consts name/0, name/1, .., the whole
+ * a Pack; integers alone one Const. */
+ek_tensor ek__int_list(ek_graph *g, const char *name, const ek_operand *x, int n, ek_where where);
+static inline ek_operand ek__int(int64_t v) { return ek_operand_of_int(v); }
+
 /* ---- scopes ---------------------------------------------------------------------------------------------- */
 
 /* Scopes that leave themselves, for code that has the caller's line in `where`. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const golden_program *const tables[] = { golden_programs_forward, golden_programs_gradients };
+static const golden_program *const tables[] = { golden_programs_forward, golden_programs_gradients, golden_programs_layers };
 
 const golden_program *golden_program_at(int i)
 {
