@@ -115,6 +115,7 @@ typedef struct ek_value {
     bool keep;           /* fetched, or needed by a tail */
     bool used;           /* an op reads it from memory */
     bool taken;          /* another value took its memory over */
+    bool placed;         /* among the large, by all that live with it */
     int32_t link;        /* place among the links of the chain that makes it */
     int32_t port_of, port; /* the chain that last read it from outside, and its place among that one's inputs */
 } ek_value;

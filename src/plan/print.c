@@ -47,8 +47,8 @@ void ek__print_plan(const ek_builder *b)
     const ek_plan *p = b->plan;
     int32_t step = 0;
 
-    ek__log("plan", "%s: %d nodes, %d steps, %zu bytes, %d variables%s", p->outer != NULL ? "tail" : "plan",
-            b->end - b->begin, p->n_steps, p->block_bytes, p->n_variables, p->exclusive ? ", writes" : "");
+    ek__log("plan", "%s: %d nodes, %d steps, %zu bytes, %zu of scratch, %d variables%s", p->outer != NULL ? "tail" : "plan",
+            b->end - b->begin, p->n_steps, p->block_bytes, p->scratch_bytes, p->n_variables, p->exclusive ? ", writes" : "");
     for (int32_t k = 0; k < b->n_ops; k++)
         if (b->op[k].kind != EK_LOWERED_GONE) print_op(b, &b->op[k], step++);
     for (int32_t i = 0; i < p->n_fetched; i++)

@@ -100,6 +100,30 @@ static void zeros_in_a_sum_are_not_added(void **state)
     without_zeros(300000, false, 6);
 }
 
+/* Each product is twice as large as the one before: where the first gap is taken none of them finds one. */
+static void large_values_take_what_lives_at_once(void **state)
+{
+    enum { ROWS = 256, FIRST = 64, PRODUCTS = 5 };
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    ek_store *store = ek_store_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(ROWS, FIRST));
+    ek_array *in = f32(EK_SHAPE(ROWS, FIRST), NULL);
+    ek_tensor y = x;
+    size_t bytes = ROWS * FIRST * sizeof(float);
+
+    for (int64_t i = 0, n = FIRST; i < PRODUCTS; i++, n *= 2, bytes *= 2)
+        y = binary(g, "MatMul", "product", y, constant(g, "factor", f32(EK_SHAPE(n, 2 * n), NULL)));
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_plan *p = plan_of(g, store, x, in, y, true);
+    assert_int_equal(p->n_steps, PRODUCTS);
+    assert_int_equal(p->block_bytes, bytes + bytes / 2); /* the last two */
+    ek__plan_unref(p);
+    ek_array_unref(in);
+    ek_store_unref(store);
+    ek_graph_destroy(g);
+}
+
 /* The gradient of an addition sums over the axes that were broadcast, mostly none. */
 static void what_keeps_every_element_is_not_copied(void **state)
 {
@@ -364,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeros_in_a_sum_are_not_added),
+        cmocka_unit_test(large_values_take_what_lives_at_once),
         cmocka_unit_test(what_keeps_every_element_is_not_copied),
         cmocka_unit_test(a_chain_is_one_step_and_little_memory),
         cmocka_unit_test(a_chain_of_any_length_has_the_bits_of_its_ops),
