@@ -79,20 +79,23 @@ FUNCTION2(pow, pow, u10)
     BINARY(op##_f64, double, double, double, SCALAR) \
     HALF(op, 2, false)
 
-/* With x = n ln 2 - r: 2^n / (2^n + e^r), which neither overflows nor cancels. Beyond the bounds it is 0 or 1. */
+/* With x = n ln 2 - r: 2^n / (2^n + e^r), which neither overflows nor cancels. Beyond the bounds it is 0 or 1. Above 0 it is 1
+ * less the other part of that sum: near 1 the last bit is right then, and so is 1 - y, the gradient's factor. */
 static inline vf sigmoid_vf(vf a)
 {
     const vf_reduced x = vf_reduce(vf_min(vf_set(88.0f), vf_max(vf_set(-150.0f), a)));
-    const vf power = vf_scale(ONE, x.n);
+    const vf power = vf_scale(ONE, x.n), other = vf_add(ONE, vf_expm1_reduced(vf_neg(x.r)));
+    const vm above = vf_lt(ZERO, a);
+    const vf part = vf_div(vf_select(above, other, power), vf_add(power, other));
 
-    return vf_div(power, vf_add(power, vf_add(ONE, vf_expm1_reduced(vf_neg(x.r)))));
+    return vf_select(above, vf_sub(ONE, part), part);
 }
-/* With e = exp(-|x|): 1 / (1 + e) for x >= 0, e / (1 + e) below. */
+/* With e = exp(-|x|): e / (1 + e) below 0, 1 less that from 0 on. */
 static inline double sigmoid_d(double a)
 {
-    const double e = SCALAR_D(exp, u10)(-fabs(a));
+    const double e = SCALAR_D(exp, u10)(-fabs(a)), part = e / (1.0 + e);
 
-    return (a < 0.0 ? e : 1.0) / (1.0 + e);
+    return a < 0.0 ? part : 1.0 - part;
 }
 COMPOSED1(sigmoid, sigmoid_vf(a), sigmoid_d(a))
 
@@ -142,9 +145,10 @@ COMPOSED1(elu, vf_select(vf_lt(a, ZERO), VF(expm1, u10)(a), a), a < 0.0 ? SCALAR
 
 #define SELU_SCALE 1.0507009873554804934193349852946
 #define SELU_SCALE_ALPHA 1.7580993408473768599402175208123
-COMPOSED1(selu, vf_select(vf_lt(a, ZERO), vf_mul(vf_set((float)SELU_SCALE_ALPHA), VF(expm1, u10)(a)),
+/* Where exp(x) rounds to 1 the output is 0, as TensorFlow's exp(x) - 1: by its sign the gradient takes its side. */
+COMPOSED1(selu, vf_select(vf_lt(a, ZERO), vf_select(vf_lt(vf_set(-0x1p-25f), a), ZERO, vf_mul(vf_set((float)SELU_SCALE_ALPHA), VF(expm1, u10)(a))),
                           vf_mul(vf_set((float)SELU_SCALE), a)),
-          a < 0.0 ? SELU_SCALE_ALPHA * SCALAR_D(expm1, u10)(a) : SELU_SCALE * a)
+          a < 0.0 ? (a > -0x1p-54 ? 0.0 : SELU_SCALE_ALPHA * SCALAR_D(expm1, u10)(a)) : SELU_SCALE * a)
 /* b is the output here. */
 BINARY(selu_grad_f32, float, float, float, b < 0 ? a * (b + (float)SELU_SCALE_ALPHA) : a * (float)SELU_SCALE)
 BINARY(selu_grad_f64, double, double, double, b < 0 ? a * (b + SELU_SCALE_ALPHA) : a * SELU_SCALE)

@@ -217,10 +217,10 @@ static ek_status stitch_rest(const ek_shape_ctx *c, int n, ek_shape *rest)
     return EK_OK;
 }
 
-/* The largest index, from what is known; no index at all counts as -1 in a run and as 0 before. */
+/* The largest index, from what is known; -1 where there is none at all. */
 static ek_status stitch_largest(const ek_shape_ctx *c, int n, int64_t *largest, bool *all_known)
 {
-    *largest = c->running ? -1 : 0;
+    *largest = -1;
     *all_known = true;
     for (int i = 0; i < n; i++) {
         const ek_array *v = c->in_value[i];

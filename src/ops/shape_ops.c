@@ -181,6 +181,26 @@ static ek_status reshape_check(const ek_shape_ctx *c)
     return EK_OK;
 }
 
+/* The product of the dimensions that are neither 0 nor unknown. */
+static int64_t nonzero(const ek_shape *s)
+{
+    int64_t n = 1;
+
+    for (int32_t d = 0; d < s->rank; d++)
+        if (s->dim[d] > 0) n *= s->dim[d];
+    return n;
+}
+
+/* -1 beside a 0 of a tensor without elements: what the dimensions that are not 0 leave for it, as in TensorFlow. */
+static ek_status reshape_of_nothing(ek_shape_ctx *c, const ek_shape *to, int64_t count, int unknown_at)
+{
+    if (count != 0)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Input to reshape is a tensor with %lld values, but the requested shape has 0",
+                       (long long)count);
+    c->out[0].dim[unknown_at] = nonzero(&c->in[TENSOR]) / nonzero(to);
+    return EK_OK;
+}
+
 static ek_status reshape_shape(ek_shape_ctx *c)
 {
     const int64_t count = ek_shape_count(&c->in[TENSOR]);
@@ -200,11 +220,7 @@ static ek_status reshape_shape(ek_shape_ctx *c)
                                     "Cannot reshape a tensor with %lld elements to shape %s (%lld elements)",
                                     (long long)count, EK_CC(&out), (long long)s.known);
     if (s.n_unknown != 1) return EK_OK;
-    if (s.known == 0)
-        return !c->running ? EK_OK
-                           : EK_FAIL(c->err, INVALID_ARGUMENT,
-                                     "reshape cannot infer the missing input size for an empty tensor unless all "
-                                     "specified input sizes are non-zero");
+    if (s.known == 0) return c->running ? reshape_of_nothing(c, &out, count, s.unknown_at) : EK_OK;
     if (count % s.known != 0)
         return c->running ? EK_FAIL(c->err, INVALID_ARGUMENT,
                                     "Input to reshape is a tensor with %lld values, but the requested shape requires a "
