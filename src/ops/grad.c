@@ -1,6 +1,16 @@
 /* ops/grad.c - see grad.h. */
 #include "ops/grad.h"
 
+#include "graph/attr.h"
+
+const ek_attr_value *g_attr(const ek_grad *c, const char *name)
+{
+    const ek_attr_value *v = ek__attr_find(c->n->attr, c->n->n_attr, name);
+    const ek_attr_spec *a = v == NULL && c->n->spec != NULL ? ek__attr_spec(c->n->spec, name) : NULL;
+
+    return a != NULL && a->has_default ? &a->fallback : v;
+}
+
 ek_tensor g3(const ek_grad *c, const char *type, ek_tensor x, ek_tensor y, ek_tensor z)
 {
     const ek_tensor in[] = { x, y, z };
@@ -8,7 +18,7 @@ ek_tensor g3(const ek_grad *c, const char *type, ek_tensor x, ek_tensor y, ek_te
     return ek__node_tensor(c->g, &(ek_node_args){ .type = type, .in = in, .n_in = 3, .where = c->where });
 }
 
-ek_op g_like(const ek_grad *c, const char *type, const ek_tensor *in, int n_in, const char *const *names)
+ek_op g_like_named(const ek_grad *c, const char *type, const char *name, const ek_tensor *in, int n_in, const char *const *names)
 {
     ek_attr attr[16];
     int n = 0;
@@ -24,7 +34,8 @@ ek_op g_like(const ek_grad *c, const char *type, const ek_tensor *in, int n_in, 
         attr[n].value.raw = NULL;
         attr[n].value.raw_size = 0;
     }
-    return ek__node_build(c->g, &(ek_node_args){ .type = type, .in = in, .n_in = n_in, .attr = attr, .n_attr = n, .where = c->where });
+    return ek__node_build(c->g, &(ek_node_args){ .type = type, .name = name, .in = in, .n_in = n_in, .attr = attr,
+                                               .n_attr = n, .where = c->where });
 }
 
 ek_tensor g_shape_as(const ek_grad *c, ek_tensor x, ek_dtype dtype)
@@ -72,6 +83,74 @@ ek_tensor g_with_ints(const ek_grad *c, const char *type, ek_tensor x, const int
                                         .in = (ek_operand[]){ ek__of(x), ek_operand_of_array(a) } });
     ek_array_unref(a);
     return t;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------- */
+
+ek_tensor g_pack(const ek_grad *c, const char *name, const g_piece *piece, int n)
+{
+    ek_tensor in[8], out = ek__dead(c->g);
+    ek_dtype dtype = EK_INT32;
+
+    for (int i = 0; i < n; i++)
+        if (piece[i].kind == G_TENSOR) dtype = g_dtype(piece[i].tensor);
+    EK_NAMED(c, name) {
+        const char *own = ek_name_scope(c->g);
+        for (int i = 0; i < n && i < 8; i++) {
+            const char digit[] = { (char)('0' + i), '\0' };
+            in[i] = piece[i].kind == G_TENSOR ? piece[i].tensor
+                                              : ek__const_scalar(c->g, dtype, (double)piece[i].number, digit, c->where);
+        }
+        out = ek__node_tensor(c->g, &(ek_node_args){ .type = "Pack", .name = own, .in = in, .n_in = n, .where = c->where });
+    }
+    return out;
+}
+
+ek_tensor g_concat(const ek_grad *c, const g_piece *piece, int n)
+{
+    ek_tensor in[5], out = ek__dead(c->g);
+
+    EK_NAMED(c, "concat") {
+        const char *own = ek_name_scope(c->g);
+        for (int i = 0; i < n && i < 4; i++) {
+            const char name[] = { 'v', 'a', 'l', 'u', 'e', 's', '_', (char)('0' + i), '\0' };
+            if (piece[i].kind == G_TENSOR) in[i] = piece[i].tensor;
+            else if (piece[i].tensor.graph != NULL && ek_tensor_ok(piece[i].tensor)) in[i] = g_pack(c, name, &(g_piece){ G_TENSOR, piece[i].tensor, 0 }, 1);
+            else in[i] = g_ints(c, &piece[i].number, 1, name);
+        }
+        in[n] = g_int(c, 0, "axis");
+        out = ek__node_tensor(c->g, &(ek_node_args){ .type = "ConcatV2", .name = own, .in = in, .n_in = n + 1, .where = c->where });
+    }
+    return out;
+}
+
+ek_tensor g_concat_along(const ek_grad *c, const ek_tensor *part, int n, ek_tensor axis)
+{
+    ek_tensor in[EK_GRAD_MAX_LIST + 1];
+
+    if (n == 1) return ek__emit1("Identity", part[0], "concat", c->where);
+    if (n > EK_GRAD_MAX_LIST) {
+        ek__graph_fail(c->g, c->where, EK_UNIMPLEMENTED, "the gradient of '%s' joins %d tensors, at most %d are possible",
+                       c->n->name, n, EK_GRAD_MAX_LIST);
+        return ek__dead(c->g);
+    }
+    for (int i = 0; i < n; i++) in[i] = part[i];
+    in[n] = axis;
+    return ek__node_tensor(c->g, &(ek_node_args){ .type = "ConcatV2", .name = "concat", .in = in, .n_in = n + 1, .where = c->where });
+}
+
+ek_tensor g_part(const ek_grad *c, ek_tensor x, int64_t from, int64_t to)
+{
+    return ek_strided_slice_with(&(ek_strided_slice_options){
+        .size = sizeof(ek_strided_slice_options), .input = x, .begin = EK_INTS(from), .end = EK_INTS(to),
+        .strides = EK_INTS(1), .begin_mask = from == 0, .end_mask = to == 0 }, c->where);
+}
+
+ek_tensor g_item(const ek_grad *c, ek_tensor x, int64_t at)
+{
+    return ek_strided_slice_with(&(ek_strided_slice_options){
+        .size = sizeof(ek_strided_slice_options), .input = x, .begin = EK_INTS(at), .end = EK_INTS(at + 1),
+        .strides = EK_INTS(1), .shrink_axis_mask = 1 }, c->where);
 }
 
 /* ---- broadcasting -------------------------------------------------------------------------------------- */

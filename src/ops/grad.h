@@ -27,11 +27,8 @@ static inline ek_tensor g_out(const ek_grad *c, int k) { return (ek_tensor){ c->
 static inline ek_tensor g_dy(const ek_grad *c, int k) { return c->dy[k].value; }
 static inline void g_set(ek_grad *c, int i, ek_tensor dx) { c->dx[i] = ek_gradient_of(dx); }
 static inline ek_dtype g_dtype(ek_tensor t) { return ek_dtype_base(ek_tensor_dtype(t)); }
-/* An attribute of the operation; NULL where it is not written. */
-static inline const ek_attr_value *g_attr(const ek_grad *c, const char *name)
-{
-    return ek__attr_find(c->n->attr, c->n->n_attr, name);
-}
+/* An attribute of the operation, its default where it is not written (a file may leave it out); NULL where there is neither. */
+const ek_attr_value *g_attr(const ek_grad *c, const char *name);
 
 /* ---- nodes by their type --------------------------------------------------------------------------- */
 
@@ -42,7 +39,11 @@ static inline ek_tensor g2(const ek_grad *c, const char *type, ek_tensor x, ek_t
 }
 ek_tensor g3(const ek_grad *c, const char *type, ek_tensor x, ek_tensor y, ek_tensor z);
 /* With attributes of the operation itself, by name; `names` ends with NULL. */
-ek_op g_like(const ek_grad *c, const char *type, const ek_tensor *in, int n_in, const char *const *names);
+ek_op g_like_named(const ek_grad *c, const char *type, const char *name, const ek_tensor *in, int n_in, const char *const *names);
+static inline ek_op g_like(const ek_grad *c, const char *type, const ek_tensor *in, int n_in, const char *const *names)
+{
+    return g_like_named(c, type, NULL, in, n_in, names);
+}
 
 /* ---- Python's expressions ----------------------------------------------------------------------------- */
 
@@ -90,6 +91,61 @@ ek_tensor g_with_ints(const ek_grad *c, const char *type, ek_tensor x, const int
 static inline ek_tensor g_reshape_to(const ek_grad *c, ek_tensor x, const int64_t *dim, int n)
 {
     return g_with_ints(c, "Reshape", x, dim, n);
+}
+
+/* math_ops.conj: nothing of a real tensor. */
+static inline ek_tensor g_conj(const ek_grad *c, ek_tensor x) { return ek_dtype_is_complex(g_dtype(x)) ? g1(c, "Conj", x) : x; }
+
+/* A node by its type under a name of its own that operands may be built inside: EK_NAMED(c, "Reshape", own) { ... } */
+#define EK_NAMED(c, name) EK_IN_SCOPE(ek_name_scope_push((c)->g, (name), (c)->where))
+
+/* What Python writes into a list beside tensors: a tensor, a whole number, or for g_concat a list of whole numbers or of
+ * one scalar. */
+typedef struct g_piece {
+    enum { G_TENSOR, G_NUMBER, G_LIST } kind;
+    ek_tensor tensor; /* of a list: [tensor] */
+    int64_t number;   /* of a list without a tensor: [number] */
+} g_piece;
+static inline g_piece g_of(ek_tensor t) { return (g_piece){ G_TENSOR, t, 0 }; }
+static inline g_piece g_num(const ek_grad *c, int64_t n) { return (g_piece){ G_NUMBER, ek__dead(c->g), n }; }
+static inline g_piece g_list(ek_tensor t) { return (g_piece){ G_LIST, t, 0 }; }
+static inline g_piece g_list_num(const ek_grad *c, int64_t n) { return (g_piece){ G_LIST, ek__dead(c->g), n }; }
+/* Scalars packed to a vector, as a list with a tensor in it becomes one: Pack `name`, numbers Consts below it. */
+ek_tensor g_pack(const ek_grad *c, const char *name, const g_piece *piece, int n);
+/* array_ops.concat along axis 0 of up to four. */
+ek_tensor g_concat(const ek_grad *c, const g_piece *piece, int n);
+/* array_ops.concat along an axis that is a tensor. */
+ek_tensor g_concat_along(const ek_grad *c, const ek_tensor *part, int n, ek_tensor axis);
+/* x[from:to]; a negative bound counts from the back, 0 as `to` is the end. */
+ek_tensor g_part(const ek_grad *c, ek_tensor x, int64_t from, int64_t to);
+/* x[at] */
+ek_tensor g_item(const ek_grad *c, ek_tensor x, int64_t at);
+static inline ek_tensor g_gather(const ek_grad *c, ek_tensor params, ek_tensor indices)
+{
+    return ek_gather_with(&(ek_gather_options){ .size = sizeof(ek_gather_options), .params = params, .indices = indices }, c->where);
+}
+static inline ek_tensor g_expand_dims(const ek_grad *c, ek_tensor x, int64_t axis)
+{
+    return ek_expand_dims_with(&(ek_axis_options){ .size = sizeof(ek_axis_options), .input = x, .axis = axis }, c->where);
+}
+static inline ek_tensor g_range(const ek_grad *c, ek_operand start, ek_operand limit, ek_operand delta)
+{
+    return ek_range_with(c->g, &(ek_range_options){ .size = sizeof(ek_range_options), .start = start, .limit = limit, .delta = delta },
+                         c->where);
+}
+/* math_ops.reduced_shape of an int32 shape: 1 where the axes are. Python's x // maximum(y, 1). */
+ek_tensor g_reduced_shape(const ek_grad *c, ek_tensor shape, ek_tensor axes);
+ek_tensor g_safe_div(const ek_grad *c, ek_tensor x, ek_tensor y);
+/* Of the op's own attributes. */
+static inline bool g_flag(const ek_grad *c, const char *name)
+{
+    const ek_attr_value *v = g_attr(c, name);
+    return v != NULL && v->u.b;
+}
+static inline int64_t g_number_attr(const ek_grad *c, const char *name)
+{
+    const ek_attr_value *v = g_attr(c, name);
+    return v != NULL ? v->u.i : 0;
 }
 
 /* ---- broadcasting -------------------------------------------------------------------------------------- */

@@ -106,6 +106,11 @@ static void bell(ek_grad *c, double factor)
 void ek__grad_erf(ek_grad *c) { bell(c, TWO_OVER_ROOT_PI); }
 void ek__grad_erfc(ek_grad *c) { bell(c, -TWO_OVER_ROOT_PI); }
 
+void ek__grad_lgamma(ek_grad *c)
+{
+    EK_AFTER_DY(c) g_set(c, 0, g_times(c, g_dy(c, 0), g1(c, "Digamma", g_in(c, 0))));
+}
+
 /* ---- circles and hyperbolas ---------------------------------------------------------------------------------- */
 
 static ek_tensor cos_of(const ek_grad *c, ek_tensor x) { return gx1(c, ek_cos_with, x); }

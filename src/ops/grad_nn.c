@@ -1,11 +1,5 @@
-/* ops/grad_nn.c - gradients of products, biases, activations, losses, convolutions and pooling. */
+/* ops/grad_nn.c - gradients of products, biases, activations, losses, convolutions. */
 #include "ops/grad.h"
-
-static bool flag(const ek_grad *c, const char *name)
-{
-    const ek_attr_value *v = g_attr(c, name);
-    return v != NULL && v->u.b;
-}
 
 static bool channels_first(const ek_grad *c) { return ek__attr_channels_first(c->n); }
 
@@ -18,7 +12,7 @@ static ek_tensor product(const ek_grad *c, ek_tensor a, ek_tensor b, bool ta, bo
 
 void ek__grad_mat_mul(ek_grad *c)
 {
-    const bool ta = flag(c, "transpose_a"), tb = flag(c, "transpose_b");
+    const bool ta = g_flag(c, "transpose_a"), tb = g_flag(c, "transpose_b");
     const ek_tensor a = g_in(c, 0), b = g_in(c, 1), dy = g_dy(c, 0);
 
     g_set(c, 0, ta ? product(c, b, dy, tb, true) : product(c, dy, b, false, !tb));
@@ -48,37 +42,20 @@ void ek__grad_bias_add_v1(ek_grad *c)
     g_set(c, 1, g_sum(c, dy, axes));
 }
 
-/* Elements [from, to) of a vector; a negative end counts from the back, 0 as `to` is the end. */
-static ek_tensor part(const ek_grad *c, ek_tensor v, int64_t from, int64_t to)
-{
-    return ek_strided_slice_with(&(ek_strided_slice_options){
-        .size = sizeof(ek_strided_slice_options), .input = v, .begin = EK_INTS(from), .end = EK_INTS(to),
-        .strides = EK_INTS(1), .begin_mask = from == 0, .end_mask = to == 0 }, c->where);
-}
-
-static ek_tensor joined(const ek_grad *c, const ek_tensor *part_, int n)
-{
-    return ek_concat_with(&(ek_join_options){ .size = sizeof(ek_join_options), .values = { part_, n } }, c->where);
-}
-
 /* What flows into each channel's sum goes back to all that were summed. */
 void ek__grad_bias_add_grad(ek_grad *c)
 {
-    const int behind = channels_first(c) ? 2 : 0; /* dimensions behind the channels */
+    const bool first = channels_first(c);
     const ek_tensor shape = g_shape(c, g_in(c, 0)), bias = g_shape(c, g_dy(c, 0));
-    const int64_t channels = -1 - behind;
-    ek_tensor small[3], times[3];
-    int n = 0;
+    const int n = first ? 3 : 2;
+    ek_tensor before = gx1(c, ek_ones_like_with, g_part(c, shape, 0, first ? 1 : -1)), behind = before;
 
-    small[n++] = gx1(c, ek_ones_like_with, part(c, shape, 0, channels));
-    small[n++] = bias;
-    if (behind > 0) small[n++] = gx1(c, ek_ones_like_with, part(c, shape, channels + 1, 0));
-    const ek_tensor expanded = g_reshape(c, g_dy(c, 0), joined(c, small, n));
-    n = 0;
-    times[n++] = part(c, shape, 0, channels);
-    times[n++] = g_ints(c, (const int64_t[]){ 1 }, 1, "one");
-    if (behind > 0) times[n++] = part(c, shape, channels + 1, 0);
-    g_set(c, 0, g2(c, "Tile", expanded, joined(c, times, n)));
+    if (first) behind = gx1(c, ek_ones_like_with, g_part(c, shape, 2, 0));
+    const ek_tensor to = g_concat(c, (g_piece[]){ g_of(before), g_of(bias), g_of(behind) }, n);
+    before = g_part(c, shape, 0, first ? 1 : -1);
+    if (first) behind = g_part(c, shape, 2, 0);
+    const ek_tensor times = g_concat(c, (g_piece[]){ g_of(before), g_list_num(c, 1), g_of(behind) }, n);
+    g_set(c, 0, g2(c, "Tile", g_reshape(c, g_dy(c, 0), to), times));
 }
 
 /* ---- activations ---------------------------------------------------------------------------------------------------- */
@@ -173,14 +150,9 @@ void ek__grad_log_softmax(ek_grad *c)
     g_set(c, 0, gx2(c, ek_minus_with, g_dy(c, 0), g_times(c, sum, softmax)));
 }
 
-static ek_tensor expand(const ek_grad *c, ek_tensor x, int64_t axis)
-{
-    return ek_expand_dims_with(&(ek_axis_options){ .size = sizeof(ek_axis_options), .input = x, .axis = axis }, c->where);
-}
-
 static ek_tensor by_rows(const ek_grad *c, ek_tensor vector, ek_tensor matrix)
 {
-    return g_times(c, expand(c, vector, -1), matrix);
+    return g_times(c, g_expand_dims(c, vector, -1), matrix);
 }
 
 void ek__grad_sparse_softmax_cross_entropy(ek_grad *c)
@@ -211,7 +183,7 @@ void ek__grad_softmax_cross_entropy(ek_grad *c)
 
     if (!is_zeros(c, second)) {
         const ek_tensor softmax = gx1(c, ek_softmax_with, logits);
-        const ek_tensor row = expand(c, second, 1), column = expand(c, softmax, 2);
+        const ek_tensor row = g_expand_dims(c, second, 1), column = g_expand_dims(c, softmax, 2);
         const ek_tensor dot = ek_matmul_with(ek__of(row), &(ek_matmul_options){ .size = sizeof(ek_matmul_options),
                                                                                  .b = ek__of(column) }, c->where);
         const ek_tensor mean = ek_squeeze_with(&(ek_squeeze_options){ .size = sizeof(ek_squeeze_options), .input = dot,
@@ -271,17 +243,75 @@ void ek__grad_depthwise(ek_grad *c)
     g_set(c, 1, conv(c, "DepthwiseConv2dNativeBackpropFilter", x, g_shape(c, w), g_dy(c, 0), depthwise_attrs));
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------------------------------ */
-
-static const char *const pool_attrs[] = { "ksize", "strides", "padding", "data_format", NULL };
-
-void ek__grad_max_pool(ek_grad *c)
+/* Second order: each operand's gradient is that operation of the three for which the other two are at hand. */
+void ek__grad_depthwise_backprop_input(ek_grad *c)
 {
-    g_set(c, 0, conv(c, "MaxPoolGrad", g_in(c, 0), g_out(c, 0), g_dy(c, 0), pool_attrs));
+    const ek_tensor w = g_in(c, 1), dy = g_dy(c, 0);
+
+    g_set(c, 1, conv(c, "DepthwiseConv2dNativeBackpropFilter", dy, g_shape(c, w), g_in(c, 2), depthwise_attrs));
+    g_set(c, 2, ek_op_output(g_like(c, "DepthwiseConv2dNative", EK_IN(dy, w), 2, depthwise_attrs), 0));
 }
 
-void ek__grad_avg_pool(ek_grad *c)
+void ek__grad_depthwise_backprop_filter(ek_grad *c)
 {
-    const ek_tensor in[] = { g_shape(c, g_in(c, 0)), g_dy(c, 0) };
-    g_set(c, 0, ek_op_output(g_like(c, "AvgPoolGrad", in, 2, pool_attrs), 0));
+    const ek_tensor x = g_in(c, 0), dy = g_dy(c, 0);
+
+    g_set(c, 0, conv(c, "DepthwiseConv2dNativeBackpropInput", g_shape(c, x), dy, g_in(c, 2), depthwise_attrs));
+    g_set(c, 2, ek_op_output(g_like(c, "DepthwiseConv2dNative", EK_IN(x, dy), 2, depthwise_attrs), 0));
 }
+
+void ek__grad_conv3d(ek_grad *c)
+{
+    const ek_tensor in[] = { g_in(c, 0), g_in(c, 1) };
+    const ek_op shapes = ek__node_build(c->g, &(ek_node_args){ .type = "ShapeN", .in = in, .n_in = 2, .where = c->where });
+
+    g_set(c, 0, conv(c, "Conv3DBackpropInputV2", ek_op_output(shapes, 0), in[1], g_dy(c, 0), depthwise_attrs));
+    g_set(c, 1, conv(c, "Conv3DBackpropFilterV2", in[0], ek_op_output(shapes, 1), g_dy(c, 0), depthwise_attrs));
+}
+
+void ek__grad_conv3d_backprop_input(ek_grad *c)
+{
+    const ek_tensor w = g_in(c, 1), dy = g_dy(c, 0);
+
+    g_set(c, 1, conv(c, "Conv3DBackpropFilterV2", dy, g_shape(c, w), g_in(c, 2), depthwise_attrs));
+    g_set(c, 2, ek_op_output(g_like(c, "Conv3D", EK_IN(dy, w), 2, depthwise_attrs), 0));
+}
+
+void ek__grad_conv3d_backprop_filter(ek_grad *c)
+{
+    const ek_tensor x = g_in(c, 0), dy = g_dy(c, 0);
+
+    g_set(c, 0, conv(c, "Conv3DBackpropInputV2", g_shape(c, x), dy, g_in(c, 2), depthwise_attrs));
+    g_set(c, 2, ek_op_output(g_like(c, "Conv3D", EK_IN(x, dy), 2, depthwise_attrs), 0));
+}
+
+/* ---- normalization over neighbours ------------------------------------------------------------------------------------ */
+
+void ek__grad_lrn(ek_grad *c)
+{
+    static const char *const attrs[] = { "depth_radius", "bias", "alpha", "beta", NULL };
+    const ek_tensor in[] = { g_dy(c, 0), g_in(c, 0), g_out(c, 0) };
+
+    g_set(c, 0, ek_op_output(g_like(c, "LRNGrad", in, 3, attrs), 0));
+}
+
+/* ---- rounding to few values: TensorFlow's own gradient ops -------------------------------------------------------------- */
+
+static void fake_quant(ek_grad *c, const char *type, const char *const *attrs)
+{
+    ek_tensor in[4] = { g_dy(c, 0) };
+    const int n = c->n->n_in;
+
+    for (int i = 0; i < n; i++) in[i + 1] = g_in(c, i);
+    const ek_op op = g_like(c, type, in, n + 1, attrs);
+    for (int i = 0; i < n; i++) g_set(c, i, ek_op_output(op, i));
+}
+
+static const char *const quant_attrs[] = { "num_bits", "narrow_range", NULL };
+void ek__grad_fake_quant_args(ek_grad *c)
+{
+    static const char *const attrs[] = { "min", "max", "num_bits", "narrow_range", NULL };
+    fake_quant(c, "FakeQuantWithMinMaxArgsGradient", attrs);
+}
+void ek__grad_fake_quant_vars(ek_grad *c) { fake_quant(c, "FakeQuantWithMinMaxVarsGradient", quant_attrs); }
+void ek__grad_fake_quant_per_channel(ek_grad *c) { fake_quant(c, "FakeQuantWithMinMaxVarsPerChannelGradient", quant_attrs); }

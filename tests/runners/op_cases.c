@@ -1,6 +1,7 @@
 /* op_cases FOLDER [OP ...] - runs the cases of a folder: what each op must compute, and refuse.
  *
  * The folder's README says what a case is. Cases whose op, or an op around it, has no definition are skipped and listed.
+ * Gradients are those that ek_gradients builds; an op that TensorFlow differentiates and the library does not is a failure.
  * Options: --eval  computes pure ops one by one, without a session; --list  prints a line per passed case too. */
 #include <getopt.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ typedef enum verdict { PASSED, FAILED, SKIPPED, N_VERDICTS } verdict;
 typedef struct runner {
     const char *folder;
     case_table index;
-    int op, name, about, has_error, tolerance, atol, scale, note; /* columns */
+    int op, name, about, has_grad, has_error, tolerance, atol, grad_tolerance, grad_atol, scale, note; /* columns */
     bool eval, list;
     char loaded[128]; /* the op whose file is open */
     case_graph file;
@@ -30,7 +31,7 @@ typedef struct test {
     int row;
     const char *op, *name;
     ek_graph *graph;
-    case_tolerance tolerance;
+    case_tolerance tolerance, grad_tolerance;
     char why[1200];
 } test;
 
@@ -356,6 +357,100 @@ static verdict run_session(test *t, ek_op op)
     return v;
 }
 
+/* ---- gradients ----------------------------------------------------------------------------------------------------- */
+
+/* What flows in, in the graph: outputs of the op with a dy, and that. Returns how many; -1: one cannot be built. */
+static int gradients_in(const test *t, ek_op op, ek_item *y, ek_gradient *dy)
+{
+    int n = 0;
+
+    for (int k = 0; k < ek_op_output_count(op) && k < MOST_INPUTS; k++) {
+        ek_array *value = value_of(t, "dy", k);
+        if (value == NULL) continue;
+        y[n] = ek_item_of_tensor(ek_op_output(op, k));
+        dy[n] = ek_gradient_of(ek_constant(t->graph, ek_value(value)));
+        ek_array_unref(value);
+        if (!ek_gradient_ok(dy[n++])) return -1;
+    }
+    return n;
+}
+
+/* A refusal where TensorFlow's own CPU has no kernel is no fault; a gradient that needs an op without a definition is skipped
+ * like that op's own cases. */
+static verdict no_gradient(test *t, const ek_error *err)
+{
+    if (err->code == EK_NOT_FOUND && strncmp(err->text, "Op type not registered", 22) == 0) {
+        snprintf(t->why, sizeof t->why, "%s", err->text);
+        return SKIPPED;
+    }
+    const bool allowed = strstr(cell(t, t->r->note), "equivalent") != NULL &&
+                         (err->code == EK_UNIMPLEMENTED || err->code == EK_INVALID_ARGUMENT);
+
+    return allowed ? PASSED : fail(t, "expected gradients, got %s: %s", ek_status_name(err->code), err->text);
+}
+
+/* TensorFlow 1.15 hands inputs that a training batch norm does not read the empty gradients that 2.15 replaces by None. */
+static bool is_empty(ek_tensor dx)
+{
+    const ek_shape s = ek_tensor_shape(dx);
+
+    return ek_shape_is_known(&s) && ek_shape_count(&s) == 0;
+}
+
+/* Holds gradients against grad0, grad1, ...: dense, and none where there is none. */
+static verdict run_gradients(test *t, ek_session *s, const ek_feed *feed, int64_t n_feeds, const ek_tensor *dx, int n)
+{
+    ek_array *want[MOST_INPUTS] = { NULL }, *got[MOST_INPUTS] = { NULL };
+    ek_fetch fetch[MOST_INPUTS];
+    ek_error err = { .code = EK_OK };
+    int64_t n_fetches = 0;
+    verdict v = PASSED;
+    char why[900];
+
+    for (int k = 0; k < n && v == PASSED; k++) {
+        want[k] = value_of(t, "grad", k);
+        if (want[k] == NULL && ek_tensor_ok(dx[k]) && !is_empty(dx[k])) v = fail(t, "grad%d: expected none, got one", k);
+        if (want[k] != NULL && !ek_tensor_ok(dx[k])) v = fail(t, "grad%d: expected one, got none", k);
+        if (want[k] != NULL) fetch[n_fetches++] = (ek_fetch){ dx[k], &got[k] };
+    }
+    if (v == PASSED && ek_run(s, .feeds = feed, .n_feeds = n_feeds, .fetches = fetch, .n_fetches = n_fetches, .error = &err) != EK_OK) {
+        v = no_gradient(t, &err);
+        n = v == PASSED ? 0 : n;
+    }
+    for (int k = 0; k < n && v == PASSED; k++)
+        if (want[k] != NULL && !case_close(got[k], want[k], &t->grad_tolerance, why, sizeof why)) v = fail(t, "grad%d: %s", k, why);
+    for (int k = 0; k < MOST_INPUTS; k++) {
+        ek_array_unref(want[k]);
+        ek_array_unref(got[k]);
+    }
+    return v;
+}
+
+static verdict check_gradients(test *t, ek_op op)
+{
+    ek_item y[MOST_INPUTS], x[MOST_INPUTS];
+    ek_gradient dy[MOST_INPUTS];
+    ek_tensor dx[MOST_INPUTS], in;
+    ek_array *value[MOST_INPUTS] = { NULL };
+    ek_feed feed[MOST_INPUTS];
+    ek_error err = { .code = EK_OK };
+    const int n_y = gradients_in(t, op, y, dy);
+    int n_x = 0;
+
+    for (; n_x < MOST_INPUTS && tensor_of(t, "in", n_x, 0, &in); n_x++) x[n_x] = ek_item_of_tensor(in);
+    if (n_y > 0) {
+        const ek_gradient_list d = ek_gradients(((ek_list){ t->graph, y, n_y }), ((ek_list){ t->graph, x, n_x }), .grad_ys = dy);
+        for (int k = 0; k < d.count; k++) dx[k] = ek_gradient_dense(d.at[k]);
+    }
+    if (ek_graph_status(t->graph, &err) != EK_OK) return no_gradient(t, &err);
+    const int64_t n_feeds = feeds_of(t, feed, value);
+    ek_session *s = ek_session_create(t->graph, .threads = 1, .error = &err);
+    const verdict v = s != NULL ? run_gradients(t, s, feed, n_feeds, dx, n_y > 0 ? n_x : 0) : fail(t, "session: %s", err.text);
+    ek_session_destroy(s);
+    for (int k = 0; k < MOST_INPUTS; k++) ek_array_unref(value[k]);
+    return v;
+}
+
 /* ---- the cases ------------------------------------------------------------------------------------------------------- */
 
 static verdict run_case(test *t)
@@ -373,6 +468,7 @@ static verdict run_case(test *t)
         if (st != EK_OK) v = judge_error(t, st, &err, true);
         else if (ek_graph_op_by_name(t->graph, name, &op) != EK_OK) v = fail(t, "there is no node %s", name);
         else v = t->r->eval ? run_eval(t, &op) : run_session(t, op);
+        if (v == PASSED && !t->r->eval && strcmp(cell(t, t->r->has_grad), "yes") == 0) v = check_gradients(t, op);
     }
     ek_graph_destroy(t->graph);
     ek__buf_fini(&bytes);
@@ -399,6 +495,8 @@ static void run_row(runner *r, int row)
     t.tolerance.relative = strtod(case_table_at(&r->index, row, r->tolerance), NULL);
     t.tolerance.absolute = strtod(case_table_at(&r->index, row, r->atol), NULL);
     t.tolerance.by_tensor = strcmp(case_table_at(&r->index, row, r->scale), "tensor") == 0;
+    t.grad_tolerance = (case_tolerance){ strtod(case_table_at(&r->index, row, r->grad_tolerance), NULL),
+                                         strtod(case_table_at(&r->index, row, r->grad_atol), NULL), t.tolerance.by_tensor };
     if (open_file(r, t.op)) v = run_case(&t);
     r->count[v]++;
     if (v == FAILED || (v == SKIPPED && r->list) || r->list)
@@ -449,9 +547,12 @@ int main(int argc, char **argv)
     r.op = case_table_column(&r.index, "op");
     r.name = case_table_column(&r.index, "case");
     r.about = case_table_column(&r.index, "about");
+    r.has_grad = case_table_column(&r.index, "has_grad");
     r.has_error = case_table_column(&r.index, "has_error");
     r.tolerance = case_table_column(&r.index, "tolerance");
     r.atol = case_table_column(&r.index, "atol");
+    r.grad_tolerance = case_table_column(&r.index, "grad_tolerance");
+    r.grad_atol = case_table_column(&r.index, "grad_atol");
     r.scale = case_table_column(&r.index, "scale");
     r.note = case_table_column(&r.index, "note");
     if (r.op < 0 || r.name < 0) {
