@@ -216,6 +216,7 @@ def get_seed(op_seed, original=random_seed.get_seed):
 
 
 random_seed.get_seed = get_seed
+backend._LOCAL_DEVICES = []  # else Keras asks a session which there are, and that adds nodes
 nn_ops.Conv15 = Conv15
 base_conv.Conv.build, base_conv.Conv.call = conv_build, conv_call
 dense.Dense.call = dense_call
@@ -352,6 +353,60 @@ def conv3d_channels_first():
 @case
 def conv3d_dilated():
     return [layers.conv3d(image(1, 4, 4, 3, 1), 1, 2, dilation_rate=(2, 1, 1))]
+
+
+@case
+def conv2d_transpose_all():
+    x = image(None, 3, 4, 2)
+    a = layers.conv2d_transpose(x, 3, 3, strides=2, padding='same', activation=tf.nn.relu)
+    b = layers.conv2d_transpose(image(None, None, 4, 2, name='z'), 2, (3, 2), strides=(2, 3), use_bias=False)
+    return [a, b]
+
+
+@case
+def conv2d_transpose_channels_first():
+    return [layers.conv2d_transpose(image(None, 2, 3, 4), 3, 3, strides=2, data_format='channels_first', use_bias=False)]
+
+
+@case
+def conv3d_transpose_all():
+    return [layers.conv3d_transpose(image(1, 2, 3, 2, 2), 2, (2, 3, 2), strides=(2, 1, 2))]
+
+
+@nodes_only
+def conv3d_transpose_channels_first():
+    return [layers.conv3d_transpose(image(1, 2, 2, 3, 2), 2, 2, padding='same', data_format='channels_first')]
+
+
+@case
+def separable_conv1d():
+    x = image(None, 7, 2)
+    a = layers.separable_conv1d(x, 3, 3, strides=2, padding='same', activation=tf.nn.relu)
+    b = layers.separable_conv1d(x, 3, 2, padding='causal', dilation_rate=2, use_bias=False, depth_multiplier=2)
+    return [a, b]
+
+
+@case
+def separable_conv2d():
+    x = image(None, 6, 5, 2)
+    a = layers.separable_conv2d(x, 3, 3, strides=2, padding='same', depth_multiplier=2,
+                                depthwise_regularizer=l1_l2(l2=0.01), pointwise_regularizer=l1_l2(l1=0.01))
+    b = layers.separable_conv2d(x, 3, (3, 2), dilation_rate=2, padding='same', name='dilated')
+    return [a, b] + tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
+
+
+@case
+def separable_conv2d_resource():
+    with tf.variable_scope('r', use_resource=True):
+        return [layers.separable_conv2d(image(None, 6, 5, 2), 3, 3)]
+
+
+@case
+def depthwise():
+    x, w = image(None, 6, 5, 2), image(3, 3, 2, 2, name='w')
+    a = tf.nn.depthwise_conv2d(x, w, [1, 2, 2, 1], 'SAME')
+    b = tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], 'VALID', rate=[2, 1], name='dilated')
+    return [a, b]
 
 
 @case

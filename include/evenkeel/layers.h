@@ -94,6 +94,67 @@ EK_API ek_tensor ek_conv1d_with(ek_tensor x, const ek_conv_options *o, ek_where 
 EK_API ek_tensor ek_conv2d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
 EK_API ek_tensor ek_conv3d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
 
+/* tf.layers.conv2d_transpose, conv3d_transpose: ek_conv2d_transpose(x, 8, 3, .strides = 2). The gradient of a convolution
+ * with respect to its input, as a layer.
+ *
+ * Shapes     kernel (window.., filters, c). An output dimension is n * stride + max(k - stride, 0), with "same" padding
+ *            n * stride; the graph computes it.
+ * Nodes      Shape and what is computed of it; Conv2DBackpropInput (of images channels first between two Transposes),
+ *            Conv3DBackpropInputV2; BiasAdd; the activation. No dilation. */
+#define ek_conv2d_transpose(x, ...) EK_CONV_(ek_conv2d_transpose_with, x, __VA_ARGS__)
+#define ek_conv3d_transpose(x, ...) EK_CONV_(ek_conv3d_transpose_with, x, __VA_ARGS__)
+EK_API ek_tensor ek_conv2d_transpose_with(ek_tensor x, const ek_conv_options *o, ek_where where);
+EK_API ek_tensor ek_conv3d_transpose_with(ek_tensor x, const ek_conv_options *o, ek_where where);
+
+typedef struct ek_separable_options {
+    size_t size;
+    int64_t filters, kernel_size; /* these and the following as ek_conv_options has them */
+    int64_t kernel_dims[3], strides, stride_dims[3];
+    const char *padding, *data_format;
+    int64_t dilation_rate, dilation_dims[3];
+    int64_t depth_multiplier;     /* 1; how many channels are made of each before they are mixed */
+    ek_activation activation;
+    bool use_bias;
+    ek_initializer depthwise_initializer, pointwise_initializer, bias_initializer;
+    ek_regularizer depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer;
+    ek_constraint depthwise_constraint, pointwise_constraint, bias_constraint;
+    bool trainable;
+    const char *name;             /* NULL: "separable_conv1d", "separable_conv2d", numbered */
+    ek_reuse reuse;
+} ek_separable_options;
+#define EK_SEPARABLE_(fn, x, ...)                                                                            \
+    EK_CALL(ek_tensor, fn, ((x),), ek_separable_options, .strides = 1, .padding = "valid",                   \
+            .data_format = "channels_last", .dilation_rate = 1, .depth_multiplier = 1, .use_bias = true,     \
+            .trainable = true, .filters = __VA_ARGS__)
+/* tf.layers.separable_conv1d, separable_conv2d: ek_separable_conv2d(x, 8, 3, .padding = "same"). A convolution of each
+ * channel by itself, then a product over the channels.
+ *
+ * Shapes     depthwise_kernel (window.., c, depth_multiplier), pointwise_kernel (1.., c * depth_multiplier, filters).
+ * Nodes      DepthwiseConv2dNative, where dilated between SpaceToBatchND and BatchToSpaceND; Conv2D; BiasAdd. */
+#define ek_separable_conv1d(x, ...) EK_SEPARABLE_(ek_separable_conv1d_with, x, __VA_ARGS__)
+#define ek_separable_conv2d(x, ...) EK_SEPARABLE_(ek_separable_conv2d_with, x, __VA_ARGS__)
+EK_API ek_tensor ek_separable_conv1d_with(ek_tensor x, const ek_separable_options *o, ek_where where);
+EK_API ek_tensor ek_separable_conv2d_with(ek_tensor x, const ek_separable_options *o, ek_where where);
+
+typedef struct ek_nn_depthwise_options {
+    size_t size;
+    ek_operand filter;       /* required: [height, width, c, multiplier], the window of known size */
+    int64_t strides[4];      /* by data format */
+    const char *padding;     /* "VALID" (the default), "SAME" */
+    int64_t rate[2];         /* dilation of height and width; with strides only 1 */
+    const char *data_format; /* "NHWC" (the default), "NCHW" */
+    const char *name;        /* NULL: "depthwise" */
+} ek_nn_depthwise_options;
+/* tf.nn.depthwise_conv2d: ek_nn_depthwise_conv2d(x, w, .padding = "SAME", .rate = { 2, 2 }). Output channel
+ * c * multiplier + q is channel c through its filter q. */
+#define ek_nn_depthwise_conv2d(input, ...) \
+    EK_NN_DEPTHWISE_CONV_(input, __VA_ARGS__, .size = sizeof(ek_nn_depthwise_options))
+#define EK_NN_DEPTHWISE_CONV_(input, filter_, ...)                                                           \
+    EK_CALL(ek_tensor, ek_nn_depthwise_conv2d_with, (EK_OPERAND(input),), ek_nn_depthwise_options,           \
+            .strides = { 1, 1, 1, 1 }, .padding = "VALID", .rate = { 1, 1 }, .data_format = "NHWC",          \
+            .name = NULL, .filter = EK_OPERAND(filter_), __VA_ARGS__)
+EK_API ek_tensor ek_nn_depthwise_conv2d_with(ek_operand input, const ek_nn_depthwise_options *o, ek_where where);
+
 /* ---- pooling ------------------------------------------------------------------------------------------------ */
 
 typedef struct ek_pooling_options {

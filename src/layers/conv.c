@@ -1,25 +1,6 @@
 /* layers/conv.c - tf.layers.conv1d, conv2d, conv3d: variables and what follows the convolution. */
 #include "layers/spatial.h"
 
-/* Padding before the image alone, so that no output sees what comes after it. */
-static ek_tensor pad_before(ek_tensor x, const ek_spatial *s, ek_where where)
-{
-    int32_t at[6] = { 0 };
-    ek_array *paddings;
-    ek_tensor y;
-
-    at[s->channels_first ? 4 : 2] = (int32_t)(s->dilation[0] * (s->kernel[0] - 1));
-    paddings = ek_array_of(EK_INT32, EK_SHAPE(3, 2), at);
-    if (paddings == NULL) {
-        ek__graph_fail(x.graph, where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
-        return ek__dead(x.graph);
-    }
-    y = ek__call_tensor(&(ek_call){ .type = "Pad", .in = (ek_operand[]){ ek__of(x), ek_operand_of_array(paddings) },
-                                    .n_in = 2, .where = where });
-    ek_array_unref(paddings);
-    return y;
-}
-
 /* BiasAdd takes channels first from rank 4 on; below, the bias gets the input's rank. */
 static ek_tensor add_bias(ek_tensor y, ek_variable bias, int64_t filters, const ek_spatial *s, ek_where where)
 {
@@ -58,7 +39,7 @@ static ek_tensor body(const ek_layer *l, ek_tensor x, const void *of, ek_where w
                               (ek_weights){ &o->bias_initializer, &o->bias_regularizer, &o->bias_constraint }, where);
     const ek_dilation d = ek__dilation_begin(x, &s, &kernel_shape, where);
     ek_operand filter = ek__v(kernel);
-    if (s.causal) x = pad_before(x, &s, where);
+    if (s.causal) x = ek__pad_before(x, &s, where);
     y = ek__dilation_apply(x, &d, ek__convolution_op, &filter, where);
     return o->use_bias ? add_bias(y, bias, o->filters, &s, where) : y;
 }

@@ -104,7 +104,7 @@ static bool window_ok(ek_graph *g, const ek_spatial *s, ek_where where)
     return true;
 }
 
-static bool steps_ok(ek_graph *g, const ek_spatial *s, ek_where where)
+bool ek__spatial_steps_ok(ek_graph *g, const ek_spatial *s, ek_where where)
 {
     bool strided = false, dilated = false;
 
@@ -140,7 +140,7 @@ bool ek__spatial_of_conv(ek_graph *g, int n, const ek_conv_options *o, ek_spatia
            ek__spatial_padding(g, o->padding, s, where) &&
            ek__spatial_format(g, o->data_format, &s->channels_first, where) &&
            ek__spatial_tuple(g, "dilation_rate", n, o->dilation_rate, o->dilation_dims, s->dilation, where) &&
-           steps_ok(g, s, where);
+           ek__spatial_steps_ok(g, s, where);
 }
 
 int64_t ek__spatial_channels(ek_graph *g, const ek_spatial *s, const ek_shape *x, ek_where where)
@@ -165,4 +165,22 @@ ek_tensor ek__move_channels(ek_tensor x, int rank, bool last, ek_where where)
     }
     return ek_transpose_with(&(ek_transpose_options){ .size = sizeof(ek_transpose_options), .input = x,
                                                       .perm = { perm, rank } }, where);
+}
+
+ek_tensor ek__pad_before(ek_tensor x, const ek_spatial *s, ek_where where)
+{
+    int32_t at[6] = { 0 };
+    ek_array *paddings;
+    ek_tensor y;
+
+    at[s->channels_first ? 4 : 2] = (int32_t)(s->dilation[0] * (s->kernel[0] - 1));
+    paddings = ek_array_of(EK_INT32, EK_SHAPE(3, 2), at);
+    if (paddings == NULL) {
+        ek__graph_fail(x.graph, where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
+        return ek__dead(x.graph);
+    }
+    y = ek__call_tensor(&(ek_call){ .type = "Pad", .in = (ek_operand[]){ ek__of(x), ek_operand_of_array(paddings) },
+                                    .n_in = 2, .where = where });
+    ek_array_unref(paddings);
+    return y;
 }

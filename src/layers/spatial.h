@@ -20,6 +20,8 @@ bool ek__spatial_tuple(ek_graph *g, const char *argument, int n, int64_t all, co
                        ek_where where);
 bool ek__spatial_padding(ek_graph *g, const char *padding, ek_spatial *s, ek_where where);
 bool ek__spatial_format(ek_graph *g, const char *data_format, bool *channels_first, ek_where where);
+/* Strides and dilation, and how far a window reaches. */
+bool ek__spatial_steps_ok(ek_graph *g, const ek_spatial *s, ek_where where);
 /* All of them: kernel, strides, padding, format, dilation. */
 bool ek__spatial_of_conv(ek_graph *g, int n, const ek_conv_options *o, ek_spatial *s, ek_where where);
 /* The number of channels of an input whose rank was checked; -1 after a failure. */
@@ -33,6 +35,8 @@ void ek__spatial_full(const ek_spatial *s, const int64_t *image, int64_t *full);
 
 /* The channels of an image of this rank last, or from there second: a Transpose. */
 ek_tensor ek__move_channels(ek_tensor x, int rank, bool last, ek_where where);
+/* Causal: a row is padded before it alone, so that no output sees what comes after it. */
+ek_tensor ek__pad_before(ek_tensor x, const ek_spatial *s, ek_where where);
 
 /* ---- dilation: tf.nn.with_space_to_batch (convolution.c) ---- */
 

@@ -124,6 +124,60 @@ static void conv3d_dilated(ek_graph *g)
     ek_conv3d(input(g, EK_SHAPE(1, 4, 4, 3, 1), "x"), 1, 2, .dilation_dims = { 2, 1, 1 });
 }
 
+static void conv2d_transpose_all(ek_graph *g)
+{
+    ek_conv2d_transpose(input(g, EK_SHAPE(-1, 3, 4, 2), "x"), 3, 3, .strides = 2, .padding = "same",
+                        .activation = ek_relu_with);
+    ek_conv2d_transpose(input(g, EK_SHAPE(-1, -1, 4, 2), "z"), 2, .kernel_dims = { 3, 2 }, .stride_dims = { 2, 3 },
+                        .use_bias = false);
+}
+
+static void conv2d_transpose_channels_first(ek_graph *g)
+{
+    ek_conv2d_transpose(input(g, EK_SHAPE(-1, 2, 3, 4), "x"), 3, 3, .strides = 2, .data_format = "channels_first",
+                        .use_bias = false);
+}
+
+static void conv3d_transpose_all(ek_graph *g)
+{
+    ek_conv3d_transpose(input(g, EK_SHAPE(1, 2, 3, 2, 2), "x"), 2, .kernel_dims = { 2, 3, 2 }, .stride_dims = { 2, 1, 2 });
+}
+
+static void conv3d_transpose_channels_first(ek_graph *g)
+{
+    ek_conv3d_transpose(input(g, EK_SHAPE(1, 2, 2, 3, 2), "x"), 2, 2, .padding = "same", .data_format = "channels_first");
+}
+
+static void separable_conv1d(ek_graph *g)
+{
+    ek_tensor x = input(g, EK_SHAPE(-1, 7, 2), "x");
+
+    ek_separable_conv1d(x, 3, 3, .strides = 2, .padding = "same", .activation = ek_relu_with);
+    ek_separable_conv1d(x, 3, 2, .padding = "causal", .dilation_rate = 2, .use_bias = false, .depth_multiplier = 2);
+}
+
+static void separable_conv2d(ek_graph *g)
+{
+    ek_tensor x = input(g, EK_SHAPE(-1, 6, 5, 2), "x");
+
+    ek_separable_conv2d(x, 3, 3, .strides = 2, .padding = "same", .depth_multiplier = 2,
+                        .depthwise_regularizer = ek_l2_regularizer(0.01), .pointwise_regularizer = ek_l1_regularizer(0.01));
+    ek_separable_conv2d(x, 3, .kernel_dims = { 3, 2 }, .dilation_rate = 2, .padding = "same", .name = "dilated");
+}
+
+static void separable_conv2d_resource(ek_graph *g)
+{
+    ek_with_variable_scope(g, "r", .use_resource = EK_YES) ek_separable_conv2d(input(g, EK_SHAPE(-1, 6, 5, 2), "x"), 3, 3);
+}
+
+static void depthwise(ek_graph *g)
+{
+    ek_tensor x = input(g, EK_SHAPE(-1, 6, 5, 2), "x"), w = input(g, EK_SHAPE(3, 3, 2, 2), "w");
+
+    ek_nn_depthwise_conv2d(x, w, .strides = { 1, 2, 2, 1 }, .padding = "SAME");
+    ek_nn_depthwise_conv2d(x, w, .rate = { 2, 1 }, .name = "dilated");
+}
+
 /* ---- pooling, flatten ---------------------------------------------------------------------------------------- */
 
 static void pooling1d(ek_graph *g)
@@ -308,7 +362,9 @@ static const layer_case cases[] = {
     CASE(conv1d), CASE(conv1d_channels_first), CASE(conv1d_dilated_causal), CASE(conv1d_resource), CASE(conv2d),
     CASE(conv2d_channels_first), CASE(conv2d_dilated_same), CASE(conv2d_dilated_unknown),
     CASE(conv2d_dilated_channels_first), CASE(conv3d), CASE(conv3d_channels_first), CASE(conv3d_dilated),
-    CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
+    CASE(conv2d_transpose_all), CASE(conv2d_transpose_channels_first), CASE(conv3d_transpose_all),
+    CASE(conv3d_transpose_channels_first), CASE(separable_conv1d), CASE(separable_conv2d), CASE(separable_conv2d_resource),
+    CASE(depthwise), CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
     CASE(dropout_layer), CASE(dropout_nn),
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };

@@ -149,6 +149,54 @@ static void an_image_smaller_than_the_window_is_refused(void **state)
     ek_graph_destroy(graph);
 }
 
+static void transposed_convolutions_refuse(void **state)
+{
+    (void)state;
+    ek_conv2d_transpose(ROWS, 3, 3);
+    expect_failure(graph, "Input 0 of layer conv2d_transpose is incompatible with the layer: expected ndim=4, found ndim=2. "
+                          "Full shape received: [None, 3]");
+    ek_conv2d_transpose(IMAGES, 3, 3, .dilation_rate = 2);
+    expect_failure(graph, "dilation_rate is no argument of conv2d_transpose");
+    ek_conv3d_transpose(input(EK_SHAPE(2, 8, 8, 8, -1)), 3, 3);
+    expect_failure(graph, "The channel dimension of the inputs should be defined. Found `None`.");
+}
+
+static void transposed_convolutions_know_their_shape(void **state)
+{
+    (void)state;
+    const ek_shape s = ek_tensor_shape(ek_conv2d_transpose(input(EK_SHAPE(-1, 5, -1, 3)), 4, 3, .strides = 2));
+
+    assert_true(s.rank == 4 && s.dim[0] == -1 && s.dim[1] == 11 && s.dim[2] == -1 && s.dim[3] == 4);
+    ek_graph_destroy(graph);
+}
+
+static void separable_convolutions_refuse(void **state)
+{
+    (void)state;
+    ek_separable_conv2d(IMAGES, 3, 3, .depth_multiplier = 0);
+    expect_failure(graph, "depth_multiplier must be positive, found 0");
+    ek_separable_conv2d(IMAGES, 3, 3, .strides = 2, .dilation_rate = 2);
+    expect_failure(graph, "strides > 1 not supported in conjunction with dilation_rate > 1");
+    ek_separable_conv1d(IMAGES, 3, 3);
+    expect_failure(graph, "Input 0 of layer separable_conv1d is incompatible with the layer: expected ndim=3, found ndim=4. "
+                          "Full shape received: [None, 8, 8, 3]");
+}
+
+static void depthwise_refuses(void **state)
+{
+    (void)state;
+    ek_tensor x = IMAGES;
+    ek_nn_depthwise_conv2d(x, ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(3, -1, 3, 1)));
+    expect_failure(graph, "the filter of a depthwise convolution must be of rank 4 with a window of known size");
+    x = IMAGES;
+    ek_nn_depthwise_conv2d(x, ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(3, 3, 3, 1)), .data_format = "NCWH");
+    expect_failure(graph, "data_format must be \"NHWC\" or \"NCHW\", found \"NCWH\"");
+    x = IMAGES;
+    ek_nn_depthwise_conv2d(x, ek_placeholder(graph, EK_FLOAT32, .shape = EK_SHAPE(3, 3, 3, 1)),
+                           .strides = { 1, 2, 2, 1 }, .rate = { 2, 2 });
+    expect_failure(graph, "strides > 1 not supported in conjunction with dilation_rate > 1");
+}
+
 /* ---- pooling, flatten ------------------------------------------------------------------------------------------ */
 
 static void pooling_refuses(void **state)
@@ -278,6 +326,10 @@ int main(void)
         cmocka_unit_test(convolutions_refuse_windows),
         cmocka_unit_test(convolutions_refuse_words),
         cmocka_unit_test(an_image_smaller_than_the_window_is_refused),
+        cmocka_unit_test(transposed_convolutions_refuse),
+        cmocka_unit_test(transposed_convolutions_know_their_shape),
+        cmocka_unit_test(separable_convolutions_refuse),
+        cmocka_unit_test(depthwise_refuses),
         cmocka_unit_test(pooling_refuses),
         cmocka_unit_test(flatten_refuses),
         cmocka_unit_test(flatten_knows_its_columns),
