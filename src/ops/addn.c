@@ -48,6 +48,13 @@ static ek_status addn_prepare(ek_prepare_ctx *c)
     return EK_OK;
 }
 
+/* Of two terms it is what Add is. */
+static ek_elementwise_fn addn_loop(ek_prepare_ctx *c, const void **state)
+{
+    EK_UNUSED(state);
+    return c->n_in == 2 ? ek__loop(&ek__loops_add, c->in_dtype[0]) : NULL;
+}
+
 const ek_op_def ek__op_AddN = {
     .name = "AddN",
     .inputs = "inputs: N * T",
@@ -55,6 +62,7 @@ const ek_op_def ek__op_AddN = {
     .attrs = "N: int >= 1; T: {" EK_T_NUMBER ", variant}",
     .shape = ek__same_shape,
     .prepare = addn_prepare,
+    .elementwise = addn_loop,
     .inplace = 1,
     .sums = true,
 };

@@ -220,6 +220,7 @@ ek_status ek__pass_lower(ek_builder *b);   /* value, op */
 ek_status ek__pass_zeros(ek_builder *b);   /* sums without the terms that are zeros */
 ek_status ek__pass_fuse(ek_builder *b);    /* chains */
 ek_status ek__pass_join(ek_builder *b);    /* writes */
+ek_status ek__pass_early(ek_builder *b);   /* what frees memory goes first */
 ek_status ek__pass_alias(ek_builder *b);   /* lifetimes, snapshots, in place */
 ek_status ek__pass_place(ek_builder *b);   /* offsets */
 ek_status ek__pass_prepare(ek_builder *b); /* the plan's steps */
@@ -329,6 +330,8 @@ ek_status ek__check_input(ek_builder *b, const ek_node *n, int32_t i);
 /* What is fetched of a node, right after it: a variable's memory is copied as it is now. */
 ek_status ek__lower_fetches(ek_builder *b, const ek_node *n);
 
+/* lower.c: turns an op into a chain of one link where its definition offers a loop and no shape is broadcast but scalars. */
+ek_status ek__try_chain(ek_builder *b, ek_lowered *op);
 /* lower.c: what prepare sees of a lowered op. Arrays from the builder's scratch; false without memory. */
 bool ek__prepare_ctx_fill(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c);
 

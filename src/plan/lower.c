@@ -228,8 +228,7 @@ bool ek__prepare_ctx_fill(ek_builder *b, const ek_lowered *op, ek_prepare_ctx *c
     return true;
 }
 
-/* Turns an op into a chain of one link where its definition offers a loop and no shape is broadcast but scalars. */
-static ek_status try_chain(ek_builder *b, ek_lowered *op)
+ek_status ek__try_chain(ek_builder *b, ek_lowered *op)
 {
     const ek_node *n = op->node;
     const int64_t count = n->n_out == 1 ? ek_shape_count(op->out[0].shape) : 0;
@@ -237,7 +236,7 @@ static ek_status try_chain(ek_builder *b, ek_lowered *op)
     ek_prepare_ctx c;
     ek_link *link;
 
-    if (n->spec->def->elementwise == NULL || count == 0 || n->n_in > EK_LINK_MAX_IN || op->variable != NULL)
+    if (n->spec->def->elementwise == NULL || count == 0 || op->n_in > EK_LINK_MAX_IN || op->variable != NULL)
         return EK_OK;
     for (int i = 0; i < op->n_in; i++) {
         const int64_t in = ek_shape_count(op->in[i].shape);
@@ -375,7 +374,7 @@ static ek_status lower_op(ek_builder *b, const ek_node *n)
     op->pinned = ek__is_effect(n);
     EK_TRY(ek__lower_inputs(b, op));
     EK_TRY(lower_outputs(b, op));
-    EK_TRY(try_chain(b, op));
+    if (!d->sums) EK_TRY(ek__try_chain(b, op)); /* a sum's terms are not settled yet */
     b->n_ops++;
     if (d->writes == 0) return EK_OK;
     ek__variables_written(b, n, b->now);

@@ -146,6 +146,7 @@ static ek_status run_passes(ek_builder *b)
         EK_TRY(ek__pass_fuse(b));
         EK_TRY(ek__pass_join(b));
     }
+    if (b->host->reuse) EK_TRY(ek__pass_early(b));
     EK_TRY(ek__pass_alias(b));
     EK_TRY(ek__pass_place(b));
     EK_TRY(ek__pass_prepare(b));

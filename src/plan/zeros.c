@@ -54,8 +54,11 @@ ek_status ek__pass_zeros(ek_builder *b)
     for (int32_t k = 0; k < b->n_ops; k++) {
         ek_lowered *const op = &b->op[k];
 
+        const bool sums = op->kind == EK_LOWERED_OP && op->node->spec->def->sums;
+
         if (gives_zeros(b, op)) zeros[op->out[0].value] = true;
-        else if (op->kind == EK_LOWERED_OP && op->node->spec->def->sums) EK_TRY(shorten(b, op, zeros));
+        if (sums) EK_TRY(shorten(b, op, zeros));
+        if (sums) EK_TRY(ek__try_chain(b, op));
         for (int32_t i = 0; i < op->n_in; i++) read[op->in[i].value] = true;
     }
     for (int32_t k = 0; k < b->n_ops; k++) {

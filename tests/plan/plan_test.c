@@ -124,6 +124,31 @@ static void large_values_take_what_lives_at_once(void **state)
     ek_graph_destroy(g);
 }
 
+/* a is there for q alone, which was made after p: run first, it leaves its memory to p. */
+static void what_frees_memory_goes_first(void **state)
+{
+    enum { N = 512, FEW = 8, LARGE = N * N * sizeof(float) };
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    ek_store *store = ek_store_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(N, FEW)), w = constant(g, "w", f32(EK_SHAPE(FEW, N), NULL));
+    const ek_tensor few = constant(g, "few", f32(EK_SHAPE(N, FEW), NULL));
+    const ek_tensor a = binary(g, "MatMul", "a", x, w), p = binary(g, "MatMul", "p", x, w), q = binary(g, "MatMul", "q", a, few);
+    const ek_tensor y = binary(g, "AddV2", "y", binary(g, "MatMul", "of_p", p, few), q);
+    ek_array *in = f32(EK_SHAPE(N, FEW), NULL);
+
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_plan *plan = plan_of(g, store, x, in, y, true);
+    assert_int_equal(plan->n_steps, 5);
+    assert_string_equal(plan->step[1].covers[0]->name, "q");
+    assert_string_equal(plan->step[2].covers[0]->name, "p");
+    assert_true(plan->block_bytes < LARGE + LARGE / 4);
+    ek__plan_unref(plan);
+    ek_array_unref(in);
+    ek_store_unref(store);
+    ek_graph_destroy(g);
+}
+
 /* The gradient of an addition sums over the axes that were broadcast, mostly none. */
 static void what_keeps_every_element_is_not_copied(void **state)
 {
@@ -157,6 +182,30 @@ static void what_keeps_every_element_is_not_copied(void **state)
     assert_floats(got[2], 2, (float[]){ 6, 15 });
     assert_floats(got[3], 2, (float[]){ 1, 2 }); /* what v was before it was added to */
     for (int i = 0; i < 4; i++) ek_array_unref(got[i]);
+    ek_array_unref(in);
+    ek_store_unref(store);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
+/* Where gradients of a residual network meet. */
+static void a_sum_of_two_is_a_link(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    ek_store *store = ek_store_create();
+    const ek_tensor x = placeholder(g, "x", EK_FLOAT32, EK_SHAPE(-1)), a = unary(g, "Abs", "a", x);
+    const ek_tensor both = out(node(g, "AddN", "both", (ek_tensor[]){ x, a }, 2), 0), y = unary(g, "Sqrt", "y", both);
+    ek_session *s = ek_session_create(g);
+    ek_array *in = f32(EK_SHAPE(3), (float[]){ 2, -1, 8 }), *got = NULL;
+
+    EK_DIE(ek_graph_status(g, NULL));
+    ek_plan *p = plan_of(g, store, x, in, y, true);
+    assert_int_equal(p->n_steps, 1);
+    ek__plan_unref(p);
+    EK_DIE(ek_run(s, .feed = { { x, in } }, .fetch = { { y, &got } }));
+    assert_floats(got, 3, (float[]){ 2, 0, 4 });
+    ek_array_unref(got);
     ek_array_unref(in);
     ek_store_unref(store);
     ek_session_destroy(s);
@@ -389,7 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zeros_in_a_sum_are_not_added),
         cmocka_unit_test(large_values_take_what_lives_at_once),
+        cmocka_unit_test(what_frees_memory_goes_first),
         cmocka_unit_test(what_keeps_every_element_is_not_copied),
+        cmocka_unit_test(a_sum_of_two_is_a_link),
         cmocka_unit_test(a_chain_is_one_step_and_little_memory),
         cmocka_unit_test(a_chain_of_any_length_has_the_bits_of_its_ops),
         cmocka_unit_test(what_follows_from_constants_is_not_run),
