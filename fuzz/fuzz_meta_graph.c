@@ -1,11 +1,13 @@
 /* fuzz/fuzz_meta_graph.c - MetaGraphDefs, binary or text, and the question what a file is: opened, their collections asked
- * for, their graphs loaded; or refused with a sentence. */
+ * for, their graphs loaded; or refused with a sentence. What loads with its collections is written, and what was written is
+ * written the same again; under a scope it loads too, or there is a sentence. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "evenkeel/files.h"
 #include "formats/graph_io.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -53,6 +55,41 @@ static void open_file(const char *path)
     ek_graph_destroy(g); /* later than the file: it keeps what it points into */
 }
 
+/* NULL: it cannot be loaded, or there is no memory to write it. */
+static void *written(const void *data, size_t size, bool text, size_t *n)
+{
+    ek_error err = { .code = EK_OK };
+    void *out = NULL;
+    ek_graph *g;
+
+    if (ek_meta_graph_load_bytes(data, size, &g, .error = &err) != EK_OK) {
+        must(err.code != EK_OK && err.text[0] != '\0' && g == NULL);
+        return NULL;
+    }
+    if (ek_meta_graph_save_bytes(g, &out, n, .text = text, .error = &err) != EK_OK) must(err.code == EK_RESOURCE_EXHAUSTED);
+    ek_graph_destroy(g);
+    return out;
+}
+
+static void there_and_back(const uint8_t *data, size_t size)
+{
+    size_t n = 0, m = 0;
+    void *first = written(data, size, false, &n), *second = first != NULL ? written(first, n, false, &m) : NULL;
+    ek_error err = { .code = EK_OK };
+    ek_graph *scoped = NULL;
+
+    if (second != NULL) must(n == m && memcmp(first, second, n) == 0);
+    if (first != NULL) {
+        void *text = written(first, n, true, &m);
+        ek_free(text);
+        if (ek_meta_graph_load_bytes(first, n, &scoped, .import_scope = "s/t", .error = &err) != EK_OK)
+            must(err.text[0] != '\0' && scoped == NULL);
+    }
+    ek_free(first);
+    ek_free(second);
+    ek_graph_destroy(scoped);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const ek_allocator small = { small_alloc, release, NULL };
@@ -67,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ek_set_allocator(&small);
     if (ek__file_kind(path, &kind, &err) == EK_OK) must(ek__file_kind_name(kind)[0] != '\0');
     open_file(path);
+    there_and_back(data, size);
     ek_set_allocator(NULL);
     close(file);
     return 0;
