@@ -77,6 +77,8 @@ ek_file_kind ek__bytes_kind(ek_span s)
         { "node", EK_FILE_GRAPH_DEF_TEXT }, { "versions", EK_FILE_GRAPH_DEF_TEXT }, { "version", EK_FILE_GRAPH_DEF_TEXT },
         { "library", EK_FILE_GRAPH_DEF_TEXT },
         { "meta_info_def", EK_FILE_META_GRAPH_TEXT }, { "graph_def", EK_FILE_META_GRAPH_TEXT },
+        { "saver_def", EK_FILE_META_GRAPH_TEXT }, { "collection_def", EK_FILE_META_GRAPH_TEXT },
+        { "signature_def", EK_FILE_META_GRAPH_TEXT }, { "asset_file_def", EK_FILE_META_GRAPH_TEXT },
     };
 
     if (s.size > 6 && memcmp(s.at, "\x93NUMPY", 6) == 0) return EK_FILE_NPY;

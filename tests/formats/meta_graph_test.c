@@ -541,6 +541,16 @@ static void what_a_built_graph_says(void **state)
     ek_graph_destroy(g);
 }
 
+/* A text may begin with any of its fields. */
+static void texts_are_told_by_their_first_word(void **state)
+{
+    static const char *const text[] = { "meta_info_def {", "graph_def {", "saver_def {", "collection_def {", "signature_def {", "asset_file_def {" };
+
+    (void)state;
+    for (int i = 0; i < EK_COUNT_OF(text); i++)
+        assert_int_equal(ek__bytes_kind(span_of(text[i], strlen(text[i]))), EK_FILE_META_GRAPH_TEXT);
+}
+
 static void paths(void **state)
 {
     const char *path = EK_BUILD_DIR "/meta_graph_test.meta";
@@ -685,6 +695,7 @@ int main(void)
         cmocka_unit_test(gradients_go_through_an_imported_cond),
         cmocka_unit_test(an_imported_network_is_trained_on),
         cmocka_unit_test(what_a_built_graph_says),
+        cmocka_unit_test(texts_are_told_by_their_first_word),
         cmocka_unit_test(paths),
         cmocka_unit_test(refusals_name_collection_and_item),
         cmocka_unit_test(scopes_that_are_none_are_refused),
