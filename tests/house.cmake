@@ -37,7 +37,7 @@ endif()
 # The C++ face, as a user compiles it.
 add_executable(test_cxx_evenkeel ${CMAKE_CURRENT_LIST_DIR}/cxx/evenkeel_test.cc)
 target_link_libraries(test_cxx_evenkeel PRIVATE ek_options evenkeel_shared)
-target_compile_definitions(test_cxx_evenkeel PRIVATE EK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_compile_definitions(test_cxx_evenkeel PRIVATE EK_SOURCE_DIR="${CMAKE_SOURCE_DIR}" EK_BUILD_DIR="${CMAKE_BINARY_DIR}")
 set_target_properties(test_cxx_evenkeel PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/cxx OUTPUT_NAME evenkeel)
 add_test(NAME cxx.evenkeel COMMAND test_cxx_evenkeel)
 

@@ -164,6 +164,19 @@ public:
         ek_error e{};
         check(ek_graph_load(file.c_str(), &g_, &e), e);
     }
+    // A MetaGraphDef with its variables and collections; names go under `scope` where one is given.
+    static Graph load_meta_graph(const std::string &file, const std::string &scope = "")
+    {
+        Graph out(nullptr);
+        ek_error e{};
+        ek_meta_graph_load_options o{};
+        o.size = sizeof o;
+        o.out = &out.g_;
+        o.import_scope = scope.c_str();
+        o.error = &e;
+        check(ek_meta_graph_load_with(file.c_str(), &o, ek_where{ __FILE__, __LINE__ }), e);
+        return out;
+    }
     Graph(Graph &&other) noexcept : g_(std::exchange(other.g_, nullptr)) {}
     Graph &operator=(Graph &&other) noexcept
     {
@@ -184,6 +197,16 @@ public:
         ek_error e{};
         check(ek_graph_save(g_, file.c_str(), as_text, &e), e);
     }
+    void save_meta_graph(const std::string &file, bool as_text = false) const
+    {
+        ek_error e{};
+        ek_meta_graph_save_options o{};
+        o.size = sizeof o;
+        o.path = file.c_str();
+        o.text = as_text;
+        o.error = &e;
+        check(ek_meta_graph_save_with(g_, &o, ek_where{ __FILE__, __LINE__ }), e);
+    }
     ek_op op(const std::string &name) const
     {
         ek_op out{};
@@ -198,6 +221,7 @@ public:
     }
 
 private:
+    explicit Graph(ek_graph *g) noexcept : g_(g) {}
     ek_graph *g_;
 };
 

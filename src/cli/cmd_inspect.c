@@ -2,7 +2,8 @@
 #include <stdlib.h>
 
 #include "cli/commands.h"
-#include "graph/node.h"
+#include "codec/text.h"
+#include "formats/meta.h"
 
 /* A type of operation and how often it occurs. */
 typedef struct kind {
@@ -98,9 +99,16 @@ static void json_shape(ek_json *j, const ek_shape *shape)
     ek__json_close(j, ']');
 }
 
+struct json_variables {
+    ek_json *j;
+    ek_graph *g;
+};
+
 static void json_variable(void *arg, const ek_node *n, ek_dtype dtype, const ek_shape *shape)
 {
-    ek_json *j = arg;
+    struct json_variables *all = arg;
+    const ek_variable v = ek_variable_by_name(all->g, n->name);
+    ek_json *j = all->j;
 
     ek__json_open(j, '{');
     ek__json_key(j, "name");
@@ -109,6 +117,10 @@ static void json_variable(void *arg, const ek_node *n, ek_dtype dtype, const ek_
     ek__json_str(j, ek_dtype_name(dtype));
     ek__json_key(j, "shape");
     json_shape(j, shape);
+    if (ek_variable_ok(v)) { /* a graph alone does not say */
+        ek__json_key(j, "trainable");
+        ek__json_bool(j, ek_variable_is_trainable(v));
+    }
     ek__json_close(j, '}');
 }
 
@@ -122,22 +134,57 @@ static void count_one(void *arg, const ek_node *n, ek_dtype dtype, const ek_shap
 
 /* ---- text --------------------------------------------------------------------------------------------------- */
 
-static void print_summary(ek_graph *g, const kinds *k)
+/* Who wrote it and what for, as a MetaGraphDef says. */
+static void print_about(const ek_graph *g)
+{
+    ek_meta_info info;
+
+    if (!ek_graph_meta_info(g, &info)) return;
+    if (info.tensorflow_version[0] != '\0') printf("written by: TensorFlow %s\n", info.tensorflow_version);
+    if (info.n_tags > 0) printf("tags:");
+    for (int i = 0; i < info.n_tags; i++) printf(" %s%s", info.tags[i], i + 1 < info.n_tags ? "" : "\n");
+}
+
+static void print_collection_counts(ek_graph *g)
+{
+    printf("collections: %d\n", ek_collection_count(g));
+    for (int i = 0; i < ek_collection_count(g); i++)
+        printf("  %6lld  %s\n", (long long)ek_get_collection(g, ek_collection_key(g, i)).count, ek_collection_key(g, i));
+}
+
+/* As TensorFlow prints saver_def. False without memory. */
+static bool print_saver(const ek_graph *g)
+{
+    ek_buf text = { 0 };
+    ek_error quiet = { .code = EK_OK };
+    bool ok;
+
+    if (!ek_graph_saver_def(g, &(ek_saver_def){ 0 })) return true;
+    ok = ek__text_print(ek__proto(EK_PROTO_SAVER_DEF), g->meta->saver, 1, &text, &quiet) == EK_OK && !text.failed;
+    if (ok) printf("saver:\n%s", text.size > 0 ? text.data : "");
+    ek__buf_fini(&text);
+    return ok;
+}
+
+static bool print_summary(ek_graph *g, const kinds *k)
 {
     int64_t variables = 0, unknown = 0;
 
     each_variable(g, count_one, &variables);
     for (int64_t i = 0; i < k->n; i++) unknown += !k->at[i].known;
+    print_about(g);
     printf("operations: %lld\n", (long long)g->n_nodes);
     for (int64_t i = 0; i < k->n; i++)
         printf("  %6lld  %s%s\n", (long long)k->at[i].count, k->at[i].type, k->at[i].known ? "" : "  (cannot be run by this version)");
     printf("variables: %lld\n", (long long)variables);
-    printf("collections: %d\n", ek_collection_count(g));
+    print_collection_counts(g);
+    if (!print_saver(g)) return false;
     printf("can be fed (placeholders; any other tensor too):\n");
     cli_each_feed(g, cli_print_tensor, NULL);
     printf("can be fetched (what nothing else reads; any other tensor too):\n");
     (void)cli_each_fetch(g, cli_print_tensor, NULL);
     if (unknown > 0) printf("types without a definition: %lld\n", (long long)unknown);
+    return true;
 }
 
 static bool print_ops(ek_graph *g)
@@ -195,6 +242,18 @@ static void json_ops(ek_json *j, const ek_graph *g)
     }
 }
 
+/* Numbers as numbers, bytes as a string, all else by its name. */
+static void json_item(ek_json *j, ek_graph *g, ek_item item)
+{
+    switch (item.kind) {
+    case EK_ITEM_INT: ek__json_int(j, item.u.integer); break;
+    case EK_ITEM_FLOAT: ek__json_double(j, item.u.real); break;
+    case EK_ITEM_BYTES:
+    case EK_ITEM_ANY: ek__json_string(j, item.u.bytes.data, item.u.bytes.size); break;
+    default: ek__json_str(j, ek_item_name(g, item));
+    }
+}
+
 static void json_collections(ek_json *j, ek_graph *g)
 {
     for (int i = 0; i < ek_collection_count(g); i++) {
@@ -202,13 +261,57 @@ static void json_collections(ek_json *j, ek_graph *g)
 
         ek__json_key(j, ek_collection_key(g, i));
         ek__json_open(j, '[');
-        for (int64_t k = 0; k < list.count; k++) ek__json_str(j, ek_item_name(g, list.item[k]));
+        for (int64_t k = 0; k < list.count; k++) json_item(j, g, list.item[k]);
         ek__json_close(j, ']');
     }
 }
 
+/* A member for each field; null: the file has no saver. */
+static void json_saver(ek_json *j, const ek_graph *g)
+{
+    ek_saver_def s;
+
+    ek__json_key(j, "saver");
+    if (!ek_graph_saver_def(g, &s)) {
+        ek__json_str(j, NULL);
+        return;
+    }
+    ek__json_open(j, '{');
+    ek__json_key(j, "filename_tensor_name");
+    ek__json_str(j, s.filename_tensor_name);
+    ek__json_key(j, "save_tensor_name");
+    ek__json_str(j, s.save_tensor_name);
+    ek__json_key(j, "restore_op_name");
+    ek__json_str(j, s.restore_op_name);
+    ek__json_key(j, "max_to_keep");
+    ek__json_int(j, s.max_to_keep);
+    ek__json_key(j, "sharded");
+    ek__json_bool(j, s.sharded);
+    ek__json_key(j, "keep_checkpoint_every_n_hours");
+    ek__json_double(j, (double)s.keep_checkpoint_every_n_hours);
+    ek__json_key(j, "version");
+    ek__json_int(j, s.version);
+    ek__json_close(j, '}');
+}
+
+/* What only a MetaGraphDef says. */
+static void json_about(ek_json *j, const ek_graph *g)
+{
+    ek_meta_info info;
+
+    if (!ek_graph_meta_info(g, &info)) return;
+    ek__json_key(j, "tensorflow_version");
+    ek__json_str(j, info.tensorflow_version);
+    ek__json_key(j, "tags");
+    ek__json_open(j, '[');
+    for (int i = 0; i < info.n_tags; i++) ek__json_str(j, info.tags[i]);
+    ek__json_close(j, ']');
+    json_saver(j, g);
+}
+
 static void json_summary(ek_json *j, ek_graph *g, const kinds *k)
 {
+    json_about(j, g);
     ek__json_key(j, "operations");
     ek__json_int(j, g->n_nodes);
     ek__json_key(j, "types");
@@ -251,7 +354,7 @@ static int print_json(const cli_args *args, ek_graph *g, const kinds *k, bool su
     if (summary || cli_has(args, CLI_VARIABLES)) {
         ek__json_key(&j, "variables");
         ek__json_open(&j, '[');
-        each_variable(g, json_variable, &j);
+        each_variable(g, json_variable, &(struct json_variables){ &j, g });
         ek__json_close(&j, ']');
     }
     if (summary || cli_has(args, CLI_COLLECTIONS)) {
@@ -275,7 +378,7 @@ static int print_text(const cli_args *args, ek_graph *g, const kinds *k, bool su
 {
     bool ok = true;
 
-    if (summary) print_summary(g, k);
+    if (summary) ok = print_summary(g, k);
     if (cli_has(args, CLI_OPS)) ok = print_ops(g);
     if (cli_has(args, CLI_VARIABLES)) each_variable(g, print_variable, NULL);
     if (ok && cli_has(args, CLI_COLLECTIONS)) ok = print_collections(g);

@@ -5,16 +5,17 @@
 
 const cli_command cli_commands[] = {
     { CLI_RUN, "run", "MODEL [--feed NAME=VALUE ...] [--fetch NAME[=OUT] ...]", "run a graph: feed tensors, fetch tensors",
-      "Runs the graph in the file MODEL (a GraphDef, binary or text) and prints the fetched tensors as numpy prints\n"
-      "arrays. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in TensorFlow, with or\n"
-      "without ':0'; any tensor can be fed, not only placeholders. A VALUE takes the type of the tensor it feeds: a number\n"
-      "(1, 2.5e-3, nan), True or False, a string in quotes, a list in brackets of those, or the name of a .npy file.",
+      "Runs the graph in the file MODEL (a GraphDef or MetaGraphDef, binary or text) and prints the fetched tensors as\n"
+      "numpy prints arrays. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in\n"
+      "TensorFlow, with or without ':0'; any tensor can be fed, not only placeholders. A VALUE takes the type of the tensor\n"
+      "it feeds: a number (1, 2.5e-3, nan), True or False, a string in quotes, a list in brackets of those, or the name of\n"
+      "a .npy file.",
       cli_run },
     { CLI_INSPECT, "inspect", "MODEL [--ops] [--variables] [--collections] [--sites]", "say what a graph consists of",
       "Says what is in the graph in the file MODEL: how many operations of which types, what can be fed and fetched,\n"
-      "variables, and types that this version cannot run. Lists are in TensorFlow's printed forms. MODEL may be a\n"
-      "MetaGraphDef too. With --sites: where batch normalization is applied, and where its gradients are, whatever ops\n"
-      "they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
+      "variables, and types that this version cannot run; of a MetaGraphDef also its collections, tags and saver. Lists\n"
+      "are in TensorFlow's printed forms. With --sites: where batch normalization is applied, and where its gradients are,\n"
+      "whatever ops they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
       cli_inspect },
     { CLI_DOT, "dot", "MODEL [--sites]", "print a graph in Graphviz's language",
       "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg\n"

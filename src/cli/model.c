@@ -81,18 +81,6 @@ static const char *what_the_file_is(const char *path)
     return what_it_is(head, n);
 }
 
-/* The graph of a MetaGraphDef. */
-static ek_status load_meta_graph(const char *path, ek_graph **out, ek_error *err)
-{
-    ek_meta_graph meta;
-    ek_status st = ek__meta_graph_open(path, &meta, err);
-
-    if (st != EK_OK) return st;
-    st = ek__graph_import(meta.source, meta.graph_def, out, err);
-    ek__meta_graph_close(&meta);
-    return st;
-}
-
 /* False: it is something else, or cannot be looked at. */
 static bool is_a_meta_graph(const char *path)
 {
@@ -114,7 +102,7 @@ ek_graph *cli_load(const cli_args *args)
         return NULL;
     }
     if (is_a_meta_graph(path)) {
-        if (load_meta_graph(path, &g, &err) != EK_OK) cli_complain_error(args->command, &err);
+        if (ek_meta_graph_load(path, &g, .error = &err) != EK_OK) cli_complain_error(args->command, &err);
         return g;
     }
     what = what_the_file_is(path);

@@ -72,6 +72,19 @@ static void graphs_and_sessions()
     }
 }
 
+static void meta_graphs()
+{
+    const std::string file = EK_BUILD_DIR "/evenkeel_test.meta";
+    Graph g = Graph::load_meta_graph(EK_SOURCE_DIR "/tests/cli/data/small.meta.pbtxt", "old");
+
+    CHECK(ek_variable_ok(ek_variable_by_name(g, "old/w")));
+    g.save_meta_graph(file);
+    Graph again = Graph::load_meta_graph(file);
+    CHECK(ek_get_collection(again, EK_LOSSES).count == 1);
+    std::remove(file.c_str());
+    CHECK(code_of([&] { Graph::load_meta_graph(file); }) == EK_NOT_FOUND);
+}
+
 static void scopes()
 {
     Graph g;
@@ -101,6 +114,7 @@ int main()
 {
     arrays();
     graphs_and_sessions();
+    meta_graphs();
     scopes();
     if (failures == 0) std::puts("all as expected");
     return failures != 0;
