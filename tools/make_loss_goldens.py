@@ -3,12 +3,12 @@
 
     python3 tools/make_loss_goldens.py [NAME ...]       (from the root of the tree)
 
-The functions below are the programs of tests/layers/made_programs.c, line by line. What 2.15's front end does differently
+The functions below are the programs of tests/layers/losses_test.c and metrics_test.c, line by line. What 2.15's front end does differently
 from 1.15's is put back: tf.add emits Add, a known shape is one Const, as
 are all axes, metrics divide with tf.div, and attributes that came later go.
 
 After the program's nodes come Const nodes: stepK/feed/NAME, the value of a placeholder in step K, and stepK/fetch/NAME, that of
-tensor NAME:0 then. Local variables are initialized before step 1 and kept. Collections are a string vector each, collection/KEY.
+tensor NAME:0 then; stepK/after/NAME is fetched in a second run. Local variables are initialized before step 1 and kept. Collections are a string vector each, collection/KEY.
 """
 import gzip
 import os
@@ -198,12 +198,127 @@ def losses_in_cond():
     return [a, b], [dict(given, flag=np.bool_(True)), dict(given, flag=np.bool_(False))]
 
 
+def fetched(metrics):
+    """Updates run first: a step's values are those after it."""
+    return [m[1] for m in metrics], [m[0] for m in metrics]
+
+
+def metrics_mean():
+    v = tf.placeholder(tf.float32, [None, 3], name="v")
+    k = tf.placeholder(tf.int32, [2, 3], name="k")
+    u = tf.placeholder(tf.float32, name="u")
+    w = tf.placeholder(tf.float32, [None, 1], name="w")
+    w1 = tf.placeholder(tf.float32, [None], name="w1")
+    wu = tf.placeholder(tf.float32, name="wu")
+    x = tf.placeholder(tf.float32, name="x")
+    m = tf.metrics
+    got = [m.mean(v), m.mean(k, 2.0), m.mean(v, w, ["mine"], ["ups", "more"], name="weighed"), m.mean(u, wu), m.mean(u),
+           m.mean(w, w1), m.mean(x, w), m.mean_tensor(k), m.mean_tensor(k, np.array([[1.0], [0.5]], F)),
+           m.percentage_below(v, 0.5, w), m.percentage_below(k, 2, name="small")]
+    return fetched(got), [{"v": rows(2, 3), "k": random.randint(0, 5, (2, 3)).astype(np.int32), "u": rows(2, 2),
+                           "w": np.array([[2.0], [0.0]], F), "w1": np.array([1.0, 2.0], F), "wu": rows(2, 1),
+                           "x": rows(2)},
+                          {"v": rows(1, 3), "k": random.randint(0, 5, (2, 3)).astype(np.int32), "u": rows(4),
+                           "w": np.array([[0.5]], F), "w1": np.array([3.0], F), "wu": F(3.0), "x": rows(1, 1)}]
+
+
+def metrics_pairs():
+    y = tf.placeholder(tf.float32, [None, 3], name="y")
+    p = tf.placeholder(tf.float32, [None, 3], name="p")
+    c = tf.placeholder(tf.int64, [None], name="c")
+    d = tf.placeholder(tf.int32, [None, 1], name="d")
+    w = tf.placeholder(tf.float32, [None, 1], name="w")
+    u = tf.placeholder(tf.int64, name="u")
+    m = tf.metrics
+    with tf.variable_scope("net"):
+        first = m.accuracy(c, d)
+    got = [first, m.accuracy(c, c, w, name="acc"), m.accuracy(u, c, w), m.mean_absolute_error(y, p),
+           m.mean_squared_error(y, p, w, ["mine"], ["ups"]), m.root_mean_squared_error(y, p, w, ["mine"], ["ups"]),
+           m.mean_relative_error(y, p, y), m.mean_relative_error(y, p, np.array([[1.0, 0.0, 2.0]], F), name="relative"),
+           m.mean_cosine_distance(y, p, 1), m.mean_cosine_distance(y, p, 1, w, ["mine"], ["ups"])]
+    return fetched(got), [{"y": chances(1, 3), "p": chances(1, 3), "c": np.array([2], I), "d": np.array([[2]], np.int32),
+                           "w": np.array([[2.0]], F), "u": np.array([1], I)},
+                          {"y": bits(1, 3), "p": chances(1, 3), "c": np.array([0], I), "d": np.array([[1]], np.int32),
+                           "w": np.array([[0.5]], F), "u": np.array([0], I)}]
+
+
+def metrics_count():
+    y = tf.placeholder(tf.float32, [None, 3], name="y")
+    p = tf.placeholder(tf.float32, [None, 3], name="p")
+    b = tf.placeholder(tf.bool, [None], name="b")
+    i = tf.placeholder(tf.int64, [None, 1], name="i")
+    w = tf.placeholder(tf.float32, [None, 3], name="w")
+    v = tf.placeholder(tf.float32, name="v")
+    m = tf.metrics
+    got = [m.true_positives(y, p), m.false_positives(y, p, w), m.true_negatives(b, i, 2), m.false_negatives(y, p, v),
+           m.false_negatives(v, v, w, ["mine"], ["ups"], name="fn"), m.precision(y, p), m.precision(y, p, w, ["mine"]),
+           m.recall(b, i), m.recall(y, p, 0.5, None, ["ups"], name="r")]
+    return fetched(got), [{"y": bits(2, 3), "p": bits(2, 3), "b": np.array([True, False]), "i": np.array([[0], [3]], I),
+                           "w": chances(2, 3), "v": bits(2, 3)},
+                          {"y": bits(1, 3), "p": bits(1, 3), "b": np.array([True]), "i": np.array([[1]], I),
+                           "w": chances(1, 3), "v": bits(1, 3)}]
+
+
+def metrics_thresholds():
+    y = tf.placeholder(tf.bool, [None], name="y")
+    p = tf.placeholder(tf.float32, [None], name="p")
+    y2 = tf.placeholder(tf.int32, [2, 2], name="y2")
+    p2 = tf.placeholder(tf.float64, [2, 2], name="p2")
+    w = tf.placeholder(tf.float32, [None], name="w")
+    t, m = [0.25, 0.5, 0.75], tf.metrics
+    got = [m.true_positives_at_thresholds(y, p, t), m.false_positives_at_thresholds(y, p, [0.5], w),
+           m.true_negatives_at_thresholds(y2, p2, t, 2.0), m.false_negatives_at_thresholds(y, p, t, None, ["mine"], ["ups"]),
+           m.precision_at_thresholds(y, p, t), m.recall_at_thresholds(y2, p2, t, name="r"),
+           m.sensitivity_at_specificity(y, p, 0.5, num_thresholds=20), m.specificity_at_sensitivity(y, p, 0.5, w, 10)]
+    return fetched(got), [{"y": np.array([True, False, True, False]), "p": chances(4), "w": chances(4),
+                           "y2": np.array([[0, 1], [1, 0]], np.int32), "p2": chances(2, 2).astype(np.float64)},
+                          {"y": np.array([True, False, False]), "p": chances(3), "w": chances(3),
+                           "y2": np.array([[0, 1], [1, 1]], np.int32), "p2": chances(2, 2).astype(np.float64)}]
+
+
+def metrics_auc():
+    y = tf.placeholder(tf.bool, [None], name="y")
+    p = tf.placeholder(tf.float32, [None], name="p")
+    w = tf.placeholder(tf.float32, [None], name="w")
+    m = tf.metrics
+    got = [m.auc(y, p, num_thresholds=30), m.auc(y, p, w, 12, ["mine"], ["ups"], "PR"),
+           m.auc(y, p, num_thresholds=15, curve="PR", summation_method="careful_interpolation"),
+           m.auc(y, p, num_thresholds=9, summation_method="minoring", name="low"),
+           m.auc(y, p, num_thresholds=9, summation_method="majoring"), m.auc(y, p, thresholds=[0.75, 0.25, 0.5])]
+    return fetched(got), [{"y": np.array([True, False, True, False]), "p": chances(4), "w": chances(4)},
+                          {"y": np.array([True, False, False]), "p": chances(3), "w": chances(3)}]
+
+
+def metrics_resource():
+    tf.enable_resource_variables()
+    y = tf.placeholder(tf.float32, [None, 3], name="y")
+    p = tf.placeholder(tf.float32, [None, 3], name="p")
+    m = tf.metrics
+    got = [m.mean_squared_error(y, p), m.precision(y, p), m.auc(y, p, num_thresholds=5),
+           m.recall_at_thresholds(y, p, [0.5]), m.sensitivity_at_specificity(y, p, 0.5, num_thresholds=4)]
+    tf.disable_resource_variables()
+    return fetched(got), [{"y": bits(2, 3), "p": chances(2, 3)}, {"y": bits(1, 3), "p": chances(1, 3)}]
+
+
+def metrics_top_k():
+    x = tf.placeholder(tf.float32, [None, 4], name="x")
+    c = tf.placeholder(tf.int32, [None], name="c")
+    d = tf.placeholder(tf.int64, [None], name="d")
+    k = tf.placeholder(tf.int64, [], name="k")
+    out = [tf.nn.in_top_k(x, c, 2), tf.nn.in_top_k(x, d, k, name="best"),
+           tf.reduce_mean(tf.cast(tf.equal(tf.argmax(x, 1), d), tf.float32), name="accuracy")]
+    given = np.array([[1, 2, 3, 4], [4, 4, 1, 1], [1, np.inf, 0, 0]], F)
+    return out, [{"x": given, "c": np.array([2, 2, 0], np.int32), "d": np.array([3, 1, 1], I), "k": I(1)}]
+
+
 def without_later(graph):
     for node in graph.node:
         node.ClearField("experimental_type")
         for name in LATER:
             if name in node.attr:
                 del node.attr[name]
+        if node.op == "AssignVariableOp":
+            del node.attr["validate_shape"]
     return graph
 
 
@@ -234,14 +349,16 @@ def make(program):
                 feed = {g.get_tensor_by_name(n + ":0"): v for n, v in feeds.items()}
                 for n, v in sorted(feeds.items()):
                     constant(out, "step%d/feed/%s" % (k, n), np.asarray(v))
-                for f, v in zip(fetches, s.run(fetches, feed)):
-                    constant(out, "step%d/fetch/%s" % (k, f.op.name), np.asarray(v))
+                for kind, some in zip(("fetch", "after"), fetches if isinstance(fetches, tuple) else (fetches,)):
+                    for f, v in zip(some, s.run(some, feed)):
+                        constant(out, "step%d/%s/%s" % (k, kind, f.op.name), np.asarray(v))
     with open("tests/layers/golden/%s.pb.gz" % program.__name__, "wb") as f:
         f.write(gzip.compress(out.SerializeToString(deterministic=True), 9, mtime=0))
     print(program.__name__, len(out.node), "nodes")
 
 
-PROGRAMS = [losses_each, losses_weights, losses_reductions, losses_cross_entropy, losses_total, losses_in_cond]
+PROGRAMS = [losses_each, losses_weights, losses_reductions, losses_cross_entropy, losses_total, losses_in_cond,
+            metrics_mean, metrics_pairs, metrics_count, metrics_thresholds, metrics_auc, metrics_resource, metrics_top_k]
 for p in PROGRAMS:
     if len(sys.argv) < 2 or p.__name__ in sys.argv[1:]:
         make(p)

@@ -12,17 +12,23 @@
 extern "C" {
 #endif
 
-/* Lists for one call: EK_INTS(0, 2), EK_TENSORS(a, b). */
+/* Lists for one call: EK_INTS(0, 2), EK_NUMBERS(0.25, 0.5), EK_TENSORS(a, b). */
 typedef struct ek_int_list {
     const int64_t *at;
     int n;
 } ek_int_list;
+typedef struct ek_number_list {
+    const double *at;
+    int n;
+} ek_number_list;
 typedef struct ek_tensor_list {
     const ek_tensor *at;
     int n;
 } ek_tensor_list;
 #define EK_INTS(...) \
     ((ek_int_list){ (const int64_t[]){ __VA_ARGS__ }, (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)) })
+#define EK_NUMBERS(...) \
+    ((ek_number_list){ (const double[]){ __VA_ARGS__ }, (int)(sizeof((double[]){ __VA_ARGS__ }) / sizeof(double)) })
 #define EK_TENSORS(...)                                                                                                \
     ((ek_tensor_list){ (const ek_tensor[]){ __VA_ARGS__ },                                                             \
                        (int)(sizeof((ek_tensor[]){ __VA_ARGS__ }) / sizeof(ek_tensor)) })

@@ -13,6 +13,7 @@
 #include "evenkeel/graph.h"
 #include "evenkeel/layers.h"
 #include "evenkeel/losses.h"
+#include "evenkeel/metrics.h"
 #include "evenkeel/nn.h"
 #include "evenkeel/ops.h"
 #include "evenkeel/session.h"

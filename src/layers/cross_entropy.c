@@ -32,23 +32,7 @@ static bool sparse_fits(ek_graph *g, ek_shape labels, ek_shape logits, ek_where 
     return g->error.code == EK_OK;
 }
 
-/* x[i], i being a tensor, and x[:-1]: bounds are packed inside the slice's scope. */
-static ek_tensor element_at(ek_tensor x, ek_tensor i, ek_where where)
-{
-    ek_graph *g = x.graph;
-    const ek_tensor next = ek__op2(ek_plus_with, ek__of(i), ek_operand_of_int(1), where);
-    ek_tensor out = ek__dead(g);
-
-    EK_IN_SCOPE(ek_name_scope_push(g, "strided_slice", where)) {
-        const char *own = ek_name_scope(g);
-        const ek_tensor begin = EK_EMIT(g, where, "Pack", "stack", EK_IN(i), EK_ATTR_I("axis", 0));
-        const ek_tensor end = EK_EMIT(g, where, "Pack", "stack", EK_IN(next), EK_ATTR_I("axis", 0));
-        const ek_tensor step = ek__const_shape(g, &EK_SHAPE(1), "stack", where);
-        out = EK_EMIT(g, where, "StridedSlice", own, EK_IN(x, begin, end, step), EK_ATTR_I("shrink_axis_mask", 1));
-    }
-    return out;
-}
-
+/* x[:-1] */
 static ek_tensor all_but_last(ek_tensor x, ek_where where)
 {
     return ek_strided_slice_with(
@@ -93,7 +77,7 @@ static ek_tensor flattened(ek_tensor logits, ek_tensor precise, ek_tensor labels
     const ek_tensor dims = ek__op1(ek_shape_with, ek__of(logits), NULL, where);
     const ek_tensor rank = ek__op1(ek_rank_with, ek__of(logits), NULL, where);
     const ek_tensor last = ek__op2(ek_minus_with, ek__of(rank), ek_operand_of_int(1), where);
-    const ek_tensor classes = element_at(dims, last, where);
+    const ek_tensor classes = ek__element_at(dims, last, where);
     ek_tensor two = ek__dead(g), one, cost;
 
     EK_IN_SCOPE(ek_name_scope_push(g, "Reshape", where)) {

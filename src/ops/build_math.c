@@ -89,8 +89,8 @@ static void operands(ek_graph *g, const ek_operand *x, const ek_operand *y, ek_t
 /* A variable whose operator is asked is read before the scope opens. */
 static ek_operand asked(const ek_operand *x, bool own, ek_where where)
 {
-    if (!own || x->kind != 'v') return *x;
-    return ek_operand_of_tensor(ek__variable_value(x->u.variable, where));
+    if (!own || (x->kind != 'v' && x->kind != EK_UNREAD)) return *x;
+    return ek_operand_of_tensor(ek__operand_tensor(ek__operand_graph(x, 1), x, EK_DTYPE_NONE, NULL, where));
 }
 
 typedef ek_tensor (*operator_fn)(ek_graph *g, const char *scope, const ek_tensor *in, ek_where where);

@@ -11,7 +11,7 @@ static const ek_variable_info *variable_info(ek_variable v)
 ek_graph *ek__operand_graph(const ek_operand *x, int n)
 {
     for (int i = 0; i < n; i++) {
-        if (x[i].kind == 't' && x[i].u.tensor.graph != NULL) return x[i].u.tensor.graph;
+        if ((x[i].kind == 't' || x[i].kind == EK_UNREAD) && x[i].u.tensor.graph != NULL) return x[i].u.tensor.graph;
         if (x[i].kind == 'v' && x[i].u.variable.graph != NULL) return x[i].u.variable.graph;
     }
     return NULL;
@@ -19,7 +19,7 @@ ek_graph *ek__operand_graph(const ek_operand *x, int n)
 
 ek_dtype ek__operand_dtype(const ek_operand *x)
 {
-    if (x->kind == 't') return ek_dtype_base(ek_tensor_dtype(x->u.tensor));
+    if (x->kind == 't' || x->kind == EK_UNREAD) return ek_dtype_base(ek_tensor_dtype(x->u.tensor));
     if (x->kind == 'v') {
         const ek_variable_info *info = variable_info(x->u.variable);
         return info != NULL ? info->dtype : EK_DTYPE_NONE;
@@ -30,7 +30,7 @@ ek_dtype ek__operand_dtype(const ek_operand *x)
 
 ek_shape ek__operand_shape(const ek_operand *x)
 {
-    if (x->kind == 't') return ek_tensor_shape(x->u.tensor);
+    if (x->kind == 't' || x->kind == EK_UNREAD) return ek_tensor_shape(x->u.tensor);
     if (x->kind == 'v') {
         const ek_variable_info *info = variable_info(x->u.variable);
         return info != NULL ? info->shape : EK_UNKNOWN_SHAPE;
@@ -58,6 +58,36 @@ ek_tensor ek__variable_value(ek_variable v, ek_where where)
     return (ek_tensor){ read.graph, read.id, 0 };
 }
 
+/* The write of its variable that a read waits for; -1: it is no such read. */
+static int32_t write_before(ek_tensor t)
+{
+    const ek_node *n = ek__tensor_in(t.graph, t) ? ek__node(t.graph, t.op) : NULL;
+
+    if (n == NULL || strcmp(n->type, "ReadVariableOp") != 0) return -1;
+    for (int32_t i = 0; i < n->n_control; i++) {
+        const ek_node *w = ek__node(t.graph, n->control[i]);
+        if (w->n_in > 0 && w->in[0].node == n->in[0].node && w->in[0].index == n->in[0].index) return w->id;
+    }
+    return -1;
+}
+
+ek_operand ek__unread(ek_tensor t)
+{
+    return (ek_operand){ .kind = write_before(t) >= 0 ? EK_UNREAD : 't', .u = { .tensor = t } };
+}
+
+/* Another read of the same variable, which waits for the same write. */
+static ek_tensor read_again(ek_tensor t, ek_where where)
+{
+    const ek_node *n = ek__node(t.graph, t.op);
+    const ek_tensor handle = ek__tensor(t.graph, n->in[0]);
+    const ek_op written = { t.graph, write_before(t) };
+
+    return ek__node_tensor(t.graph, &(ek_node_args){ .type = "ReadVariableOp", .in = &handle, .n_in = 1, .where = where,
+                                                     .attr = n->attr, .n_attr = n->n_attr, .control = &written,
+                                                     .n_control = 1 });
+}
+
 ek_tensor ek__operand_tensor(ek_graph *g, const ek_operand *x, ek_dtype dtype, const char *name, ek_where where)
 {
     ek_error err = { 0 };
@@ -65,6 +95,7 @@ ek_tensor ek__operand_tensor(ek_graph *g, const ek_operand *x, ek_dtype dtype, c
 
     if (x->kind == 't') return x->u.tensor;
     if (x->kind == 'v') return ek__variable_value(x->u.variable, where);
+    if (x->kind == EK_UNREAD) return read_again(x->u.tensor, where);
     if (g == NULL) return ek__dead(g);
     if (ek__literal_array(&x->u.literal, dtype, NULL, &value, &err) != EK_OK) {
         ek__graph_fail(g, where, err.code, "%s", err.text);

@@ -22,6 +22,10 @@ ek_status ek__literal_array(const ek_literal *l, ek_dtype dtype, const ek_shape 
 /* The operand as a tensor: itself; a variable's value by an implicit read (V/read, or a new ReadVariableOp in the
  * current name scope); a literal as a Const `name`, of `dtype` where that is given. */
 ek_tensor ek__operand_tensor(ek_graph *g, const ek_operand *x, ek_dtype dtype, const char *name, ek_where where);
+/* What a write of a variable gave (ek_assign_add), as an operand. Of a resource variable every use of it reads anew, after
+ * the write; else the tensor. */
+enum { EK_UNREAD = 'u' };
+ek_operand ek__unread(ek_tensor t);
 /* What reading a variable without a word gives. */
 ek_tensor ek__variable_value(ek_variable v, ek_where where);
 

@@ -288,6 +288,9 @@ static void cross_entropies_refuse_labels_that_do_not_fit(void **state)
             ek_sparse_softmax_cross_entropy_with_logits(PLACE(EK_INT64, "c", 3), ek_reduce_sum(a)));
     REFUSED("Value passed to parameter 'labels' has DataType float32 not in list of allowed values: int32, int64",
             ek_losses_sparse_softmax_cross_entropy(PLACE(EK_FLOAT32, "c", 2), a));
+    REFUSED("Can not squeeze dim[1], expected a dimension of 1, got 3 for 'sparse_softmax_cross_entropy_loss/"
+            "remove_squeezable_dimensions/Squeeze' (op: 'Squeeze') with input shapes: [2,3].",
+            ek_losses_sparse_softmax_cross_entropy(PLACE(EK_INT64, "c", 2, 3), a));
     REFUSED("logits and labels must have the same shape ((2, 3) vs (3, 2))", ek_sigmoid_cross_entropy_with_logits(b, a));
 }
 

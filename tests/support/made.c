@@ -119,14 +119,14 @@ static bool tensor_of(const char *name, const ek_graph *g, const char *op, ek_te
     return false;
 }
 
-/* False where there is no such step. */
-static bool read_step(const char *name, const ek_graph *want, const ek_graph *g, int k, step *s)
+/* False where there is nothing of this kind in step k. */
+static bool read_step(const char *name, const ek_graph *want, const ek_graph *g, int k, const char *kind, step *s)
 {
     char feed[32], fetch[32];
 
     memset(s, 0, sizeof *s);
     snprintf(feed, sizeof feed, "step%d/feed/", k);
-    snprintf(fetch, sizeof fetch, "step%d/fetch/", k);
+    snprintf(fetch, sizeof fetch, "step%d/%s/", k, kind);
     for (int64_t i = 0; i < want->n_nodes; i++) {
         const ek_node *n = want->node[i];
         if (strncmp(n->name, feed, strlen(feed)) == 0 && s->n_feeds < MOST) {
@@ -177,9 +177,9 @@ static bool same_steps(const char *name, const ek_graph *want, ek_graph *g)
     step s;
 
     if (!same) fprintf(stderr, "%s: %s\n", name, ek_last_error()->text);
-    while (same && read_step(name, want, g, k, &s)) {
+    for (; same && read_step(name, want, g, k, "fetch", &s); k++) {
         same = run_step(name, session, &s);
-        k++;
+        if (same && read_step(name, want, g, k, "after", &s)) same = run_step(name, session, &s);
     }
     ek_session_destroy(session);
     return same && k > 1;
