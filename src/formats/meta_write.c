@@ -61,13 +61,49 @@ static bool find_functions(const ek_graph *g, ek_map *by_name, ek_span **body)
     return true;
 }
 
+static bool is_call(ek_span op)
+{
+    static const char *const call[] = { "PartitionedCall", "StatefulPartitionedCall" };
+
+    for (int i = 0; i < EK_COUNT_OF(call); i++)
+        if (op.size == strlen(call[i]) && memcmp(op.at, call[i], op.size) == 0) return true;
+    return false;
+}
+
+/* The function that a NodeDef calls: its attribute "f". */
+static ek_span called(ek_span node)
+{
+    ek_wire w = ek__wire_open(node, NULL, NULL);
+    ek_wire_field f;
+
+    while (ek__wire_next(&w, &f)) {
+        const ek_span key = f.number == EK_F_NODE_ATTR ? bytes_of(f.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
+        if (key.size == 1 && key.at[0] == 'f')
+            return bytes_of(bytes_of(bytes_of(f.bytes, EK_F_ENTRY_VALUE), EK_F_ATTR_FUNC), EK_F_FUNC_NAME);
+    }
+    return (ek_span){ NULL, 0 };
+}
+
+static void use_node(used *u, const ek_node *n)
+{
+    const ek_span op = { (const uint8_t *)n->type, strlen(n->type) };
+    const ek_attr_value *f = is_call(op) ? ek__attr_find(n->attr, n->n_attr, "f") : NULL;
+
+    use(u, op);
+    if (f != NULL && f->kind == EK_ATTR_FUNC) use(u, (ek_span){ (const uint8_t *)f->u.func->name, strlen(f->u.func->name) });
+}
+
 static void use_body(used *u, ek_span body)
 {
     ek_wire w = ek__wire_open(body, NULL, NULL);
     ek_wire_field f;
 
     while (ek__wire_next(&w, &f))
-        if (f.number == EK_F_FUNCTION_NODE) use(u, bytes_of(f.bytes, EK_F_NODE_OP));
+        if (f.number == EK_F_FUNCTION_NODE) {
+            const ek_span op = bytes_of(f.bytes, EK_F_NODE_OP);
+            use(u, op);
+            if (is_call(op)) use(u, called(f.bytes));
+        }
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -86,7 +122,7 @@ static bool find_used(const ek_graph *g, used *u)
     int64_t kept = 0;
     bool ok = find_functions(g, &functions, &body);
 
-    for (int64_t i = 0; i < g->n_nodes; i++) use(u, (ek_span){ (const uint8_t *)g->node[i]->type, strlen(g->node[i]->type) });
+    for (int64_t i = 0; i < g->n_nodes; i++) use_node(u, g->node[i]);
     for (int64_t i = 0; ok && i < u->n; i++) {
         const int64_t at = ek__map_get(&functions, (const char *)u->at[i].at, u->at[i].size, -1);
         if (at >= 0) use_body(u, body[at]);

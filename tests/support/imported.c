@@ -68,14 +68,10 @@ ek_array *case_read_variable(ek_session *s, const ek_graph *g, const char *varia
 
 ek_graph *case_load_graph(const char *path)
 {
-    ek_meta_graph meta;
     ek_file_kind kind;
     ek_graph *g = NULL;
 
     if (ek__file_kind(path, &kind, NULL) != EK_OK) return NULL;
-    if (kind != EK_FILE_META_GRAPH) return ek_graph_load(path, &g, NULL) == EK_OK ? g : NULL;
-    if (ek__meta_graph_open(path, &meta, NULL) != EK_OK) return NULL;
-    if (ek__graph_import(meta.source, meta.graph_def, &g, NULL) != EK_OK) g = NULL;
-    ek__meta_graph_close(&meta);
-    return g;
+    if (kind == EK_FILE_META_GRAPH) return ek_meta_graph_load(path, &g) == EK_OK ? g : NULL;
+    return ek_graph_load(path, &g, NULL) == EK_OK ? g : NULL;
 }

@@ -46,11 +46,10 @@ static void sort_values(char *text)
         if (i > from) qsort(&line[from], (size_t)(i - from), sizeof *line, compare_lines);
         from = i + 1;
     }
-    char *copy = malloc(strlen(text) + 1 + (size_t)n), *at = copy; /* lines of one block of memory: written anew in their order */
-    size_t room = 0;
-    free(copy);
+    /* The lines lie in one block: written anew in their order. */
+    size_t room = 1;
     for (int i = 0; i < n; i++) room += strlen(line[i]) + 1;
-    at = copy = malloc(room + 1);
+    char *copy = malloc(room), *at = copy;
     for (int i = 0; i < n; i++) at += sprintf(at, "%s\n", line[i]);
     *at = '\0';
     strcpy(text, copy);
@@ -129,21 +128,29 @@ static bool print_info(ek_span info, ek_buf *out)
 
 bool meta_canonical(ek_span meta, ek_buf *out)
 {
-    parts *collections = calloc(1, sizeof *collections);
+    parts *collections = calloc(1, sizeof *collections), *signatures = calloc(1, sizeof *signatures);
     ek_wire w = ek__wire_open(meta, NULL, NULL);
     ek_wire_field f;
-    bool ok = collections != NULL;
+    bool ok = collections != NULL && signatures != NULL;
 
     while (ok && ek__wire_next(&w, &f)) {
         switch (f.number) {
         case EK_F_META_INFO: ok = print_info(f.bytes, out); break;
         case EK_F_META_COLLECTION: collections->at[collections->n++] = f.bytes; break;
+        case EK_F_META_SIGNATURE: signatures->at[signatures->n++] = f.bytes; break;
         default: ok = print(EK_PROTO_META_GRAPH_DEF, f.whole, out);
         }
     }
     if (ok) qsort(collections->at, (size_t)collections->n, sizeof *collections->at, compare_entries);
+    if (ok) qsort(signatures->at, (size_t)signatures->n, sizeof *signatures->at, compare_entries);
+    for (int i = 0; ok && i < signatures->n; i++) {
+        const ek_span key = field_of(signatures->at[i], EK_F_ENTRY_KEY);
+        ek__buf_printf(out, "signature %.*s\n", (int)key.size, (const char *)key.at);
+        ok = print(EK_PROTO_SIGNATURE_DEF, field_of(signatures->at[i], EK_F_ENTRY_VALUE), out);
+    }
     for (int i = 0; ok && i < collections->n; i++) ok = print_collection(collections->at[i], out);
     free(collections);
+    free(signatures);
     return ok && !out->failed && w.status == EK_OK;
 }
 

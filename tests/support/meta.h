@@ -4,8 +4,8 @@
 
 #include "codec/wire.h"
 
-/* A MetaGraphDef as text in one order: ops used by name, no tensorflow_git_version, nodes, collections sorted by key with the
- * messages in them, what belongs to a context sorted. false without memory or where the bytes are damaged. */
+/* A MetaGraphDef as text in one order: ops used by name, no tensorflow_git_version, nodes, signatures and collections sorted
+ * by key with the messages in them, what belongs to a context sorted. false without memory or where the bytes are damaged. */
 bool meta_canonical(ek_span meta, ek_buf *out);
 /* Whether two say the same; else, on stderr, the first lines that differ. */
 bool meta_same(const char *name, ek_span want, ek_span found);
