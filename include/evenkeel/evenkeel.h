@@ -18,6 +18,7 @@
 #include "evenkeel/ops.h"
 #include "evenkeel/session.h"
 #include "evenkeel/status.h"
+#include "evenkeel/train.h"
 #include "evenkeel/variables.h"
 
 #endif

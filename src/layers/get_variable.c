@@ -233,7 +233,7 @@ ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args)
     ek_variable v = ek__dead_variable(g);
 
     if (g->error.code != EK_OK) return v;
-    if (a.name == NULL || a.name[0] == '\0') {
+    if (a.name == NULL || (a.name[0] == '\0' && scope->name[0] == '\0')) {
         ek__graph_fail(g, a.where, EK_INVALID_ARGUMENT, "get_variable needs a name");
         return v;
     }

@@ -45,7 +45,7 @@ ek_tensor ek__const_shape(ek_graph *g, const ek_shape *s, const char *name, ek_w
 /* A call as the generated wrappers make it: opens the name scope `name` (NULL: the type), converts the operands inside
  * it, each under its argument's name and to the dtype that the tensors among them agree on, and makes the node with
  * exactly the scope's name. */
-enum { EK_CALL_MAX_IN = 8 };
+enum { EK_CALL_MAX_IN = 12 };
 typedef struct ek_call {
     ek_graph *graph; /* may be NULL where an operand has one */
     const char *type, *name;

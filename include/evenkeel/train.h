@@ -1,0 +1,343 @@
+/* evenkeel/train.h - optimizers, the global step, learning rates that change, clipping, averages of weights.
+ *
+ * Everything builds TensorFlow 1.15's graph: the same nodes, variables, names and collections. A training step is an
+ * operation; running it is one step:
+ *
+ *     ek_optimizer *adam = ek_adam_optimizer(g, 0.001);
+ *     ek_tensor train = ek_train_op(loss, adam);
+ *     EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+ *     for (int i = 0; i < 1000; i++) EK_DIE(ek_run(s, .feed = { ... }, .fetch = { { train, &loss_now } }));
+ *
+ * Optimizers make variables, so the initializer is built after the training step. docs/training.md tells the whole way.
+ */
+#ifndef EVENKEEL_TRAIN_H
+#define EVENKEEL_TRAIN_H
+
+#include "evenkeel/control.h"
+#include "evenkeel/gradients.h"
+#include "evenkeel/nn.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- optimizers -------------------------------------------------------------------------------- */
+
+/* How variables follow their gradients. Owned by its graph; NULL after a failure, which is recorded, and accepted by every
+ * call below.
+ *
+ * Hyper-parameters are numbers, tensors or variables (EK_OPERAND), scalars. A number becomes a Const each time gradients
+ * are applied, float32 whatever the variables' type: variables of another type get Casts, as in TensorFlow.
+ * Errors  INVALID_ARGUMENT: a number or constant tensor that is not finite; an operand of another graph, or that is no
+ *         scalar; an empty name. */
+typedef struct ek_optimizer ek_optimizer;
+
+#define EK_NUMBER_OPERAND_(v) { 'l', { .literal = { EK_DTYPE_NONE, 'f', { .f = (v) } } } }
+
+typedef struct ek_gradient_descent_options {
+    size_t size;
+    ek_operand learning_rate; /* required */
+    bool use_locking;         /* kept in the nodes; updates here never interleave */
+    const char *name;         /* NULL: "GradientDescent" */
+} ek_gradient_descent_options;
+/* var -= learning_rate * g:  ek_gradient_descent_optimizer(g, 0.5), ek_gradient_descent_optimizer(g, rate, .name = "sgd") */
+#define ek_gradient_descent_optimizer(g, ...) \
+    EK_GRADIENT_DESCENT_(g, __VA_ARGS__, .size = sizeof(ek_gradient_descent_options))
+#define EK_GRADIENT_DESCENT_(g, rate, ...)                                                                      \
+    EK_CALL(ek_optimizer *, ek_gradient_descent_optimizer_with, ((g),), ek_gradient_descent_options,            \
+            .use_locking = false, .name = NULL, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+EK_API ek_optimizer *ek_gradient_descent_optimizer_with(ek_graph *g, const ek_gradient_descent_options *o,
+                                                        ek_where where);
+
+typedef struct ek_momentum_options {
+    size_t size;
+    ek_operand learning_rate, momentum; /* required */
+    bool use_nesterov;                  /* var -= g*learning_rate + acc*momentum*learning_rate instead */
+    bool use_locking;
+    const char *name;                   /* NULL: "Momentum" */
+} ek_momentum_options;
+/* acc = acc*momentum + g; var -= acc*learning_rate:  ek_momentum_optimizer(g, 0.1, 0.9, .use_nesterov = true).
+ * Slot "momentum". */
+#define ek_momentum_optimizer(g, rate, ...) EK_MOMENTUM_(g, rate, __VA_ARGS__, .size = sizeof(ek_momentum_options))
+#define EK_MOMENTUM_(g, rate, momentum_, ...)                                                                   \
+    EK_CALL(ek_optimizer *, ek_momentum_optimizer_with, ((g),), ek_momentum_options, .use_nesterov = false,     \
+            .use_locking = false, .name = NULL, .learning_rate = EK_OPERAND(rate),                              \
+            .momentum = EK_OPERAND(momentum_), __VA_ARGS__)
+EK_API ek_optimizer *ek_momentum_optimizer_with(ek_graph *g, const ek_momentum_options *o, ek_where where);
+
+typedef struct ek_adam_options {
+    size_t size;
+    ek_operand learning_rate;         /* required; TensorFlow's default is 0.001 */
+    ek_operand beta1, beta2, epsilon; /* 0.9, 0.999, 1e-8 */
+    bool use_locking;
+    const char *name;                 /* NULL: "Adam" */
+} ek_adam_options;
+/* a = learning_rate*sqrt(1 - beta2^t)/(1 - beta1^t); m += (g - m)*(1 - beta1); v += (g*g - v)*(1 - beta2);
+ * var -= m*a/(sqrt(v) + epsilon):  ek_adam_optimizer(g, 0.001, .epsilon = EK_OPERAND(0.1)).
+ * Slots "m", "v"; the powers of beta are two variables for all. Rows without a gradient move too, as in TensorFlow. */
+#define ek_adam_optimizer(g, ...) EK_ADAM_(g, __VA_ARGS__, .size = sizeof(ek_adam_options))
+#define EK_ADAM_(g, rate, ...)                                                                                  \
+    EK_CALL(ek_optimizer *, ek_adam_optimizer_with, ((g),), ek_adam_options, .beta1 = EK_NUMBER_OPERAND_(0.9),  \
+            .beta2 = EK_NUMBER_OPERAND_(0.999), .epsilon = EK_NUMBER_OPERAND_(1e-8), .use_locking = false,      \
+            .name = NULL, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+EK_API ek_optimizer *ek_adam_optimizer_with(ek_graph *g, const ek_adam_options *o, ek_where where);
+
+typedef struct ek_rms_prop_options {
+    size_t size;
+    ek_operand learning_rate;            /* required */
+    ek_operand decay, momentum, epsilon; /* 0.9, 0, 1e-10 */
+    bool centered;                       /* divides by the deviation of the gradient, not by its root mean square */
+    bool use_locking;
+    const char *name;                    /* NULL: "RMSProp" */
+} ek_rms_prop_options;
+/* ms += (g*g - ms)*(1 - decay); mom = mom*momentum + g*learning_rate/sqrt(ms + epsilon); var -= mom. Centered: mg += (g -
+ * mg)*(1 - decay), and ms - mg*mg under the root. Slots "rms" (begins with ones), "momentum", centered "mg". */
+#define ek_rms_prop_optimizer(g, ...) EK_RMS_PROP_(g, __VA_ARGS__, .size = sizeof(ek_rms_prop_options))
+#define EK_RMS_PROP_(g, rate, ...)                                                                              \
+    EK_CALL(ek_optimizer *, ek_rms_prop_optimizer_with, ((g),), ek_rms_prop_options,                            \
+            .decay = EK_NUMBER_OPERAND_(0.9), .momentum = EK_NUMBER_OPERAND_(0.0),                              \
+            .epsilon = EK_NUMBER_OPERAND_(1e-10), .centered = false, .use_locking = false, .name = NULL,        \
+            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+EK_API ek_optimizer *ek_rms_prop_optimizer_with(ek_graph *g, const ek_rms_prop_options *o, ek_where where);
+
+typedef struct ek_adagrad_options {
+    size_t size;
+    ek_operand learning_rate; /* required */
+    double initial_accumulator_value; /* 0.1; above 0 */
+    bool use_locking;
+    const char *name; /* NULL: "Adagrad" */
+} ek_adagrad_options;
+/* acc += g*g; var -= g*learning_rate/sqrt(acc). Slot "accumulator". */
+#define ek_adagrad_optimizer(g, ...) EK_ADAGRAD_(g, __VA_ARGS__, .size = sizeof(ek_adagrad_options))
+#define EK_ADAGRAD_(g, rate, ...)                                                                               \
+    EK_CALL(ek_optimizer *, ek_adagrad_optimizer_with, ((g),), ek_adagrad_options,                              \
+            .initial_accumulator_value = 0.1, .use_locking = false, .name = NULL,                               \
+            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+EK_API ek_optimizer *ek_adagrad_optimizer_with(ek_graph *g, const ek_adagrad_options *o, ek_where where);
+
+typedef struct ek_adadelta_options {
+    size_t size;
+    ek_operand learning_rate; /* required; TensorFlow's default is 0.001, the paper's 1.0 */
+    ek_operand rho, epsilon;  /* 0.95, 1e-8 */
+    bool use_locking;
+    const char *name;         /* NULL: "Adadelta" */
+} ek_adadelta_options;
+/* acc = acc*rho + g*g*(1 - rho); u = sqrt(acc_update + epsilon)/sqrt(acc + epsilon)*g; var -= u*learning_rate;
+ * acc_update = acc_update*rho + u*u*(1 - rho). Slots "accum", "accum_update". */
+#define ek_adadelta_optimizer(g, ...) EK_ADADELTA_(g, __VA_ARGS__, .size = sizeof(ek_adadelta_options))
+#define EK_ADADELTA_(g, rate, ...)                                                                              \
+    EK_CALL(ek_optimizer *, ek_adadelta_optimizer_with, ((g),), ek_adadelta_options,                            \
+            .rho = EK_NUMBER_OPERAND_(0.95), .epsilon = EK_NUMBER_OPERAND_(1e-8), .use_locking = false,         \
+            .name = NULL, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+EK_API ek_optimizer *ek_adadelta_optimizer_with(ek_graph *g, const ek_adadelta_options *o, ek_where where);
+
+typedef struct ek_ftrl_options {
+    size_t size;
+    ek_operand learning_rate;         /* required */
+    double learning_rate_power;       /* -0.5; 0 or below: 0 keeps the rate fixed */
+    double initial_accumulator_value; /* 0.1; 0 or above */
+    double l1_regularization_strength, l2_regularization_strength; /* 0; 0 or above */
+    double l2_shrinkage_regularization_strength; /* 0; above: the gradient is g + 2*shrinkage*var (ApplyFtrlV2) */
+    const char *accum_name, *linear_name; /* names of the slots' variables; NULL: the optimizer's */
+    bool use_locking;
+    const char *name; /* NULL: "Ftrl" */
+} ek_ftrl_options;
+/* na = acc + g*g; lin += g - (na^p - acc^p)/learning_rate*var, p = -learning_rate_power; acc = na;
+ * var = |lin| > l1 ? (l1*sign(lin) - lin)/(na^p/learning_rate + 2*l2) : 0. Slots "accum", "linear". */
+#define ek_ftrl_optimizer(g, ...) EK_FTRL_(g, __VA_ARGS__, .size = sizeof(ek_ftrl_options))
+#define EK_FTRL_(g, rate, ...)                                                                                  \
+    EK_CALL(ek_optimizer *, ek_ftrl_optimizer_with, ((g),), ek_ftrl_options, .learning_rate_power = -0.5,       \
+            .initial_accumulator_value = 0.1, .l1_regularization_strength = 0.0,                                \
+            .l2_regularization_strength = 0.0, .l2_shrinkage_regularization_strength = 0.0, .accum_name = NULL, \
+            .linear_name = NULL, .use_locking = false, .name = NULL, .learning_rate = EK_OPERAND(rate),         \
+            __VA_ARGS__)
+EK_API ek_optimizer *ek_ftrl_optimizer_with(ek_graph *g, const ek_ftrl_options *o, ek_where where);
+
+/* ---- what an optimizer keeps -------------------------------------------------------------------- */
+
+EK_API const char *ek_optimizer_name(const ek_optimizer *o); /* "" for NULL */
+/* The variable that it keeps beside `v` under a slot's name ("momentum", "m"); dead, nothing recorded, where there is none.
+ * There is one from the first ek_apply_gradients that had a gradient of `v`. */
+EK_API ek_variable ek_get_slot(const ek_optimizer *o, ek_variable v, const char *name);
+/* Names of the slots that it has made, in alphabetical order; borrowed from the graph. */
+EK_API ek_keys ek_get_slot_names(const ek_optimizer *o);
+/* Its variables: slots, and what it keeps for all (Adam's powers), by name. */
+EK_API ek_list ek_optimizer_variables(const ek_optimizer *o);
+
+/* ---- gradients, and applying them ----------------------------------------------------------------- */
+
+/* Gradients beside what they are of: gradients.at[i] belongs to variables.item[i]. To change gradients on the way,
+ * replace the list:
+ *     ek_grads_and_vars gv = ek_compute_gradients(optimizer, loss);
+ *     gv.gradients = ek_clip_by_global_norm(gv.gradients, 1.0).gradients;
+ *     ek_op train = ek_apply_gradients(optimizer, gv); */
+typedef struct ek_grads_and_vars {
+    ek_gradient_list gradients;
+    ek_list variables;
+} ek_grads_and_vars;
+
+/* What has to be there before a gradient may be used: nothing; the other gradients of its operation; all gradients. */
+typedef enum ek_gate { EK_GATE_NONE = 0, EK_GATE_OP = 1, EK_GATE_GRAPH = 2 } ek_gate;
+
+typedef struct ek_compute_gradients_options {
+    size_t size;
+    ek_tensor loss;        /* required; what is minimized is its sum */
+    ek_list var_list;      /* empty: EK_TRAINABLE_VARIABLES, then EK_TRAINABLE_RESOURCE_VARIABLES */
+    ek_gate gate_gradients;
+    bool colocate_gradients_with_ops;
+    ek_tensor grad_loss;   /* in place of ones */
+} ek_compute_gradients_options;
+/* optimizer.compute_gradients(loss). None where the loss does not depend on a variable.
+ * Errors (recorded, an empty list is returned)  "No variables to optimize."; "Invalid type tf.int32 for loss:0, expected:
+ * [...]" for a loss or variable that is not floating; those of ek_gradients. */
+#define ek_compute_gradients(optimizer, ...)                                                                    \
+    EK_CALL(ek_grads_and_vars, ek_compute_gradients_with, ((optimizer),), ek_compute_gradients_options,         \
+            EK_MINIMIZE_DEFAULTS_, .loss = __VA_ARGS__)
+EK_API ek_grads_and_vars ek_compute_gradients_with(ek_optimizer *optimizer, const ek_compute_gradients_options *o,
+                                                   ek_where where);
+#define EK_MINIMIZE_DEFAULTS_                                                                                   \
+    .var_list = { NULL, NULL, 0 }, .gate_gradients = EK_GATE_OP, \
+    .colocate_gradients_with_ops = false, .grad_loss = { NULL, -1, 0 }
+
+typedef struct ek_apply_gradients_options {
+    size_t size;
+    ek_grads_and_vars grads_and_vars; /* required */
+    ek_variable global_step;          /* counts up by one after the updates */
+    const char *name;                 /* NULL: the optimizer's */
+} ek_apply_gradients_options;
+/* optimizer.apply_gradients: an operation that updates every variable that has a gradient. Slots are made the first time,
+ * in the order of the variables. Rows (tf.IndexedSlices) update their rows only, a row that comes twice by the sum.
+ * A variable's constraint is applied after its update. The operation goes to the collection EK_TRAIN_OP.
+ * Errors  "No variables provided."; "No gradients provided for any variable: [...]."; "Cannot use a constraint function on a
+ *         sparse variable."; "Trying to update a Tensor"; a gradient of another dtype or shape than its variable. */
+#define ek_apply_gradients(optimizer, ...)                                                                      \
+    EK_CALL(ek_op, ek_apply_gradients_with, ((optimizer),), ek_apply_gradients_options,                         \
+            .global_step = { NULL, -1 }, .name = NULL, .grads_and_vars = __VA_ARGS__)
+EK_API ek_op ek_apply_gradients_with(ek_optimizer *optimizer, const ek_apply_gradients_options *o, ek_where where);
+
+typedef struct ek_minimize_options {
+    size_t size;
+    ek_tensor loss; /* required */
+    ek_variable global_step;
+    ek_list var_list;
+    ek_gate gate_gradients;
+    bool colocate_gradients_with_ops;
+    ek_tensor grad_loss;
+    const char *name;
+} ek_minimize_options;
+/* optimizer.minimize(loss): both of the above. **It does not run update ops**: a network with batch norms needs
+ *     ek_with_control_dependencies(g, ek_get_collection(g, EK_UPDATE_OPS)) train = ek_minimize(optimizer, loss);
+ * or ek_train_op, which does that.
+ * Errors  also "No gradients provided for any variable, check your graph for ops that do not support gradients, ..." */
+#define ek_minimize(optimizer, ...)                                                                             \
+    EK_CALL(ek_op, ek_minimize_with, ((optimizer),), ek_minimize_options, EK_MINIMIZE_DEFAULTS_,                \
+            .global_step = { NULL, -1 }, .name = NULL, .loss = __VA_ARGS__)
+EK_API ek_op ek_minimize_with(ek_optimizer *optimizer, const ek_minimize_options *o, ek_where where);
+
+typedef struct ek_train_op_options {
+    size_t size;
+    ek_optimizer *optimizer; /* required */
+    ek_variable global_step; /* not given: get_or_create_global_step() */
+    bool no_global_step;     /* counts nothing (Python's global_step=None) */
+    ek_list update_ops;      /* .all_update_ops = false: these instead; may be empty */
+    bool all_update_ops;     /* the whole collection EK_UPDATE_OPS, which is the default */
+    ek_list variables_to_train;
+    ek_gate gate_gradients;
+    bool colocate_gradients_with_ops;
+    bool check_numerics;     /* a loss that is not finite is an error; on by default */
+    ek_gradient_list (*transform)(ek_gradient_list gradients, ek_list variables, void *arg); /* clips, say; NULL: none */
+    void *arg;
+} ek_train_op_options;
+/* tf.contrib.training.create_train_op: the loss, whose computation updates the moving averages of batch norms first and
+ * the variables after. Fetch it, or run ek_tensor_op of it; either is one step.
+ *     ek_tensor train = ek_train_op(loss, ek_adam_optimizer(g, 0.001));
+ * Errors  those of ek_minimize; running it: INVALID_ARGUMENT "LossTensor is inf or nan : Tensor had NaN values" (the update
+ *         has happened then, as in TensorFlow). */
+#define ek_train_op(loss, ...)                                                                                  \
+    EK_CALL(ek_tensor, ek_train_op_with, ((loss),), ek_train_op_options, .global_step = { NULL, -1 },           \
+            .no_global_step = false, .update_ops = { NULL, NULL, 0 }, .all_update_ops = true,                   \
+            .variables_to_train = { NULL, NULL, 0 }, .gate_gradients = EK_GATE_OP,                              \
+            .colocate_gradients_with_ops = false, .check_numerics = true,                                       \
+            .transform = NULL, .arg = NULL, .optimizer = __VA_ARGS__)
+EK_API ek_tensor ek_train_op_with(ek_tensor loss, const ek_train_op_options *o, ek_where where);
+
+/* ---- the global step ------------------------------------------------------------------------------------ */
+
+/* tf.train.get_or_create_global_step(): the variable `global_step`, int64, 0 at first, not trainable, in EK_GLOBAL_STEP. */
+#define ek_get_or_create_global_step(g) ek_get_or_create_global_step_at((g), EK_HERE)
+EK_API ek_variable ek_get_or_create_global_step_at(ek_graph *g, ek_where where);
+/* Errors  "\"global_step\" already exists." */
+#define ek_create_global_step(g) ek_create_global_step_at((g), EK_HERE)
+EK_API ek_variable ek_create_global_step_at(ek_graph *g, ek_where where);
+/* The one variable in EK_GLOBAL_STEP, else the variable named global_step; dead where there is none, or several.
+ * Errors  it is there, but no integer scalar. */
+#define ek_get_global_step(g) ek_get_global_step_at((g), EK_HERE)
+EK_API ek_variable ek_get_global_step_at(ek_graph *g, ek_where where);
+
+/* ---- clipping ----------------------------------------------------------------------------------------------- */
+
+/* tf.clip_by_value is ek_clip_by_value (ops.h). */
+
+typedef struct ek_clip_by_norm_options {
+    size_t size;
+    ek_operand clip_norm; /* required: above 0 */
+    ek_axes axes;         /* the norm is taken over these; none: over all */
+    const char *name;     /* NULL: "clip_by_norm" */
+} ek_clip_by_norm_options;
+/* tf.clip_by_norm: t * clip_norm / max(norm of t, clip_norm) */
+#define ek_clip_by_norm(t, ...) EK_CLIP_BY_NORM_(t, __VA_ARGS__, .size = sizeof(ek_clip_by_norm_options))
+#define EK_CLIP_BY_NORM_(t, norm, ...)                                                                          \
+    EK_CALL(ek_tensor, ek_clip_by_norm_with, ((t),), ek_clip_by_norm_options, .axes = { -1, { 0 } },            \
+            .name = NULL, .clip_norm = EK_OPERAND(norm), __VA_ARGS__)
+EK_API ek_tensor ek_clip_by_norm_with(ek_tensor t, const ek_clip_by_norm_options *o, ek_where where);
+
+typedef struct ek_clip_by_average_norm_options {
+    size_t size;
+    ek_operand clip_norm; /* required */
+    const char *name;     /* NULL: "clip_by_average_norm" */
+} ek_clip_by_average_norm_options;
+/* tf.clip_by_average_norm, of float32: t * clip_norm * min(n / norm of t, 1/clip_norm), as TensorFlow computes it. */
+#define ek_clip_by_average_norm(t, ...) \
+    EK_CLIP_BY_AVERAGE_NORM_(t, __VA_ARGS__, .size = sizeof(ek_clip_by_average_norm_options))
+#define EK_CLIP_BY_AVERAGE_NORM_(t, norm, ...)                                                                  \
+    EK_CALL(ek_tensor, ek_clip_by_average_norm_with, ((t),), ek_clip_by_average_norm_options, .name = NULL,     \
+            .clip_norm = EK_OPERAND(norm), __VA_ARGS__)
+EK_API ek_tensor ek_clip_by_average_norm_with(ek_tensor t, const ek_clip_by_average_norm_options *o, ek_where where);
+
+/* The same for each gradient of a list. None stays None; of rows the values are clipped. */
+#define ek_clip_gradients_by_value(list, least, most) \
+    ek_clip_gradients_by_value_at((list), EK_OPERAND(least), EK_OPERAND(most), EK_HERE)
+EK_API ek_gradient_list ek_clip_gradients_by_value_at(ek_gradient_list list, ek_operand least, ek_operand most,
+                                                      ek_where where);
+#define ek_clip_gradients_by_norm(list, clip_norm) \
+    ek_clip_gradients_by_norm_at((list), EK_OPERAND(clip_norm), EK_HERE)
+EK_API ek_gradient_list ek_clip_gradients_by_norm_at(ek_gradient_list list, ek_operand clip_norm, ek_where where);
+
+/* tf.global_norm: the norm of all gradients as one vector; None counts for nothing. name NULL: "global_norm". */
+#define ek_global_norm(list) ek_global_norm_at((list), NULL, EK_HERE)
+EK_API ek_tensor ek_global_norm_at(ek_gradient_list list, const char *name, ek_where where);
+
+typedef struct ek_clipped_gradients {
+    ek_gradient_list gradients;
+    ek_tensor norm; /* before clipping */
+} ek_clipped_gradients;
+typedef struct ek_clip_by_global_norm_options {
+    size_t size;
+    ek_operand clip_norm; /* required */
+    ek_tensor use_norm;   /* in place of ek_global_norm(list) */
+    const char *name;     /* NULL: "clip_by_global_norm" */
+} ek_clip_by_global_norm_options;
+/* tf.clip_by_global_norm: every gradient * clip_norm / max(norm, clip_norm), so that their directions stay. A norm that is
+ * not finite makes all of them NaN. */
+#define ek_clip_by_global_norm(list, ...) \
+    EK_CLIP_BY_GLOBAL_NORM_(list, __VA_ARGS__, .size = sizeof(ek_clip_by_global_norm_options))
+#define EK_CLIP_BY_GLOBAL_NORM_(list, norm_, ...)                                                               \
+    EK_CALL(ek_clipped_gradients, ek_clip_by_global_norm_with, ((list),), ek_clip_by_global_norm_options,       \
+            .use_norm = { NULL, -1, 0 }, .name = NULL, .clip_norm = EK_OPERAND(norm_), __VA_ARGS__)
+EK_API ek_clipped_gradients ek_clip_by_global_norm_with(ek_gradient_list list, const ek_clip_by_global_norm_options *o,
+                                                        ek_where where);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

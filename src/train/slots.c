@@ -1,0 +1,105 @@
+/* train/slots.c - variables that belong to other variables: what optimizers and moving averages keep beside each. */
+#include "graph/variable_scope.h"
+#include "train/train.h"
+
+ek_variable ek__slot_create(ek_graph *g, const ek_slot_args *a)
+{
+    const ek_op primary = a->primary;
+    const char *name = ek__arena_printf(&g->arena, "%s/%s", ek_op_name(primary), a->name);
+    ek_variable v = ek__dead_variable(g);
+
+    if (name == NULL) {
+        ek__graph_fail(g, a->where, EK_RESOURCE_EXHAUSTED, "no memory for a slot of %s", ek_op_name(primary));
+        return v;
+    }
+    EK_IN_SCOPE(ek__vscope_push(g, &(ek_vscope_args){ .default_name = name, .use_resource = EK_DEFAULT }, a->where))
+        EK_IN_SCOPE(ek__colocate_push(g, &primary.id, a->colocate ? 1 : 0, false, a->where))
+            v = ek__get_variable(g, &(ek_get_variable_args){
+                .name = "", .has_shape = a->initializer->kind != EK_INIT_VALUE, .shape = a->shape, .dtype = a->dtype,
+                .initializer = a->initializer, .trainable = false, .collections = { NULL, -1 },
+                .validate_shape = a->initializer->kind != EK_INIT_VALUE || ek_shape_is_known(&a->shape),
+                .use_resource = a->resource, .where = a->where });
+    return v;
+}
+
+ek_variable ek__slot_of(ek_variable v, const ek_initializer *init, const char *name, ek_where where)
+{
+    const ek_variable_info *info = ek__info(v);
+
+    return ek__slot_create(v.graph, &(ek_slot_args){
+        .primary = ek_variable_op(v), .colocate = true, .name = name, .initializer = init, .shape = info->shape,
+        .dtype = init->kind == EK_INIT_VALUE ? EK_DTYPE_NONE : info->dtype,
+        .resource = info->is_resource ? EK_YES : EK_NO, .where = where });
+}
+
+/* A value shaped like the variable, which only a run knows: tf.zeros(tf.shape(v.initialized_value())) and kin. */
+static ek_variable slot_of_unknown_shape(ek_variable v, double number, const char *name, ek_where where)
+{
+    const ek_tensor shape = ek__op1(ek_shape_with, ek__of(ek_initialized_value_at(v, where)), NULL, where);
+    const ek_tensor value = ek_fill_with(&(ek_fill_options){ .size = sizeof(ek_fill_options), .dims = shape,
+        .value = ek_operand_of_literal(ek_scalar(ek__info(v)->dtype, number)), .name = "zeros" }, where);
+    const ek_initializer init = { .kind = EK_INIT_VALUE, .operand = ek__of(value) };
+
+    return ek__slot_of(v, &init, name, where);
+}
+
+static ek_variable slot_filled(ek_variable v, ek_initializer init, double number, const char *name, ek_where where)
+{
+    const ek_variable_info *info = ek__info(v);
+
+    if (!ek_shape_is_known(&info->shape)) return slot_of_unknown_shape(v, number, name, where);
+    return ek__slot_of(v, &init, name, where);
+}
+
+ek_variable ek__slot_zeros(ek_variable v, const char *name, ek_where where)
+{
+    return slot_filled(v, ek_zeros_initializer(), 0.0, name, where);
+}
+
+/* Ftrl makes its first value where it is used. */
+static ek_variable slot_const(ek_variable v, double number, const char *name, ek_where where)
+{
+    const ek_op place = ek_variable_op(v);
+    const ek_variable_info *info = ek__info(v);
+    ek_initializer init = { .kind = EK_INIT_VALUE };
+
+    if (!ek_shape_is_known(&info->shape)) return slot_of_unknown_shape(v, number, name, where);
+    EK_IN_SCOPE(ek__colocate_push(v.graph, &place.id, 1, false, where))
+        init.operand = ek__of(ek__const_filled(v.graph, info->dtype, info->shape, number, NULL, where));
+    return ek__slot_of(v, &init, name, where);
+}
+
+static ek_variable begin(ek_variable v, ek_slot_start start, double number, const char *name, ek_where where)
+{
+    switch (start) {
+    case EK_SLOT_ONES: return slot_filled(v, ek_ones_initializer(), 1.0, name, where);
+    case EK_SLOT_NUMBER: return slot_filled(v, ek_constant_initializer(number), number, name, where);
+    case EK_SLOT_CONST: return slot_const(v, number, name, where);
+    case EK_SLOT_ZEROS: break;
+    }
+    return ek__slot_zeros(v, name, where);
+}
+
+/* ---- those of an optimizer ---------------------------------------------------------------------------- */
+
+ek_variable ek__slot_at(const ek_optimizer *o, ek_variable v, int slot)
+{
+    for (const ek_slot_entry *e = o->slots; e != NULL; e = e->next)
+        if (e->of == v.id && e->slot == slot) return e->variable;
+    return ek__dead_variable(o->graph);
+}
+
+void ek__slots_make(ek_optimizer *o, ek_variable v, ek_where where)
+{
+    for (int i = 0; i < EK_MAX_SLOTS && o->kind->slot[i].name != NULL; i++) {
+        if (ek_variable_ok(ek__slot_at(o, v, i))) continue;
+        const ek_variable made = begin(v, o->kind->slot[i].start, o->start, o->slot_name[i], where);
+        ek_slot_entry *const e = ek_variable_ok(made) ? EK_ARENA_NEW(&o->graph->arena, ek_slot_entry, 1) : NULL;
+        if (e == NULL) {
+            ek__graph_fail(o->graph, where, EK_RESOURCE_EXHAUSTED, "no memory for a slot of %s", ek_variable_name(v));
+            return;
+        }
+        *e = (ek_slot_entry){ o->slots, v.id, i, made };
+        o->slots = e;
+    }
+}
