@@ -274,6 +274,98 @@ EK_API ek_variable ek_create_global_step_at(ek_graph *g, ek_where where);
 #define ek_get_global_step(g) ek_get_global_step_at((g), EK_HERE)
 EK_API ek_variable ek_get_global_step_at(ek_graph *g, ek_where where);
 
+/* ---- learning rates that change ------------------------------------------------------------------------------ */
+
+/* A learning rate computed from the global step. Both are operands: numbers, tensors, variables. Give the result to an
+ * optimizer. What needs a number of steps takes it in the rate's dtype; the step as often as it is read.
+ *     rate = ek_exponential_decay(0.1, step, 1000, 0.96, .staircase = true); */
+typedef struct ek_decay_options {
+    size_t size;
+    ek_operand decay_steps, decay_rate; /* required */
+    bool staircase;                     /* step / decay_steps is rounded down */
+    const char *name;                   /* NULL: "ExponentialDecay", "InverseTimeDecay" */
+} ek_decay_options;
+#define EK_DECAY_(fn, rate, step, steps, rate_, ...)                                                            \
+    EK_CALL(ek_tensor, fn, (EK_OPERAND(rate), EK_OPERAND(step),), ek_decay_options, .staircase = false,         \
+            .name = NULL, .decay_steps = EK_OPERAND(steps), .decay_rate = EK_OPERAND(rate_), __VA_ARGS__)
+#define EK_DECAY_SIZE_ .size = sizeof(ek_decay_options)
+/* rate * decay_rate^(step/decay_steps) */
+#define ek_exponential_decay(rate, step, decay_steps, ...) \
+    EK_DECAY_(ek_exponential_decay_with, rate, step, decay_steps, __VA_ARGS__, EK_DECAY_SIZE_)
+/* rate * exp(-decay_rate * step/decay_steps) */
+#define ek_natural_exp_decay(rate, step, decay_steps, ...) \
+    EK_DECAY_(ek_natural_exp_decay_with, rate, step, decay_steps, __VA_ARGS__, EK_DECAY_SIZE_)
+/* rate / (1 + decay_rate * step/decay_steps) */
+#define ek_inverse_time_decay(rate, step, decay_steps, ...) \
+    EK_DECAY_(ek_inverse_time_decay_with, rate, step, decay_steps, __VA_ARGS__, EK_DECAY_SIZE_)
+EK_API ek_tensor ek_exponential_decay_with(ek_operand rate, ek_operand step, const ek_decay_options *o, ek_where where);
+EK_API ek_tensor ek_natural_exp_decay_with(ek_operand rate, ek_operand step, const ek_decay_options *o, ek_where where);
+EK_API ek_tensor ek_inverse_time_decay_with(ek_operand rate, ek_operand step, const ek_decay_options *o,
+                                            ek_where where);
+
+typedef struct ek_polynomial_decay_options {
+    size_t size;
+    ek_operand decay_steps;              /* required */
+    ek_operand end_learning_rate, power; /* 0.0001, 1 */
+    bool cycle;                          /* begins again, over as many decay_steps as the step has reached */
+    const char *name;                    /* NULL: "PolynomialDecay" */
+} ek_polynomial_decay_options;
+/* (rate - end) * (1 - min(step, decay_steps)/decay_steps)^power + end */
+#define ek_polynomial_decay(rate, step, ...) \
+    EK_POLYNOMIAL_DECAY_(rate, step, __VA_ARGS__, .size = sizeof(ek_polynomial_decay_options))
+#define EK_POLYNOMIAL_DECAY_(rate, step, steps, ...)                                                            \
+    EK_CALL(ek_tensor, ek_polynomial_decay_with, (EK_OPERAND(rate), EK_OPERAND(step),),                         \
+            ek_polynomial_decay_options, .end_learning_rate = EK_NUMBER_OPERAND_(0.0001),                       \
+            .power = EK_NUMBER_OPERAND_(1.0), .cycle = false, .name = NULL, .decay_steps = EK_OPERAND(steps),   \
+            __VA_ARGS__)
+EK_API ek_tensor ek_polynomial_decay_with(ek_operand rate, ek_operand step, const ek_polynomial_decay_options *o,
+                                          ek_where where);
+
+typedef struct ek_cosine_decay_options {
+    size_t size;
+    ek_operand decay_steps; /* required */
+    double alpha;           /* the least, as a fraction of the rate: 0 */
+    const char *name;       /* NULL: "CosineDecay" */
+} ek_cosine_decay_options;
+/* rate * ((1 - alpha) * (1 + cos(pi * min(step, decay_steps)/decay_steps))/2 + alpha) */
+#define ek_cosine_decay(rate, step, ...) \
+    EK_COSINE_DECAY_(rate, step, __VA_ARGS__, .size = sizeof(ek_cosine_decay_options))
+#define EK_COSINE_DECAY_(rate, step, steps, ...)                                                                \
+    EK_CALL(ek_tensor, ek_cosine_decay_with, (EK_OPERAND(rate), EK_OPERAND(step),), ek_cosine_decay_options,    \
+            .alpha = 0.0, .name = NULL, .decay_steps = EK_OPERAND(steps), __VA_ARGS__)
+EK_API ek_tensor ek_cosine_decay_with(ek_operand rate, ek_operand step, const ek_cosine_decay_options *o,
+                                      ek_where where);
+
+typedef struct ek_cosine_decay_restarts_options {
+    size_t size;
+    ek_operand first_decay_steps; /* required */
+    double t_mul, m_mul;          /* each round t_mul times as long (2), and m_mul times as high (1) as the last */
+    double alpha;                 /* 0 */
+    const char *name;             /* NULL: "SGDRDecay" */
+} ek_cosine_decay_restarts_options;
+/* Cosine decay that begins again after first_decay_steps, and so on. */
+#define ek_cosine_decay_restarts(rate, step, ...) \
+    EK_RESTARTS_(rate, step, __VA_ARGS__, .size = sizeof(ek_cosine_decay_restarts_options))
+#define EK_RESTARTS_(rate, step, steps, ...)                                                                    \
+    EK_CALL(ek_tensor, ek_cosine_decay_restarts_with, (EK_OPERAND(rate), EK_OPERAND(step),),                    \
+            ek_cosine_decay_restarts_options, .t_mul = 2.0, .m_mul = 1.0, .alpha = 0.0, .name = NULL,           \
+            .first_decay_steps = EK_OPERAND(steps), __VA_ARGS__)
+EK_API ek_tensor ek_cosine_decay_restarts_with(ek_operand rate, ek_operand step,
+                                               const ek_cosine_decay_restarts_options *o, ek_where where);
+
+typedef struct ek_piecewise_constant_options {
+    size_t size;
+    ek_int_list boundaries; /* ascending; up to 63 */
+    ek_number_list values;  /* one more */
+    const char *name;       /* NULL: "PiecewiseConstant" */
+} ek_piecewise_constant_options;
+/* The first value while step <= the first boundary, then the second, ...:
+ *     rate = ek_piecewise_constant(step, EK_INTS(1000, 2000), EK_NUMBERS(0.1, 0.01, 0.001)); */
+#define ek_piecewise_constant(step, boundaries_, ...)                                                           \
+    EK_CALL(ek_tensor, ek_piecewise_constant_with, (EK_OPERAND(step),), ek_piecewise_constant_options,          \
+            .name = NULL, .boundaries = (boundaries_), .values = __VA_ARGS__)
+EK_API ek_tensor ek_piecewise_constant_with(ek_operand step, const ek_piecewise_constant_options *o, ek_where where);
+
 /* ---- clipping ----------------------------------------------------------------------------------------------- */
 
 /* tf.clip_by_value is ek_clip_by_value (ops.h). */
