@@ -429,6 +429,52 @@ typedef struct ek_clip_by_global_norm_options {
 EK_API ek_clipped_gradients ek_clip_by_global_norm_with(ek_gradient_list list, const ek_clip_by_global_norm_options *o,
                                                         ek_where where);
 
+/* ---- averages of weights --------------------------------------------------------------------------------- */
+
+/* tf.train.ExponentialMovingAverage: a shadow of each variable that follows it slowly, for evaluation. Owned by the graph;
+ * NULL after a failure. */
+typedef struct ek_moving_average ek_moving_average;
+typedef struct ek_moving_average_options {
+    size_t size;
+    ek_operand decay;       /* required: weight of the old average, 0.99 or 0.9999 */
+    ek_operand num_updates; /* EK_OPERAND(global_step): min(decay, (1 + n)/(10 + n)), fast at first. Of kind 0: none */
+    bool zero_debias;       /* averages of tensors, which begin with 0, are divided by 1 - decay^steps */
+    const char *name;       /* NULL: "ExponentialMovingAverage" */
+} ek_moving_average_options;
+/* ek_exponential_moving_average(g, 0.999), ek_exponential_moving_average(g, 0.999, .num_updates = EK_OPERAND(step)) */
+#define ek_exponential_moving_average(g, ...) \
+    EK_MOVING_AVERAGE_(g, __VA_ARGS__, .size = sizeof(ek_moving_average_options))
+#define EK_MOVING_AVERAGE_(g, decay_, ...)                                                                      \
+    EK_CALL(ek_moving_average *, ek_exponential_moving_average_with, ((g),), ek_moving_average_options,         \
+            .num_updates = { 0 }, .zero_debias = false, .name = NULL, .decay = EK_OPERAND(decay_), __VA_ARGS__)
+EK_API ek_moving_average *ek_exponential_moving_average_with(ek_graph *g, const ek_moving_average_options *o,
+                                                             ek_where where);
+/* The operation that moves the averages of these variables and tensors: shadow -= (shadow - value)*(1 - decay). Run it after
+ * the training step (ek_with_control_dependencies). An empty list: all trainable variables. A variable's shadow begins with
+ * the variable's value, a tensor's with 0; shadows are global variables, not trainable, and the variables go to
+ * EK_MOVING_AVERAGE_VARIABLES.
+ * Errors  "The variables must be half, float, or double: v:0". */
+#define ek_moving_average_apply(m, list) ek_moving_average_apply_at((m), (list), EK_HERE)
+EK_API ek_op ek_moving_average_apply_at(ek_moving_average *m, ek_list list, ek_where where);
+/* The shadow of a variable or tensor: ek_average_of(m, w). Dead, nothing recorded, where there is none. */
+#define ek_average_of(m, x) ek_average_of_item((m), EK_ITEM(x))
+EK_API ek_variable ek_average_of_item(const ek_moving_average *m, ek_item x);
+/* Its name, also where it is yet to be made: what a checkpoint holds it under. Borrowed from the graph. */
+#define ek_average_name(m, x) ek_average_name_of_item((m), EK_ITEM(x))
+EK_API const char *ek_average_name_of_item(const ek_moving_average *m, ek_item x);
+
+typedef struct ek_named_variable {
+    const char *name;
+    ek_variable variable;
+} ek_named_variable;
+typedef struct ek_named_variables {
+    const ek_named_variable *at; /* borrowed from the graph */
+    int64_t count;
+} ek_named_variables;
+/* ema.variables_to_restore(): what to read each global variable from for evaluation: averaged ones from their shadows. An
+ * empty list: the trainable variables and EK_MOVING_AVERAGE_VARIABLES are averaged. Those come first. */
+EK_API ek_named_variables ek_variables_to_restore(const ek_moving_average *m, ek_list moving);
+
 #ifdef __cplusplus
 }
 #endif
