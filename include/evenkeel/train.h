@@ -429,6 +429,43 @@ typedef struct ek_clip_by_global_norm_options {
 EK_API ek_clipped_gradients ek_clip_by_global_norm_with(ek_gradient_list list, const ek_clip_by_global_norm_options *o,
                                                         ek_where where);
 
+/* ---- gradients of several runs -------------------------------------------------------------------------------- */
+
+/* Gradients of parts of a batch, added up in variables of their own ("<variable>/accumulation") until they are applied. */
+typedef struct ek_accumulation {
+    ek_op add;              /* run it for each part */
+    ek_op reset;            /* forgets what was added */
+    ek_grads_and_vars mean; /* what was added / number of parts: dense, also where rows were added */
+    ek_list kept;           /* the sums, and last the number of parts: variables, 0 at first */
+} ek_accumulation;
+typedef struct ek_accumulate_gradients_options {
+    size_t size;
+    ek_grads_and_vars grads_and_vars; /* required */
+    const char *name;                 /* NULL: "accumulation" */
+} ek_accumulate_gradients_options;
+/*     ek_accumulation parts = ek_accumulate_gradients(ek_compute_gradients(optimizer, loss));
+ *     ek_op step = ek_apply_accumulated(optimizer, parts);
+ *     for (int i = 0; i < 4; i++) EK_DIE(ek_run(s, .feed = { { x, part[i] } }, .target = { parts.add }));
+ *     EK_DIE(ek_run(s, .target = { step }));
+ * The mean of nothing is NaN. Batch norms see each part by itself.
+ * Errors  "there is no gradient to accumulate: all 2 are None"; a gradient of what is no variable of its graph. */
+#define ek_accumulate_gradients(...) \
+    EK_CALL(ek_accumulation, ek_accumulate_gradients_with, (), ek_accumulate_gradients_options, .name = NULL, \
+            .grads_and_vars = __VA_ARGS__)
+EK_API ek_accumulation ek_accumulate_gradients_with(const ek_accumulate_gradients_options *o, ek_where where);
+
+typedef struct ek_apply_accumulated_options {
+    size_t size;
+    ek_accumulation accumulation; /* required */
+    ek_variable global_step;
+    const char *name;
+} ek_apply_accumulated_options;
+/* Applies the mean (ek_apply_gradients), then forgets it: one operation for both. */
+#define ek_apply_accumulated(optimizer, ...) \
+    EK_CALL(ek_op, ek_apply_accumulated_with, ((optimizer),), ek_apply_accumulated_options, \
+            .global_step = { NULL, -1 }, .name = NULL, .accumulation = __VA_ARGS__)
+EK_API ek_op ek_apply_accumulated_with(ek_optimizer *optimizer, const ek_apply_accumulated_options *o, ek_where where);
+
 /* ---- averages of weights --------------------------------------------------------------------------------- */
 
 /* tf.train.ExponentialMovingAverage: a shadow of each variable that follows it slowly, for evaluation. Owned by the graph;
