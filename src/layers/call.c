@@ -119,5 +119,6 @@ ek_tensor ek__layer_call(const ek_layer_args *a, ek_tensor x, ek_layer_body body
     if (!ek__layer_ready(&l, a->where)) return y;
     EK_IN_SCOPE(ek__layer_enter_variables(&l, a->where))
         EK_IN_SCOPE(ek__layer_enter_names(&l, a->where)) y = run(&l, a, x, body, of);
+    ek__layer_add_updates(&l, NULL, 0, a->where);
     return g->error.code == EK_OK ? y : ek__dead(g);
 }

@@ -139,7 +139,7 @@ static ek_tensor pair_up(ek_graph *g, const char *name, ek_tensor a, ek_tensor b
 {
     ek_operand pair[EK_SPATIAL_MOST][2];
     ek_tensor row[EK_SPATIAL_MOST], out = ek__dead(g);
-    char index[4];
+    char index[16];
 
     for (int i = 0; i < n; i++) {
         pair[i][0] = ek_tensor_ok(a) ? ek__of(ek__element(a, i, where)) : ek__int(0);

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const golden_program *const tables[] = { golden_programs_forward, golden_programs_gradients, golden_programs_layers };
+static const golden_program *const tables[] = { golden_programs_forward, golden_programs_gradients,
+                                              golden_programs_train };
 
 const golden_program *golden_program_at(int i)
 {

@@ -29,7 +29,7 @@ typedef struct golden_program {
     int first;                                    /* nodes to compare; 0: all, with collections and results */
 } golden_program;
 /* By topic, each table ending with a name of NULL. */
-extern const golden_program golden_programs_forward[], golden_programs_gradients[], golden_programs_layers[];
+extern const golden_program golden_programs_forward[], golden_programs_gradients[], golden_programs_train[];
 /* Number i of all of them; NULL: there are no more. */
 const golden_program *golden_program_at(int i);
 /* NULL: there is none of that name. */

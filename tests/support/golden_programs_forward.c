@@ -166,32 +166,6 @@ static void bn_no_center_no_scale(ek_graph *g, golden_results *r)
     golden_note(r, "f", ek_batch_normalization(image, .center = false, .scale = false, .training = EK_FALSE));
 }
 
-static ek_tensor half_l2_loss(ek_variable w, void *arg)
-{
-    (void)arg;
-    return ek_times(0.5, ek_l2_loss(w));
-}
-
-static void bn_options(ek_graph *g, golden_results *r)
-{
-    ek_tensor x = golden_placeholder_x(g, r, EK_SHAPE(-1, 4));
-
-    ek_tensor y = ek_batch_normalization(x, .momentum = 0.9, .epsilon = 1e-5,
-        .beta_initializer = ek_constant_initializer(0.5),
-        .gamma_initializer = ek_random_uniform_initializer(.minval = 0.5, .maxval = 1.5, .seed = 7),
-        .moving_mean_initializer = ek_random_normal_initializer(.seed = 8),
-        .moving_variance_initializer = ek_constant_initializer(2.0),
-        .beta_regularizer = ek_l2_regularizer(0.01),
-        .gamma_regularizer = ek_custom_regularizer(half_l2_loss, NULL),
-        .gamma_constraint = ek_non_neg_constraint(),
-        .training = EK_TRUE, .name = "norm");
-    ek_list losses = ek_get_collection(g, EK_REGULARIZATION_LOSSES);
-    ek_tensor mean = ek_reduce_mean(ek_square(y));
-    ek_tensor both[2] = { ek_list_tensor(losses, 0), ek_list_tensor(losses, 1) };
-
-    golden_note(r, "loss", ek_plus(mean, ek_add_n_named(both, 2, "total_regularization_loss")));
-}
-
 static void bn_not_trainable(ek_graph *g, golden_results *r)
 {
     ek_tensor x = golden_placeholder_x(g, r, EK_SHAPE(-1, 1));
@@ -495,6 +469,5 @@ const golden_program golden_programs_forward[] = {
     PROGRAM(bn_float16_float64), PROGRAM(bn_scopes), PROGRAM(bn_shared_by_name), PROGRAM(bn_wide_and_constant_input),
     PROGRAM(bn_fused_flag_resource), PROGRAM(get_variable_reuse), PROGRAM(names), PROGRAM(control_dependencies),
 #undef PROGRAM
-    { "bn_options", bn_options, 67 },
     { NULL, NULL, 0 },
 };
