@@ -290,12 +290,21 @@ static int alias_of(ek_scene *s, const ek_node *n, bool *each)
     return ek__is_type(n, "NextIteration") ? -1 : 0;
 }
 
+static ek_dtype dtype_of(const ek_scene *s, int32_t t)
+{
+    const ek_node *n = ek__scene_node(s, t);
+
+    return ek_dtype_base(n->out_dtype[t - s->first[n->id]]);
+}
+
 static void alias(ek_scene *s, int32_t t, int32_t of)
 {
     s->root[t] = s->root[of];
     if (s->shape[t].rank < 0) s->shape[t] = s->shape[of];
     s->floats[t] = s->floats[of];
-    if (s->value[t] == NULL && ek__scene_count(s, t) == ek__scene_count(s, of))
+    /* A Cast stands for its input, but its value has another type: that is computed. */
+    if (s->value[t] == NULL && s->value[of] != NULL && s->value[of]->dtype == dtype_of(s, t) &&
+        ek__scene_count(s, t) == ek__scene_count(s, of))
         s->value[t] = ek_array_ref(s->value[of]);
 }
 
