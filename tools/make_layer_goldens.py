@@ -225,6 +225,35 @@ flatten.Flatten.call = flatten_call
 conv2d_transpose.Conv2DTranspose.call = transpose_call(2)
 conv3d_transpose.Conv3DTranspose.call = transpose_call(3)
 
+# Keras's constraints: its square root and clip() have Consts of their own.
+
+
+def k_clip(x, least, most):
+    least = tf.constant(least, dtype=x.dtype)
+    most = tf.constant(most, dtype=x.dtype)
+    return tf.clip_by_value(x, least, most)
+
+
+def k_norms(w, axis):
+    return tf.sqrt(k_clip(tf.reduce_sum(tf.square(w), axis=axis, keepdims=True), 0.0, np.inf))
+
+
+def max_norm(w, most, axis=0):
+    n = k_norms(w, axis)
+    desired = k_clip(n, 0, most)
+    return w * (desired / (1e-7 + n))
+
+
+def unit_norm(w, axis=0):
+    return w / (1e-7 + k_norms(w, axis))
+
+
+def min_max_norm(w, least, most, rate, axis=0):
+    n = k_norms(w, axis)
+    desired = rate * k_clip(n, least, most) + (1 - rate) * n
+    return w * (desired / (1e-7 + n))
+
+
 # ---- cases: each returns what is fetched ---------------------------------------------------------------------
 
 
@@ -407,6 +436,17 @@ def depthwise():
     a = tf.nn.depthwise_conv2d(x, w, [1, 2, 2, 1], 'SAME')
     b = tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], 'VALID', rate=[2, 1], name='dilated')
     return [a, b]
+
+
+@case
+def constraints():
+    w = tf.get_variable('w', [3, 4], initializer=tf.random_normal_initializer())
+    k = tf.get_variable('k', [2, 2, 3, 4], initializer=tf.random_normal_initializer())
+    a = max_norm(w, 1.5)
+    b = max_norm(k, 2, [0, 1, 2])
+    c = unit_norm(w)
+    d = min_max_norm(k, 0.5, 1.0, 0.9, 1)
+    return [a, b, c, d]
 
 
 @case

@@ -110,13 +110,35 @@ EK_API ek_regularizer ek_custom_regularizer(ek_variable_fn call, void *arg);
 /* For .activity_regularizer, which is of a layer's output; of a variable it gets the value. */
 EK_API ek_regularizer ek_custom_activity_regularizer(ek_tensor_fn call, void *arg);
 
-/* What an optimizer replaces the variable by after its step: v <- call(v). Kept with the variable. */
+typedef struct ek_norm_constraint_options {
+    size_t size;
+    double min_value, max_value, rate;
+    ek_axes axis; /* what the norms are over: EK_AXIS(0) by default, the inputs of a dense kernel; EK_AXES(0, 1, 2), each
+                   * filter of a convolution */
+} ek_norm_constraint_options;
+/* What an optimizer replaces the variable by after its step: v <- call(v, arg), taken from ek_variable_constraint(v).
+ * Kept with the variable. */
 typedef struct ek_constraint {
     ek_variable_fn call; /* NULL: none */
     void *arg;
+    ek_norm_constraint_options norm; /* of norms: what arg points to in the variable's copy; size 0 otherwise */
 } ek_constraint;
 EK_API ek_constraint ek_non_neg_constraint(void); /* v * (v >= 0) */
 EK_API ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg);
+/* Keras's constraints of norms n = sqrt(sum(v^2)):
+ *     ek_max_norm_constraint(.max_value = 3)                     v * min(n, max_value) / (1e-7 + n); 2 by default
+ *     ek_unit_norm_constraint(.axis = EK_AXES(0, 1, 2))          v / (1e-7 + n)
+ *     ek_min_max_norm_constraint(.min_value = 0.5, .rate = 0.9)  v * (rate * clip(n, min_value, max_value) + (1 - rate) * n)
+ *                                                                / (1e-7 + n); 0, 1 and 1 by default */
+#define EK_NORM_CONSTRAINT_(fn, ...)                                                                   \
+    EK_CALL(ek_constraint, fn, (), ek_norm_constraint_options, .axis = { -2, { 0 } }, .rate = 1.0, __VA_ARGS__)
+#define ek_max_norm_constraint(...) EK_NORM_CONSTRAINT_(ek_max_norm_constraint_with, .max_value = 2.0, __VA_ARGS__)
+#define ek_unit_norm_constraint(...) EK_NORM_CONSTRAINT_(ek_unit_norm_constraint_with, __VA_ARGS__)
+#define ek_min_max_norm_constraint(...) \
+    EK_NORM_CONSTRAINT_(ek_min_max_norm_constraint_with, .max_value = 1.0, __VA_ARGS__)
+EK_API ek_constraint ek_max_norm_constraint_with(const ek_norm_constraint_options *o, ek_where where);
+EK_API ek_constraint ek_unit_norm_constraint_with(const ek_norm_constraint_options *o, ek_where where);
+EK_API ek_constraint ek_min_max_norm_constraint_with(const ek_norm_constraint_options *o, ek_where where);
 
 /* ---- variable scopes ------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* layers/regularizer.c - losses and constraints of single variables. */
+/* layers/regularizer.c - losses of single variables, and of what layers give. */
 #include "layers/variable.h"
 
 enum { NONE, KERAS, CALL, CALL_ON_TENSOR };
@@ -63,18 +63,3 @@ ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_operand
                        "this is no regularizer (kind %d); make one with ek_..._regularizer()", r->kind);
     return ek__dead(g);
 }
-
-/* ---- constraints ---------------------------------------------------------------------------------- */
-
-/* Keras's NonNeg: w * cast(w >= 0). */
-static ek_tensor non_neg(ek_variable v, void *arg)
-{
-    const ek_where where = EK_HERE;
-    const ek_tensor keep = ek__op2(ek_greater_equal_with, ek__v(v), ek__num(0.0), where);
-
-    EK_UNUSED(arg);
-    return ek__op2(ek_times_with, ek__v(v), ek__cast(v.graph, ek__of(keep), EK_FLOAT32, where), where);
-}
-
-ek_constraint ek_non_neg_constraint(void) { return (ek_constraint){ non_neg, NULL }; }
-ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg) { return (ek_constraint){ call, arg }; }

@@ -204,11 +204,6 @@ static bool modes_ok(ek_graph *g, const ek_variable_args *a)
     return g->error.code == EK_OK;
 }
 
-static const ek_constraint *keep_constraint(ek_graph *g, const ek_constraint *c)
-{
-    return c == NULL || c->call == NULL ? NULL : ek__arena_memdup(&g->arena, c, sizeof *c);
-}
-
 ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
 {
     ek_variable v = ek__dead_variable(g);
@@ -217,7 +212,7 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
                               .synchronization = (int)a->synchronization, .aggregation = (int)a->aggregation };
 
     if (g->error.code != EK_OK || !keys_ok(g, a) || !modes_ok(g, a)) return v;
-    info.constraint = keep_constraint(g, a->constraint);
+    info.constraint = ek__constraint_keep(g, a->constraint);
     /* Nothing around a variable decides whether it is initialized. */
     EK_IN_SCOPE(ek_control_dependencies_clear_push(g, a->where))
         EK_IN_SCOPE(ek_name_scope_push(g, a->name, a->where)) {
@@ -299,7 +294,7 @@ ek_constraint ek_variable_constraint(ek_variable v)
 {
     const ek_constraint *c = ek__info(v) != NULL ? ek__info(v)->constraint : NULL;
 
-    return c != NULL ? *c : (ek_constraint){ NULL, NULL };
+    return c != NULL ? *c : (ek_constraint){ .call = NULL };
 }
 
 ek_synchronization ek_variable_synchronization(ek_variable v)

@@ -32,6 +32,9 @@ static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){
 /* The loss of a variable or, for a layer's activity, of a tensor; dead where there is none (or the graph failed). */
 ek_tensor ek__regularizer_build(ek_graph *g, const ek_regularizer *r, ek_operand x, ek_where where);
 
+/* A copy for the variable, with what its call needs; NULL where there is none. */
+const ek_constraint *ek__constraint_keep(ek_graph *g, const ek_constraint *c);
+
 /* `value` with every variable that it reads replaced by what that variable has, or will be initialized with. `name`:
  * what the copies' names end in. */
 ek_tensor ek__guard_initial_value(ek_graph *g, const char *name, ek_tensor value, ek_where where);
