@@ -254,6 +254,18 @@ def min_max_norm(w, least, most, rate, axis=0):
     return w * (desired / (1e-7 + n))
 
 
+def identity_initializer(gain=1.0):
+    def value(shape, dtype, partition_info=None):
+        with tf.name_scope('eye'):
+            ones = tf.ones([min(shape)], dtype)
+            if shape[0] == shape[1]:
+                eye = tf.raw_ops.MatrixDiag(diagonal=ones, name='diag')
+            else:
+                eye = tf.raw_ops.MatrixSetDiag(input=tf.zeros(shape, dtype), diagonal=ones, name='set_diag')
+        return gain * eye
+    return value
+
+
 # ---- cases: each returns what is fetched ---------------------------------------------------------------------
 
 
@@ -447,6 +459,23 @@ def constraints():
     c = unit_norm(w)
     d = min_max_norm(k, 0.5, 1.0, 0.9, 1)
     return [a, b, c, d]
+
+
+@case
+def orthogonal():
+    def variable(name, shape, **args):
+        return tf.get_variable(name, shape, initializer=tf.orthogonal_initializer(**args)).read_value()
+
+    return [variable('tall', [5, 3]), variable('wide', [3, 5], gain=2.0, seed=3), variable('square', [24, 24], seed=4),
+            variable('kernel', [2, 2, 3, 4]), variable('row', [1, 4]), variable('column', [4, 1])]
+
+
+@case
+def identity():
+    def variable(name, shape, gain=1.0):
+        return tf.get_variable(name, shape, initializer=identity_initializer(gain)).read_value()
+
+    return [variable('square', [3, 3]), variable('tall', [4, 2], 0.5), variable('wide', [2, 3])]
 
 
 @case

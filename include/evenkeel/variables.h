@@ -21,7 +21,7 @@ extern "C" {
 typedef enum ek_initializer_kind {
     EK_INIT_NONE, /* none given */
     EK_INIT_ZEROS, EK_INIT_ONES, EK_INIT_CONSTANT, EK_INIT_RANDOM_UNIFORM, EK_INIT_RANDOM_NORMAL,
-    EK_INIT_TRUNCATED_NORMAL, EK_INIT_VARIANCE_SCALING,
+    EK_INIT_TRUNCATED_NORMAL, EK_INIT_VARIANCE_SCALING, EK_INIT_ORTHOGONAL, EK_INIT_IDENTITY,
     EK_INIT_CALL, /* a function of the caller's */
     EK_INIT_VALUE /* a value instead of an initializer: see ek_initial_value */
 } ek_initializer_kind;
@@ -34,7 +34,7 @@ typedef enum ek_distribution {
  * until the variable exists. Make them with the macros below. */
 typedef struct ek_initializer {
     ek_initializer_kind kind;
-    union { double minval, mean, scale, value; };
+    union { double minval, mean, scale, value, gain; };
     union { double maxval, stddev; };
     ek_fan mode;
     ek_distribution distribution;
@@ -82,6 +82,13 @@ EK_API ek_initializer ek_initializer_copy(const ek_initializer_args_ *a, ek_wher
 #define ek_lecun_uniform_initializer(...)                                                              \
     ek_variance_scaling_initializer(.distribution = EK_DISTRIBUTION_UNIFORM, __VA_ARGS__)
 #define ek_lecun_normal_initializer(...) ek_variance_scaling_initializer(__VA_ARGS__)
+/* A random orthogonal matrix times `gain` (1), or as many rows or columns of one as the shape has; all dimensions but the
+ * last count as rows. The same as TensorFlow's for a seed within some 1e-6. Of rank 2 at least, real. */
+#define ek_orthogonal_initializer(...) \
+    EK_INITIALIZER_(.kind = EK_INIT_ORTHOGONAL, .seed = EK_NO_SEED, .gain = 1.0, __VA_ARGS__)
+/* Ones on the diagonal of a matrix, times `gain` (1). */
+#define ek_identity_initializer(...) \
+    EK_INITIALIZER_(.kind = EK_INIT_IDENTITY, .seed = EK_NO_SEED, .gain = 1.0, __VA_ARGS__)
 /* `fn(g, shape, dtype, arg)` builds the value, inside the name scope V/Initializer. */
 #define ek_custom_initializer(fn, data) \
     EK_INITIALIZER_(.kind = EK_INIT_CALL, .seed = EK_NO_SEED, .call = (fn), .arg = (data))

@@ -93,6 +93,72 @@ static ek_tensor variance_scaling(ek_graph *g, const ek_initializer *init, const
     return ek__dead(g);
 }
 
+/* ---- matrices ------------------------------------------------------------------------------------------- */
+
+/* All dimensions but the last are rows. */
+static bool as_matrix(ek_graph *g, const ek_shape *shape, int64_t *rows, int64_t *columns, ek_where where)
+{
+    *rows = 1;
+    if (shape->rank < 2) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "The tensor to initialize must be at least two-dimensional");
+        return false;
+    }
+    for (int i = 0; i < shape->rank - 1; i++)
+        if (__builtin_mul_overflow(*rows, shape->dim[i], rows)) *rows = INT64_MAX;
+    *columns = shape->dim[shape->rank - 1];
+    return true;
+}
+
+static ek_tensor matrix_transpose(ek_tensor x, ek_where where)
+{
+    ek_tensor y = ek__dead(x.graph);
+
+    EK_IN_SCOPE(ek_name_scope_push(x.graph, "matrix_transpose", where))
+        y = ek_transpose_with(&(ek_transpose_options){ .size = sizeof(ek_transpose_options), .input = x,
+                                                       .perm = EK_INTS(1, 0) }, where);
+    return y;
+}
+
+/* q of a normal matrix, its columns turned so that every orthogonal matrix is as likely. */
+static ek_tensor orthogonal(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype,
+                            ek_where where)
+{
+    int64_t rows, columns;
+    ek_tensor q;
+
+    if (!as_matrix(g, shape, &rows, &columns, where)) return ek__dead(g);
+    const bool wide = rows < columns;
+    const ek_shape flat = wide ? EK_SHAPE(columns, rows) : EK_SHAPE(rows, columns);
+    const ek_tensor a = normal(ek_random_normal_with, g, &flat, 0.0, 1.0, dtype, init->seed, where);
+    const ek_op qr = ek__node_build(g, &(ek_node_args){ .type = "Qr", .in = &a, .n_in = 1, .where = where });
+
+    if (!ek_op_ok(qr)) return ek__dead(g);
+    const ek_tensor diagonal = ek__emit1("DiagPart", ek_op_output(qr, 1), NULL, where);
+    const ek_tensor sign = ek__op1(ek_sign_with, ek__of(diagonal), NULL, where);
+    q = ek__op2(ek_times_with, ek__of(ek_op_output(qr, 0)), ek__of(sign), where);
+    if (wide) q = matrix_transpose(q, where);
+    return ek__op2(ek_times_with, ek__num(init->gain), ek__of(ek__reshape(g, ek__of(q), shape, where)), where);
+}
+
+static ek_tensor identity(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype, ek_where where)
+{
+    const int64_t least = shape->rank == 2 && shape->dim[1] < shape->dim[0] ? shape->dim[1] : shape->dim[0];
+    ek_tensor eye = ek__dead(g);
+
+    if (shape->rank != 2) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "Identity matrix initializer can only be used for 2D matrices.");
+        return eye;
+    }
+    EK_IN_SCOPE(ek_name_scope_push(g, "eye", where)) {
+        const ek_tensor ones = filled(ek_ones_with, g, &EK_SHAPE(least), dtype, where);
+        if (shape->dim[0] == shape->dim[1])
+            eye = ek__emit1("MatrixDiag", ones, "diag", where);
+        else
+            eye = ek__emit2("MatrixSetDiag", filled(ek_zeros_with, g, shape, dtype, where), ones, "set_diag", where);
+    }
+    return ek__op2(ek_times_with, ek__num(init->gain), ek__of(eye), where);
+}
+
 /* ---- one way in ---------------------------------------------------------------------------------------- */
 
 ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype, ek_where where)
@@ -108,6 +174,8 @@ ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shap
     case EK_INIT_TRUNCATED_NORMAL:
         return normal(ek_truncated_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
     case EK_INIT_VARIANCE_SCALING: return variance_scaling(g, init, &shape, dtype, where);
+    case EK_INIT_ORTHOGONAL: return orthogonal(g, init, &shape, dtype, where);
+    case EK_INIT_IDENTITY: return identity(g, init, &shape, dtype, where);
     case EK_INIT_CALL:
         if (init->call != NULL) return init->call(g, shape, dtype, init->arg);
         break;

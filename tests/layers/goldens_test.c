@@ -210,6 +210,30 @@ static void constraints(ek_graph *g)
     constrain_by(k, ek_min_max_norm_constraint(.min_value = 0.5, .rate = 0.9, .axis = EK_AXIS(1)));
 }
 
+/* ---- initializers ---------------------------------------------------------------------------------------------------- */
+
+static void variable(ek_graph *g, const char *name, ek_shape shape, ek_initializer init)
+{
+    (void)ek_read_value(ek_get_variable(g, name, .shape = shape, .initializer = init));
+}
+
+static void orthogonal(ek_graph *g)
+{
+    variable(g, "tall", EK_SHAPE(5, 3), ek_orthogonal_initializer());
+    variable(g, "wide", EK_SHAPE(3, 5), ek_orthogonal_initializer(.gain = 2.0, .seed = 3));
+    variable(g, "square", EK_SHAPE(24, 24), ek_orthogonal_initializer(.seed = 4));
+    variable(g, "kernel", EK_SHAPE(2, 2, 3, 4), ek_orthogonal_initializer());
+    variable(g, "row", EK_SHAPE(1, 4), ek_orthogonal_initializer());
+    variable(g, "column", EK_SHAPE(4, 1), ek_orthogonal_initializer());
+}
+
+static void identity(ek_graph *g)
+{
+    variable(g, "square", EK_SHAPE(3, 3), ek_identity_initializer());
+    variable(g, "tall", EK_SHAPE(4, 2), ek_identity_initializer(.gain = 0.5));
+    variable(g, "wide", EK_SHAPE(2, 3), ek_identity_initializer());
+}
+
 /* ---- pooling, flatten ---------------------------------------------------------------------------------------- */
 
 static void pooling1d(ek_graph *g)
@@ -401,7 +425,7 @@ static const layer_case cases[] = {
     CASE(conv2d_dilated_channels_first), CASE(conv3d), CASE(conv3d_channels_first), CASE(conv3d_dilated),
     CASE(conv2d_transpose_all), CASE(conv2d_transpose_channels_first), CASE(conv3d_transpose_all),
     CASE(conv3d_transpose_channels_first), CASE(separable_conv1d), CASE(separable_conv2d), CASE(separable_conv2d_resource),
-    CASE(depthwise), CASE(constraints), CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
+    CASE(depthwise), CASE(constraints), CASE(orthogonal), CASE(identity), CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
     CASE(dropout_layer), CASE(dropout_nn),
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };

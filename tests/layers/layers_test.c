@@ -314,6 +314,19 @@ static void a_constraint_stays_with_its_variable(void **state)
     ek_graph_destroy(graph);
 }
 
+/* ---- initializers -------------------------------------------------------------------------------------------------------- */
+
+static void initializers_of_matrices_refuse_other_shapes(void **state)
+{
+    (void)state;
+    input(EK_SCALAR);
+    ek_get_variable(graph, "v", .shape = EK_SHAPE(3), .initializer = ek_orthogonal_initializer());
+    expect_failure(graph, "The tensor to initialize must be at least two-dimensional");
+    input(EK_SCALAR);
+    ek_get_variable(graph, "v", .shape = EK_SHAPE(3, 3, 3), .initializer = ek_identity_initializer());
+    expect_failure(graph, "Identity matrix initializer can only be used for 2D matrices.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +350,7 @@ int main(void)
         cmocka_unit_test(dropout_refuses_inputs),
         cmocka_unit_test(variables_and_losses_are_collected),
         cmocka_unit_test(a_constraint_stays_with_its_variable),
+        cmocka_unit_test(initializers_of_matrices_refuse_other_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

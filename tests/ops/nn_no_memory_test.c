@@ -59,6 +59,7 @@ static void nothing_leaks(void **state)
         { "BiasAdd", NULL, 0, 2, { EK_SHAPE(2, 9), EK_SHAPE(9) }, { EK_FLOAT32, EK_FLOAT32 }, 1 },
         { "Softmax", NULL, 0, 1, { EK_SHAPE(2, 9) }, { EK_FLOAT32 }, 1 },
         { "ArgMax", NULL, 0, 2, { EK_SHAPE(3, 9), EK_SCALAR }, { EK_FLOAT32, EK_INT32 }, 1 },
+        { "Qr", NULL, 0, 1, { EK_SHAPE(3, 9, 4) }, { EK_FLOAT32 }, 2 },
         { "FusedBatchNormV3",
          NULL,
          0,
