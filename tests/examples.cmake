@@ -1,5 +1,5 @@
 # The examples are programs that end with 0 when what they show is right.
-foreach(example article mlp_regression_forward serve)
+foreach(example article convnet digits mlp_regression serve)
   add_test(NAME examples.${example} COMMAND example_${example} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(examples.${example} PROPERTIES TIMEOUT 120)
 endforeach()

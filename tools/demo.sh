@@ -1,6 +1,6 @@
 #!/bin/sh
 # What `make demo` shows: the article's program beside TensorFlow's numbers, a frozen graph from the command line, the batch
-# norm in it, and what the planner makes of that.
+# norm in it and what the planner makes of that, and a network that is trained to read digits.
 #     sh tools/demo.sh BUILD
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,3 +24,6 @@ show evenkeel inspect examples/data/small_frozen.pb --sites
 echo
 echo "== What the planner makes of it, for 64 rows"
 show EK_LOG=fuse evenkeel run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_rows.npy --fetch "y=$build/demo_y.npy" 2>&1
+echo
+echo "== Training: 784-100-100-100-10 with batch norm reads digits that it never saw (examples/digits.c)"
+"$build/examples/digits" 2>&1

@@ -1,8 +1,9 @@
-/* trajectories --import FOLDER [CASE ...] - trains graphs as TensorFlow exported them, and compares where they arrive.
+/* trajectories [--import] FOLDER [CASE ...] - trains the programs of a folder, written in C, and compares where they arrive;
+ * with --import the graphs as TensorFlow exported them.
  *
  * The folder's README says what a case holds. Each is trained from its initial variables for as many steps as losses.npy has,
  * then evaluated; losses, variables and the evaluation are held to the folder's tolerances. A case that needs an op without a
- * definition is skipped, and the op named. */
+ * definition is skipped, and the op named; so is one whose program is not among tests/support/trajectory_programs.c. */
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,11 +13,13 @@
 #include "codec/fields.h"
 #include "formats/graph_io.h"
 #include "support/imported.h"
+#include "support/trajectory_programs.h"
 
 enum { MOST_INPUTS = 8, MOST_NAME = 400 };
 
 typedef struct runner {
     const char *folder;
+    bool import;
     case_table tolerance, final_tolerance;
     int passed, failed, skipped;
 } runner;
@@ -140,17 +143,25 @@ static ek_tensor listed_tensor(test *t, const ek_meta_graph *meta, const char *k
     return tensor;
 }
 
+/* Its batches are in a file of its name. */
+static void add_input(test *t, ek_tensor tensor)
+{
+    input *in = &t->input[t->n_inputs++];
+
+    in->tensor = tensor;
+    snprintf(in->name, sizeof in->name, "%s", ek_op_name(ek_tensor_op(tensor)));
+    in->batches = load(t, in->name);
+    if (in->batches == NULL && ek_tensor_dtype(tensor) != EK_BOOL) complain(t, "no %s.npy to feed", in->name);
+}
+
 static void find_inputs(test *t, const ek_meta_graph *meta)
 {
     char name[MOST_NAME];
+    ek_tensor tensor;
 
-    while (t->n_inputs < MOST_INPUTS && listed(meta, "golden_inputs", t->n_inputs, name)) {
-        input *in = &t->input[t->n_inputs++];
-        if (ek_graph_tensor_by_name(t->graph, name, &in->tensor) != EK_OK) complain(t, "no tensor '%s' to feed", name);
-        name[strcspn(name, ":")] = '\0';
-        snprintf(in->name, sizeof in->name, "%s", name);
-        in->batches = load(t, name);
-        if (in->batches == NULL && ek_tensor_dtype(in->tensor) != EK_BOOL) complain(t, "no %s.npy to feed", name);
+    for (int i = 0; i < MOST_INPUTS && listed(meta, "golden_inputs", i, name); i++) {
+        if (ek_graph_tensor_by_name(t->graph, name, &tensor) == EK_OK) add_input(t, tensor);
+        else complain(t, "no tensor '%s' to feed", name);
     }
 }
 
@@ -168,7 +179,29 @@ static void find_toggle(test *t)
 }
 
 /* False: it cannot be run, for a reason that was told. */
-static bool open_case(test *t)
+static bool build_case(test *t, const trajectory_program *p)
+{
+    trajectory built = { .dtype = EK_FLOAT32, .training = { NULL, -1, 0 } };
+    ek_error err = { .code = EK_OK };
+
+    t->second = (ek_op){ NULL, -1 };
+    t->graph = ek_graph_create();
+    p->build(t->graph, &built, p);
+    if (ek_graph_status(t->graph, &err) != EK_OK) {
+        complain(t, "%s:%d: %s", err.file, err.line, err.text);
+        return false;
+    }
+    add_input(t, built.x);
+    add_input(t, built.target);
+    if (ek_tensor_ok(built.training)) add_input(t, built.training);
+    find_toggle(t);
+    t->loss = built.loss;
+    t->output = built.output;
+    t->train = built.train;
+    return t->differ == 0;
+}
+
+static bool import_case(test *t)
 {
     ek_error err = { .code = EK_OK };
     ek_meta_graph meta;
@@ -348,10 +381,14 @@ static void run_open_case(test *t)
 static void run_case(runner *r, const char *name)
 {
     test t = { .r = r, .name = name };
-    const bool open = open_case(&t);
+    const trajectory_program *p = r->import ? NULL : trajectory_program_find(name);
+    const bool written = r->import || p != NULL, open = written && (p != NULL ? build_case(&t, p) : import_case(&t));
     const char *missing = open ? missing_op(&t) : NULL;
 
-    if (missing != NULL) {
+    if (!written) {
+        r->skipped++;
+        printf("skipped %s: there is no such program in C\n", name);
+    } else if (missing != NULL) {
         r->skipped++;
         printf("skipped %s: no definition of %s\n", name, missing);
     } else {
@@ -378,16 +415,21 @@ static int run_all(runner *r, char **names, int n)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "import", required_argument, NULL, 'i' }, { NULL, 0, NULL, 0 } };
+    static const struct option options[] = { { "import", no_argument, NULL, 'i' }, { NULL, 0, NULL, 0 } };
     runner r = { .folder = NULL };
     char path[4096];
     int c, result;
 
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) r.folder = c == 'i' ? optarg : NULL;
-    if (r.folder == NULL) {
-        fprintf(stderr, "usage: trajectories --import FOLDER [CASE ...]\n");
+    bool usage = false;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        r.import = c == 'i';
+        usage = usage || c == '?';
+    }
+    if (usage || optind >= argc) {
+        fprintf(stderr, "usage: trajectories [--import] FOLDER [CASE ...]\n");
         return 2;
     }
+    r.folder = argv[optind++];
     snprintf(path, sizeof path, "%s/tolerances.tsv", r.folder);
     if (!case_table_read(path, &r.tolerance)) return 2;
     snprintf(path, sizeof path, "%s/final_tolerances.tsv", r.folder);
