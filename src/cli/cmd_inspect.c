@@ -140,7 +140,10 @@ static void print_about(const ek_graph *g)
     ek_meta_info info;
 
     if (!ek_graph_meta_info(g, &info)) return;
-    if (info.tensorflow_version[0] != '\0') printf("written by: TensorFlow %s\n", info.tensorflow_version);
+    if (info.tensorflow_version[0] != '\0') {
+        printf("written by: TensorFlow %s", info.tensorflow_version);
+        printf(info.tensorflow_git_version[0] != '\0' ? " (%s)\n" : "\n", info.tensorflow_git_version);
+    }
     if (info.n_tags > 0) printf("tags:");
     for (int i = 0; i < info.n_tags; i++) printf(" %s%s", info.tags[i], i + 1 < info.n_tags ? "" : "\n");
 }
