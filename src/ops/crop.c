@@ -1,4 +1,5 @@
-/* ops/crop.c - CropAndResize: boxes of images, each at the same size. A chunk is a row of a crop. */
+/* ops/crop.c - CropAndResize: boxes of images, each at the same size (a chunk is a row of a crop), and its gradients by the
+ * images and by the boxes. */
 #include <math.h>
 
 #include "ops/rules.h"
@@ -68,7 +69,7 @@ typedef struct crop_state {
     ek_dtype dtype;
     bool nearest;
     float outside;
-    int64_t images, image[2], crop[2], channels;
+    int64_t images, image[2], crop[2], channels, boxes; /* boxes: of a gradient */
 } crop_state;
 
 /* Where pixel i of a crop from low to high (of 0 .. 1) lies along an axis; false: past the image. */
@@ -139,6 +140,207 @@ static ek_status crop_prepare(ek_prepare_ctx *c)
     if (!ek__empty(c)) ek__add_phase(c, crop_row, y->dim[0] * y->dim[1]);
     return EK_OK;
 }
+
+/* ---- gradients ----------------------------------------------------------------------------------------------- */
+
+enum { GRAD, GRAD_BOXES, GRAD_IND, GRAD_SIZE };
+enum { BY_IMAGE = 1, BY_BOXES, BY_IND };
+
+static ek_status check_crops(const ek_shape_ctx *c, int boxes, int ind)
+{
+    const ek_shape *dy = &c->in[GRAD];
+
+    EK_TRY(want(c, GRAD, "grads image", 4));
+    EK_TRY(want(c, boxes, "boxes", 2));
+    EK_TRY(want(c, ind, "box_index", 1));
+    if (!c->running) return EK_OK;
+    if (dy->dim[1] <= 0 || dy->dim[2] <= 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "grads dimensions must be positive");
+    if (c->in[boxes].dim[1] != 4) return EK_FAIL(c->err, INVALID_ARGUMENT, "boxes must have 4 columns%s", EK_CC(&c->in[boxes]));
+    if (c->in[boxes].dim[0] != dy->dim[0] || c->in[ind].dim[0] != dy->dim[0])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "boxes and grads have incompatible shape");
+    return EK_OK;
+}
+
+static ek_status image_grad_shape(ek_shape_ctx *c)
+{
+    EK_TRY(check_crops(c, GRAD_BOXES, GRAD_IND));
+    if (c->running && (c->in[GRAD_SIZE].rank != 1 || c->in[GRAD_SIZE].dim[0] != 4))
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "image_size must have 4 elements%s", EK_CC(&c->in[GRAD_SIZE]));
+    EK_TRY(ek__input_as_full_shape(c, GRAD_SIZE, &c->out[0]));
+    if (c->out[0].rank < 0) c->out[0] = ek__unknown_dims(4);
+    if (c->running && (c->out[0].dim[1] <= 0 || c->out[0].dim[2] <= 0))
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "image dimensions must be positive");
+    if (c->running && c->out[0].dim[3] != c->in[GRAD].dim[3])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "image_size and grads are incompatible");
+    return EK_OK;
+}
+
+static ek_status boxes_grad_shape(ek_shape_ctx *c)
+{
+    EK_TRY(check_crops(c, BY_BOXES, BY_IND));
+    EK_TRY(want(c, BY_IMAGE, "input image", 4));
+    if (c->running && c->in[BY_IMAGE].dim[3] != c->in[GRAD].dim[3])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "image, grads depth differ");
+    c->out[0] = c->in[BY_BOXES];
+    return EK_OK;
+}
+
+/* Calls `each` for every pixel of every crop that lies within its image. */
+typedef struct crop_pixels {
+    const crop_state *s;
+    const ek_run_args *a;
+    const float *corner; /* of this box */
+    int64_t image, box, row, column;
+    float y, x;
+    const float *dy; /* of this pixel, a number per channel */
+} crop_pixels;
+
+static ek_status each_pixel(const ek_run_args *a, int boxes, int ind, void (*each)(const crop_pixels *p))
+{
+    const crop_state *s = a->state;
+    crop_pixels p = { .s = s, .a = a };
+
+    for (p.box = 0; p.box < s->boxes; p.box++) {
+        p.corner = (const float *)a->in[boxes] + 4 * p.box;
+        p.image = ((const int32_t *)a->in[ind])[p.box];
+        if (p.image < 0 || p.image >= s->images) return EK_FAIL(a->err, OUT_OF_RANGE, "box_index has values outside [0, batch_size)");
+        for (p.row = 0; p.row < s->crop[0]; p.row++) {
+            if (!place_of(p.corner[0], p.corner[2], s->image[0], s->crop[0], p.row, &p.y)) continue;
+            for (p.column = 0; p.column < s->crop[1]; p.column++) {
+                if (!place_of(p.corner[1], p.corner[3], s->image[1], s->crop[1], p.column, &p.x)) continue;
+                p.dy = (const float *)a->in[GRAD] + ((p.box * s->crop[0] + p.row) * s->crop[1] + p.column) * s->channels;
+                each(&p);
+            }
+        }
+    }
+    return EK_OK;
+}
+
+/* Adds to one number of the gradient by the images. Sums are kept in double until the end. */
+static void give(const crop_pixels *p, float y, float x, int64_t c, double v)
+{
+    const crop_state *s = p->s;
+    double *sum = p->a->scratch;
+
+    sum[((p->image * s->image[0] + (int64_t)y) * s->image[1] + (int64_t)x) * s->channels + c] += v;
+}
+
+static void to_image(const crop_pixels *p)
+{
+    const float top = floorf(p->y), bottom = ceilf(p->y), left = floorf(p->x), right = ceilf(p->x);
+    const float down = p->y - top, over = p->x - left;
+
+    for (int64_t c = 0; c < p->s->channels; c++) {
+        const float d = p->dy[c];
+        if (p->s->nearest) {
+            give(p, roundf(p->y), roundf(p->x), c, (double)d);
+            continue;
+        }
+        give(p, top, left, c, (double)((1 - down) * d * (1 - over)));
+        give(p, top, right, c, (double)((1 - down) * d * over));
+        give(p, bottom, left, c, (double)(down * d * (1 - over)));
+        give(p, bottom, right, c, (double)(down * d * over));
+    }
+}
+
+static ek_status image_grad_run(const ek_run_args *a, int64_t chunk)
+{
+    const crop_state *s = a->state;
+    const int64_t n = s->images * s->image[0] * s->image[1] * s->channels;
+
+    EK_UNUSED(chunk);
+    memset(a->scratch, 0, (size_t)n * sizeof(double));
+    EK_TRY(each_pixel(a, GRAD_BOXES, GRAD_IND, to_image));
+    ek__convert(EK_FLOAT64, a->scratch, s->dtype, a->out[0], n);
+    return EK_OK;
+}
+
+/* How the place of pixel i moves with its box's near and far side, times `slope`. */
+static void to_sides(float slope, int64_t n, int64_t n_crop, int64_t i, float *near, float *far)
+{
+    const float last = (float)(n - 1), along = n_crop > 1 ? (float)i / (float)(n_crop - 1) : 0.5f;
+
+    *near += slope * last * (1 - along);
+    *far += slope * last * along;
+}
+
+static void to_box(const crop_pixels *p)
+{
+    const float top = floorf(p->y), bottom = ceilf(p->y), left = floorf(p->x), right = ceilf(p->x);
+    const float down = p->y - top, over = p->x - left;
+    const void *image = p->a->in[BY_IMAGE];
+    float *d = (float *)p->a->out[0] + 4 * p->box;
+
+    for (int64_t c = 0; c < p->s->channels; c++) {
+        const float tl = number_at(p->s, image, p->image, top, left, c), tr = number_at(p->s, image, p->image, top, right, c);
+        const float bl = number_at(p->s, image, p->image, bottom, left, c), br = number_at(p->s, image, p->image, bottom, right, c);
+        const float by_y = (1 - over) * (bl - tl) + over * (br - tr), by_x = (1 - down) * (tr - tl) + down * (br - bl);
+        to_sides(p->dy[c] * by_y, p->s->image[0], p->s->crop[0], p->row, &d[0], &d[2]);
+        to_sides(p->dy[c] * by_x, p->s->image[1], p->s->crop[1], p->column, &d[1], &d[3]);
+    }
+}
+
+static ek_status boxes_grad_run(const ek_run_args *a, int64_t chunk)
+{
+    const crop_state *s = a->state;
+
+    EK_UNUSED(chunk);
+    memset(a->out[0], 0, (size_t)s->boxes * 4 * sizeof(float));
+    return each_pixel(a, BY_BOXES, BY_IND, to_box);
+}
+
+static ek_status prepare_gradient(ek_prepare_ctx *c, const ek_shape *x, ek_dtype dtype, bool nearest)
+{
+    const ek_shape *dy = &c->in[GRAD];
+    crop_state *s = EK_ARENA_NEW(c->arena, crop_state, 1);
+
+    if (s == NULL) return ek__no_memory(c);
+    *s = (crop_state){ .dtype = dtype, .nearest = nearest, .images = x->dim[0], .image = { x->dim[1], x->dim[2] },
+                       .crop = { dy->dim[1], dy->dim[2] }, .channels = x->dim[3], .boxes = dy->dim[0] };
+    c->state = s;
+    return EK_OK;
+}
+
+static ek_status image_grad_prepare(ek_prepare_ctx *c)
+{
+    const crop_attrs *at = c->attrs;
+    const ek_shape *x = &c->out[0];
+
+    EK_TRY(prepare_gradient(c, x, c->out_dtype[0], strcmp(at->method, "nearest") == 0));
+    if (ek_shape_count(x) == 0) return EK_OK;
+    c->scratch_bytes = (size_t)ek_shape_count(x) * sizeof(double);
+    ek__add_phase(c, image_grad_run, 1);
+    return EK_OK;
+}
+
+static ek_status boxes_grad_prepare(ek_prepare_ctx *c)
+{
+    EK_TRY(prepare_gradient(c, &c->in[BY_IMAGE], c->in_dtype[BY_IMAGE], false));
+    if (!ek__empty(c)) ek__add_phase(c, boxes_grad_run, 1);
+    return EK_OK;
+}
+
+const ek_op_def ek__op_CropAndResizeGradImage = {
+    .name = "CropAndResizeGradImage",
+    .inputs = "grads: float, boxes: float, box_ind: int32, image_size: int32",
+    .outputs = "output: T",
+    .attrs = "T: {float, half, double}; method: {'bilinear', 'nearest'} = 'bilinear'",
+    .attrs_size = sizeof(crop_attrs),
+    .fields = crop_fields,
+    .n_fields = 1,
+    .shape = image_grad_shape,
+    .value_inputs = 1u << GRAD_SIZE,
+    .prepare = image_grad_prepare,
+};
+
+const ek_op_def ek__op_CropAndResizeGradBoxes = {
+    .name = "CropAndResizeGradBoxes",
+    .inputs = "grads: float, image: T, boxes: float, box_ind: int32",
+    .outputs = "output: float",
+    .attrs = "T: {uint8, uint16, int8, int16, int32, int64, half, float, double}; method: {'bilinear'} = 'bilinear'",
+    .shape = boxes_grad_shape,
+    .prepare = boxes_grad_prepare,
+};
 
 const ek_op_def ek__op_CropAndResize = {
     .name = "CropAndResize",

@@ -18,6 +18,7 @@ static void by_output_after(ek_grad *c, const char *type)
 
 /* ---- signs, roots, powers -------------------------------------------------------------------------------- */
 
+void ek__grad_conj(ek_grad *c) { g_set(c, 0, g_conj(c, g_dy(c, 0))); }
 void ek__grad_neg(ek_grad *c) { g_set(c, 0, gx1(c, ek_negative_with, g_dy(c, 0))); }
 
 void ek__grad_abs(ek_grad *c)
@@ -109,6 +110,26 @@ void ek__grad_erfc(ek_grad *c) { bell(c, -TWO_OVER_ROOT_PI); }
 void ek__grad_lgamma(ek_grad *c)
 {
     EK_AFTER_DY(c) g_set(c, 0, g_times(c, g_dy(c, 0), g1(c, "Digamma", g_in(c, 0))));
+}
+
+void ek__grad_digamma(ek_grad *c)
+{
+    EK_AFTER_DY(c) {
+        const ek_tensor first = ek__const_scalar(c->g, g_dtype(g_in(c, 0)), 1, NULL, c->where);
+        g_set(c, 0, g_times(c, g_dy(c, 0), g2(c, "Polygamma", first, g_in(c, 0))));
+    }
+}
+
+/* By its second operand; by the first, which counts derivatives, there is none. */
+void ek__grad_polygamma(ek_grad *c)
+{
+    const ek_tensor n = g_in(c, 0), x = g_in(c, 1);
+    const ek_unbroadcast u = g_unbroadcast_plain(c, n, x);
+
+    EK_AFTER_DY(c) {
+        const ek_tensor next = gxn(c, ek_plus_with, n, 1);
+        g_set(c, 1, g_reduce_to(c, &u, 1, g_times(c, g_dy(c, 0), g2(c, "Polygamma", next, x))));
+    }
 }
 
 /* ---- circles and hyperbolas ---------------------------------------------------------------------------------- */

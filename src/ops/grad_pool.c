@@ -54,6 +54,8 @@ static void selecting_v2(ek_grad *c, const char *type)
 }
 void ek__grad_max_pool_grad_v2(ek_grad *c) { selecting_v2(c, "MaxPoolGradGradV2"); }
 
+void ek__grad_max_pool_grad_grad_v2(ek_grad *c) { selecting_v2(c, "MaxPoolGradV2"); }
+
 /* ---- averages ---------------------------------------------------------------------------------------------------- */
 
 static void avg_pool(ek_grad *c, const char *type)

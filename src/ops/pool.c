@@ -5,7 +5,10 @@
  * a flat image.
  */
 #include "kernels/kernels.h"
+#include "ops/elementwise.h"
+#include "ops/index.h"
 #include "ops/rules.h"
+#include "ops/walk.h"
 #include "ops/window.h"
 
 typedef struct pool_attrs {
@@ -164,12 +167,26 @@ static ek_status want_same(const ek_shape_ctx *c, const char *what, const ek_sha
 /* Inputs: what was pooled, the result, and the gradient of either. */
 static ek_status max_grad_shape(ek_shape_ctx *c)
 {
-    const bool second = strcmp(c->def->name, "MaxPoolGradGrad") == 0;
+    const bool second = strstr(c->def->name, "GradGrad") != NULL;
     ek_shape y;
 
     EK_TRY(pooled(c, &c->in[0], &y));
     EK_TRY(want_same(c, "orig_output", &y, &c->in[1]));
     EK_TRY(want_same(c, "grad", second ? &c->in[0] : &y, &c->in[2]));
+    c->out[0] = second ? y : c->in[0];
+    return EK_OK;
+}
+
+/* Inputs: what was pooled, the gradient of the result, and where each number of it came from; or going the other way, the
+ * gradient of that gradient. */
+static ek_status argmax_grad_shape(ek_shape_ctx *c)
+{
+    const bool second = strstr(c->def->name, "GradGrad") != NULL;
+    ek_shape y;
+
+    EK_TRY(pooled(c, &c->in[0], &y));
+    EK_TRY(want_same(c, "grad", second ? &c->in[0] : &y, &c->in[1]));
+    EK_TRY(want_same(c, "argmax", &y, &c->in[2]));
     c->out[0] = second ? y : c->in[0];
     return EK_OK;
 }
@@ -296,6 +313,50 @@ static void winners_image(const ek_run_args *a, const pool_state *s, int64_t ima
         if (s->index != EK_DTYPE_NONE)
             ek__store_int(s->index, a->out[1], image * s->out_count + j, at + (s->batch_in_index ? image * s->in_count : 0));
     }
+}
+
+/* Where number j of an image's outputs came from; an error where that is outside the image. */
+static ek_status named_place(const ek_run_args *a, const pool_state *s, int64_t image, int64_t j, int64_t *at)
+{
+    *at = ek__get_int(s->index, a->in[2], image * s->out_count + j) - (s->batch_in_index ? image * s->in_count : 0);
+    if (*at >= 0 && *at < s->in_count) return EK_OK;
+    return EK_FAIL(a->err, INVALID_ARGUMENT, "Invalid output index: %lld, Valid indices: 0 - %lld", (long long)*at,
+                   (long long)(s->in_count - 1));
+}
+
+/* Adds each gradient to the place that argmax names. */
+static ek_status argmax_grad_run(const ek_run_args *a, int64_t chunk)
+{
+    const pool_state *s = a->state;
+    const size_t size = ek_dtype_size(s->dtype);
+    const ek_elementwise_fn add = ek__loop(&ek__loops_add, s->dtype);
+    char *out = (char *)a->out[0] + (size_t)(chunk * s->in_count) * size;
+    const char *dy = (const char *)a->in[1] + (size_t)(chunk * s->out_count) * size;
+
+    memset(out, 0, (size_t)s->in_count * size);
+    for (int64_t j = 0; j < s->out_count; j++) {
+        int64_t at;
+        EK_TRY(named_place(a, s, chunk, j, &at));
+        char *to = out + (size_t)at * size;
+        add(1, (const void *const[]){ to, dy + (size_t)j * size }, (const int[]){ 1, 1 }, to, NULL);
+    }
+    return EK_OK;
+}
+
+/* Takes what stands there. */
+static ek_status argmax_grad_grad_run(const ek_run_args *a, int64_t chunk)
+{
+    const pool_state *s = a->state;
+    const size_t size = ek_dtype_size(s->dtype);
+    char *out = (char *)a->out[0] + (size_t)(chunk * s->out_count) * size;
+    const char *from = (const char *)a->in[1] + (size_t)(chunk * s->in_count) * size;
+
+    for (int64_t j = 0; j < s->out_count; j++) {
+        int64_t at;
+        EK_TRY(named_place(a, s, chunk, j, &at));
+        memcpy(out + (size_t)j * size, from + (size_t)at * size, size);
+    }
+    return EK_OK;
 }
 
 static ek_status run_part(const ek_run_args *a, int64_t chunk)
@@ -456,6 +517,25 @@ static ek_status winner_prepare(ek_prepare_ctx *c)
     return EK_OK;
 }
 
+/* Nothing but the images' sizes and the places: a chunk is an image. */
+static ek_status prepare_argmax(ek_prepare_ctx *c, ek_status (*run)(const ek_run_args *a, int64_t chunk))
+{
+    const pool_attrs *a = c->attrs;
+    const ek_shape *x = &c->in[0], *index = &c->in[2];
+    pool_state *s = EK_ARENA_NEW(c->arena, pool_state, 1);
+
+    if (s == NULL) return ek__no_memory(c);
+    *s = (pool_state){ .dtype = c->out_dtype[0], .index = c->in_dtype[2], .batch_in_index = a->include_batch_in_index,
+                       .images = x->dim[0] };
+    s->in_count = ek__dims(x, 1, x->rank);
+    s->out_count = ek__dims(index, 1, index->rank);
+    c->state = s;
+    if (ek_shape_count(&c->out[0]) > 0) ek__add_phase(c, run, s->images);
+    return EK_OK;
+}
+static ek_status argmax_grad_prepare(ek_prepare_ctx *c) { return prepare_argmax(c, argmax_grad_run); }
+static ek_status argmax_grad_grad_prepare(ek_prepare_ctx *c) { return prepare_argmax(c, argmax_grad_grad_run); }
+
 /* ---- definitions -------------------------------------------------------------------------------------------------- */
 
 #define FIELDS(list) .attrs_size = sizeof(pool_attrs), .fields = list, .n_fields = EK_COUNT_OF(list)
@@ -464,6 +544,9 @@ static ek_status winner_prepare(ek_prepare_ctx *c)
 #define DEEP_WINDOW \
     "ksize: list(int) >= 5; strides: list(int) >= 5; padding: {'SAME', 'VALID'}; data_format: {'NDHWC', 'NCDHW'} = 'NDHWC'"
 #define REALS "{float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}"
+#define ARGMAX_WINDOW                                                                                          \
+    "ksize: list(int) >= 4; strides: list(int) >= 4; padding: {'SAME', 'VALID'}; include_batch_in_index: bool = false; " \
+    "Targmax: {int32, int64}; T: " REALS
 #define MAX_TYPES "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = float"
 
 const ek_op_def ek__op_MaxPool = {
@@ -553,6 +636,51 @@ const ek_op_def ek__op_MaxPoolGradGrad = {
     .shape = max_grad_shape,
     .prepare = grad_grad_prepare,
     .shape_inputs = 1u << 1,
+};
+
+const ek_op_def ek__op_MaxPoolGradGradV2 = {
+    .name = "MaxPoolGradGradV2",
+    .inputs = "orig_input: T, orig_output: T, grad: T, ksize: int32, strides: int32",
+    .outputs = "output: T",
+    .attrs = "padding: {'SAME', 'VALID'}; data_format: {'NHWC', 'NCHW'} = 'NHWC'; T: " REALS,
+    FIELDS(fed_fields),
+    .shape = max_grad_shape,
+    .value_inputs = 3u << 3,
+    .prepare = grad_grad_prepare,
+    .shape_inputs = 1u << 1,
+};
+
+const ek_op_def ek__op_MaxPool3DGradGrad = {
+    .name = "MaxPool3DGradGrad",
+    .inputs = "orig_input: T, orig_output: T, grad: T",
+    .outputs = "output: T",
+    .attrs = DEEP_WINDOW "; T: " REALS,
+    PLAIN_FIELDS,
+    .shape = max_grad_shape,
+    .prepare = grad_grad_prepare,
+    .shape_inputs = 1u << 1,
+};
+
+const ek_op_def ek__op_MaxPoolGradWithArgmax = {
+    .name = "MaxPoolGradWithArgmax",
+    .inputs = "input: T, grad: T, argmax: Targmax",
+    .outputs = "output: T",
+    .attrs = ARGMAX_WINDOW,
+    FIELDS(winner_fields),
+    .shape = argmax_grad_shape,
+    .prepare = argmax_grad_prepare,
+    .shape_inputs = 1u << 0,
+};
+
+const ek_op_def ek__op_MaxPoolGradGradWithArgmax = {
+    .name = "MaxPoolGradGradWithArgmax",
+    .inputs = "input: T, grad: T, argmax: Targmax",
+    .outputs = "output: T",
+    .attrs = ARGMAX_WINDOW,
+    FIELDS(winner_fields),
+    .shape = argmax_grad_shape,
+    .prepare = argmax_grad_grad_prepare,
+    .shape_inputs = 1u << 0,
 };
 
 const ek_op_def ek__op_AvgPool = {

@@ -265,6 +265,82 @@ static ek_status unsorted_prepare(ek_prepare_ctx *c, ek_scatter_op op)
     return EK_OK;
 }
 
+/* ---- gradients of the means by index ------------------------------------------------------------------------ */
+
+enum { GRAD, INDICES, SEGMENTS, ROWS };
+
+static ek_status mean_grad_shape(ek_shape_ctx *c)
+{
+    const ek_array *const rows = c->in_value[ROWS];
+
+    EK_TRY(ek__want_rank_at_least(c, GRAD, 1));
+    EK_TRY(ek__want_rank(c, INDICES, 1));
+    EK_TRY(ek__want_rank(c, SEGMENTS, 1));
+    EK_TRY(ek__want_rank(c, ROWS, 0));
+    if (c->running && c->in[INDICES].dim[0] != c->in[SEGMENTS].dim[0])
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "segment_ids and indices should have same size.");
+    c->out[0] = c->in[GRAD];
+    if (c->in[GRAD].rank < 0) return EK_OK;
+    c->out[0].dim[0] = rows != NULL ? ek__array_int(rows, 0) : -1;
+    if (rows != NULL && c->out[0].dim[0] < 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "Cannot specify a negative value for output_dim0");
+    return EK_OK;
+}
+
+typedef struct mean_grad_state {
+    ek_dtype dtype, index_dtype;
+    bool root;
+    int64_t n, width, segments, rows;
+} mean_grad_state;
+
+/* Adds row `id` of the gradient, divided by `by`, to a row of the output. */
+static void add_row(const mean_grad_state *s, const ek_run_args *a, int64_t id, int64_t row, double by)
+{
+    for (int64_t i = 0; i < s->width; i++) {
+        if (s->dtype == EK_FLOAT64)
+            ((double *)a->out[0])[row * s->width + i] += ((const double *)a->in[GRAD])[id * s->width + i] / by;
+        else
+            ((float *)a->out[0])[row * s->width + i] += ((const float *)a->in[GRAD])[id * s->width + i] / (float)by;
+    }
+}
+
+static ek_status mean_grad_run(const ek_run_args *a, int64_t chunk)
+{
+    const mean_grad_state *const s = a->state;
+    const int32_t *const id = a->in[SEGMENTS];
+    int64_t *const count = a->scratch;
+
+    EK_UNUSED(chunk);
+    memset(count, 0, (size_t)s->segments * sizeof *count);
+    memset(a->out[0], 0, (size_t)(s->rows * s->width) * ek_dtype_size(s->dtype));
+    for (int64_t i = 0; i < s->n; i++) {
+        if (id[i] < 0 || id[i] >= s->segments)
+            return EK_FAIL(a->err, INVALID_ARGUMENT, "Segment id %d out of range [0, %lld).", id[i], (long long)s->segments);
+        count[id[i]]++;
+    }
+    for (int64_t i = 0; i < s->n; i++) {
+        const int64_t row = ek__get_int(s->index_dtype, a->in[INDICES], i);
+        if (row < 0 || row >= s->rows)
+            return EK_FAIL(a->err, INVALID_ARGUMENT, "Index %lld out of range [0, %lld).", (long long)row, (long long)s->rows);
+        add_row(s, a, id[i], row, s->root ? sqrt((double)count[id[i]]) : (double)count[id[i]]);
+    }
+    return EK_OK;
+}
+
+static ek_status mean_grad_prepare(ek_prepare_ctx *c, bool root)
+{
+    mean_grad_state *const s = EK_ARENA_NEW(c->arena, mean_grad_state, 1);
+    const ek_shape *const dy = &c->in[GRAD];
+
+    if (s == NULL) return ek__no_memory(c);
+    *s = (mean_grad_state){ .dtype = c->out_dtype[0], .index_dtype = c->in_dtype[INDICES], .root = root,
+                            .n = c->in[INDICES].dim[0], .segments = dy->dim[0], .rows = c->out[0].dim[0] };
+    s->width = ek__dims(dy, 1, dy->rank);
+    c->state = s;
+    c->scratch_bytes = (size_t)s->segments * sizeof(int64_t);
+    if (ek_shape_count(&c->out[0]) > 0) ek__add_phase(c, mean_grad_run, 1);
+    return EK_OK;
+}
+
 /* ---- definitions --------------------------------------------------------------------------------------------- */
 
 #define NUMBERS                                                                                              \
@@ -308,3 +384,13 @@ UNSORTED(UnsortedSegmentMax, EK_SCATTER_MAX, REALS)
 UNSORTED(UnsortedSegmentMin, EK_SCATTER_MIN, REALS)
 UNSORTED(UnsortedSegmentProd, EK_SCATTER_MUL, NUMBERS)
 UNSORTED(UnsortedSegmentSum, EK_SCATTER_ADD, NUMBERS)
+
+#define MEAN_GRAD(Name, root)                                                                                \
+    static ek_status Name##_prepare(ek_prepare_ctx *c) { return mean_grad_prepare(c, root); }                 \
+    const ek_op_def ek__op_##Name = {                                                                         \
+        .name = #Name, .inputs = "grad: T, indices: Tidx, segment_ids: int32, output_dim0: int32",            \
+        .outputs = "output: T", .attrs = "T: {float, double}; Tidx: {int32, int64} = int32",                  \
+        .shape = mean_grad_shape, .prepare = Name##_prepare, .value_inputs = 1u << ROWS,                      \
+    };
+MEAN_GRAD(SparseSegmentMeanGrad, false)
+MEAN_GRAD(SparseSegmentSqrtNGrad, true)
