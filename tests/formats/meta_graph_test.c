@@ -98,7 +98,7 @@ static void every_file_comes_back_as_it_was(void **state)
 
 /* ---- programs exported --------------------------------------------------------------------------------- */
 
-/* Every program whose MetaGraph the data folder has and that is whole: mlp, convnet and the like as they come. */
+/* Every program whose MetaGraph the data folder has; of those that end with a Saver, which is not there yet, the collections. */
 static void programs_export_what_tensorflow_exports(void **state)
 {
     const golden_program *p;
@@ -116,18 +116,19 @@ static void programs_export_what_tensorflow_exports(void **state)
         size_t size, want_size;
 
         snprintf(path, sizeof path, "%s/%s/meta.pb", folder, p->name);
-        char *want = p->first == 0 ? ek_test_read(path, &want_size) : NULL;
+        char *want = ek_test_read(path, &want_size);
         if (want == NULL) continue;
         ek_graph *g = ek_graph_create();
         p->build(g, &results);
         if (ek_meta_graph_save_bytes(g, &bytes, &size, .error = &err) != EK_OK) fail_msg("%s: %s", p->name, err.text);
-        failed += !meta_same(p->name, span_of(want, want_size), span_of(bytes, size));
+        failed += p->first == 0 ? !meta_same(p->name, span_of(want, want_size), span_of(bytes, size))
+                                : !meta_same_collections(p->name, span_of(want, want_size), span_of(bytes, size), EK_SUMMARIES);
         compared++;
         ek_free(bytes);
         ek_graph_destroy(g);
         free(want);
     }
-    assert_true(compared >= 7);
+    assert_int_equal(compared, 13); /* all but the while loop */
     assert_int_equal(failed, 0);
 }
 

@@ -113,34 +113,21 @@ static double final_tolerance_of(const test *t, const char *variable, const ek_a
 
 /* ---- what a MetaGraph tells ---------------------------------------------------------------------------------- */
 
-/* The i-th string of a collection of nodes or bytes, copied; false: there is none. */
-static bool listed(const ek_meta_graph *meta, const char *key, int i, char out[MOST_NAME])
+/* The first tensor of a collection. */
+static ek_tensor listed_tensor(test *t, const char *key)
 {
-    ek_error quiet = { .code = EK_OK };
-    ek_wire_field kind, value;
-    ek_span collection;
+    const ek_tensor tensor = ek_list_tensor(ek_get_collection(t->graph, key), 0);
 
-    if (!ek__meta_graph_collection(meta, key, &collection)) return false;
-    ek_wire list = ek__wire_open(collection, NULL, &quiet);
-    while (ek__wire_next(&list, &kind)) {
-        ek_wire at = ek__wire_open(kind.bytes, NULL, &quiet);
-        while (ek__wire_next(&at, &value)) {
-            if (value.type != EK_WIRE_BYTES || i-- > 0) continue;
-            snprintf(out, MOST_NAME, "%.*s", (int)value.bytes.size, (const char *)value.bytes.at);
-            return true;
-        }
-    }
-    return false;
+    if (!ek_tensor_ok(tensor)) complain(t, "%s: no tensor", key);
+    return tensor;
 }
 
-static ek_tensor listed_tensor(test *t, const ek_meta_graph *meta, const char *key)
+/* The first operation of a collection; dead: there is none. */
+static ek_op listed_op(test *t, const char *key)
 {
-    char name[MOST_NAME] = "";
-    ek_tensor tensor = { NULL, -1, 0 };
+    const ek_list list = ek_get_collection(t->graph, key);
 
-    if (!listed(meta, key, 0, name) || ek_graph_tensor_by_name(t->graph, name, &tensor) != EK_OK)
-        complain(t, "%s: no tensor '%s'", key, name);
-    return tensor;
+    return list.count > 0 && list.item[0].kind == EK_ITEM_OP ? list.item[0].u.op : (ek_op){ NULL, -1 };
 }
 
 /* Its batches are in a file of its name. */
@@ -154,15 +141,11 @@ static void add_input(test *t, ek_tensor tensor)
     if (in->batches == NULL && ek_tensor_dtype(tensor) != EK_BOOL) complain(t, "no %s.npy to feed", in->name);
 }
 
-static void find_inputs(test *t, const ek_meta_graph *meta)
+static void find_inputs(test *t)
 {
-    char name[MOST_NAME];
-    ek_tensor tensor;
+    const ek_list list = ek_get_collection(t->graph, "golden_inputs");
 
-    for (int i = 0; i < MOST_INPUTS && listed(meta, "golden_inputs", i, name); i++) {
-        if (ek_graph_tensor_by_name(t->graph, name, &tensor) == EK_OK) add_input(t, tensor);
-        else complain(t, "no tensor '%s' to feed", name);
-    }
+    for (int64_t i = 0; i < MOST_INPUTS && i < list.count; i++) add_input(t, ek_list_tensor(list, i));
 }
 
 /* How the flag changes stands in the program alone: "training: step % 3 != 2". */
@@ -204,27 +187,19 @@ static bool build_case(test *t, const trajectory_program *p)
 static bool import_case(test *t)
 {
     ek_error err = { .code = EK_OK };
-    ek_meta_graph meta;
-    char name[MOST_NAME] = "";
 
     t->train = t->second = (ek_op){ NULL, -1 };
-    if (ek__meta_graph_open(path_of(t, "meta.pb"), &meta, &err) != EK_OK) {
+    if (ek_meta_graph_load(path_of(t, "meta.pb"), &t->graph, .error = &err) != EK_OK) {
         complain(t, "%s", err.text);
         return false;
     }
-    if (ek__graph_import(meta.source, meta.graph_def, &t->graph, &err) != EK_OK) {
-        complain(t, "%s", err.text);
-    } else {
-        find_inputs(t, &meta);
-        find_toggle(t);
-        t->loss = listed_tensor(t, &meta, "golden_loss");
-        t->output = listed_tensor(t, &meta, "golden_output");
-        if (!listed(&meta, "golden_train_op", 0, name) || ek_graph_op_by_name(t->graph, name, &t->train) != EK_OK)
-            complain(t, "golden_train_op: no operation '%s'", name);
-        if (listed(&meta, "golden_second_op", 0, name) && ek_graph_op_by_name(t->graph, name, &t->second) != EK_OK)
-            complain(t, "golden_second_op: no operation '%s'", name);
-    }
-    ek__meta_graph_close(&meta);
+    find_inputs(t);
+    find_toggle(t);
+    t->loss = listed_tensor(t, "golden_loss");
+    t->output = listed_tensor(t, "golden_output");
+    t->train = listed_op(t, "golden_train_op");
+    t->second = listed_op(t, "golden_second_op");
+    if (!ek_op_ok(t->train)) complain(t, "golden_train_op: no operation");
     return t->differ == 0;
 }
 

@@ -126,32 +126,55 @@ static bool print_info(ek_span info, ek_buf *out)
     return true;
 }
 
-bool meta_canonical(ek_span meta, ek_buf *out)
+static bool gather(ek_span meta, uint32_t number, parts *out)
 {
-    parts *collections = calloc(1, sizeof *collections), *signatures = calloc(1, sizeof *signatures);
     ek_wire w = ek__wire_open(meta, NULL, NULL);
     ek_wire_field f;
-    bool ok = collections != NULL && signatures != NULL;
+
+    while (ek__wire_next(&w, &f))
+        if (f.number == number && out->n < EK_COUNT_OF(out->at)) out->at[out->n++] = f.bytes;
+    if (out->n > 0) qsort(out->at, (size_t)out->n, sizeof *out->at, compare_entries);
+    return w.status == EK_OK;
+}
+
+static bool print_collections(ek_span meta, const char *but, ek_buf *out)
+{
+    parts *p = calloc(1, sizeof *p);
+    bool ok = p != NULL && gather(meta, EK_F_META_COLLECTION, p);
+
+    for (int i = 0; ok && i < p->n; i++) {
+        const ek_span key = field_of(p->at[i], EK_F_ENTRY_KEY);
+        if (but == NULL || key.size != strlen(but) || memcmp(key.at, but, key.size) != 0) ok = print_collection(p->at[i], out);
+    }
+    free(p);
+    return ok;
+}
+
+static bool print_signatures(ek_span meta, ek_buf *out)
+{
+    parts *p = calloc(1, sizeof *p);
+    bool ok = p != NULL && gather(meta, EK_F_META_SIGNATURE, p);
+
+    for (int i = 0; ok && i < p->n; i++) {
+        const ek_span key = field_of(p->at[i], EK_F_ENTRY_KEY);
+        ek__buf_printf(out, "signature %.*s\n", (int)key.size, (const char *)key.at);
+        ok = print(EK_PROTO_SIGNATURE_DEF, field_of(p->at[i], EK_F_ENTRY_VALUE), out);
+    }
+    free(p);
+    return ok;
+}
+
+bool meta_canonical(ek_span meta, ek_buf *out)
+{
+    ek_wire w = ek__wire_open(meta, NULL, NULL);
+    ek_wire_field f;
+    bool ok = true;
 
     while (ok && ek__wire_next(&w, &f)) {
-        switch (f.number) {
-        case EK_F_META_INFO: ok = print_info(f.bytes, out); break;
-        case EK_F_META_COLLECTION: collections->at[collections->n++] = f.bytes; break;
-        case EK_F_META_SIGNATURE: signatures->at[signatures->n++] = f.bytes; break;
-        default: ok = print(EK_PROTO_META_GRAPH_DEF, f.whole, out);
-        }
+        if (f.number == EK_F_META_INFO) ok = print_info(f.bytes, out);
+        else if (f.number != EK_F_META_COLLECTION && f.number != EK_F_META_SIGNATURE) ok = print(EK_PROTO_META_GRAPH_DEF, f.whole, out);
     }
-    if (ok) qsort(collections->at, (size_t)collections->n, sizeof *collections->at, compare_entries);
-    if (ok) qsort(signatures->at, (size_t)signatures->n, sizeof *signatures->at, compare_entries);
-    for (int i = 0; ok && i < signatures->n; i++) {
-        const ek_span key = field_of(signatures->at[i], EK_F_ENTRY_KEY);
-        ek__buf_printf(out, "signature %.*s\n", (int)key.size, (const char *)key.at);
-        ok = print(EK_PROTO_SIGNATURE_DEF, field_of(signatures->at[i], EK_F_ENTRY_VALUE), out);
-    }
-    for (int i = 0; ok && i < collections->n; i++) ok = print_collection(collections->at[i], out);
-    free(collections);
-    free(signatures);
-    return ok && !out->failed && w.status == EK_OK;
+    return ok && print_signatures(meta, out) && print_collections(meta, NULL, out) && !out->failed;
 }
 
 static void show_difference(const char *name, const char *a, const char *b)
@@ -167,15 +190,29 @@ static void show_difference(const char *name, const char *a, const char *b)
     fprintf(stderr, "%s: differs. Wanted:\n%.1500s\n----- found:\n%.1500s\n", name, a + from, b + from);
 }
 
+static bool same_text(const char *name, bool printed, ek_buf *a, ek_buf *b)
+{
+    const bool same = printed && a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+
+    if (!printed) fprintf(stderr, "%s: cannot be printed\n", name);
+    else if (!same) show_difference(name, a->size > 0 ? a->data : "", b->size > 0 ? b->data : "");
+    ek__buf_fini(a);
+    ek__buf_fini(b);
+    return same;
+}
+
+bool meta_same_collections(const char *name, ek_span want, ek_span found, const char *but)
+{
+    ek_buf a = { .data = NULL }, b = { .data = NULL };
+    const bool printed = print_collections(want, but, &a) && print_collections(found, but, &b);
+
+    return same_text(name, printed, &a, &b);
+}
+
 bool meta_same(const char *name, ek_span want, ek_span found)
 {
     ek_buf a = { .data = NULL }, b = { .data = NULL };
-    const bool read = meta_canonical(want, &a) && meta_canonical(found, &b);
-    const bool same = read && a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+    const bool printed = meta_canonical(want, &a) && meta_canonical(found, &b);
 
-    if (!read) fprintf(stderr, "%s: cannot be printed\n", name);
-    else if (!same) show_difference(name, a.data, b.data);
-    ek__buf_fini(&a);
-    ek__buf_fini(&b);
-    return same;
+    return same_text(name, printed, &a, &b);
 }
