@@ -164,6 +164,27 @@ def losses_cross_entropy():
                   "cd": np.array([[0, 0, 1, 0]], I)}]
 
 
+def losses_gradients():
+    y = tf.placeholder(tf.float32, [None, 3], name="y")
+    p = tf.placeholder(tf.float32, [None, 3], name="p")
+    x = tf.placeholder(tf.float32, [None, 2, 3], name="x")
+    c = tf.placeholder(tf.int64, [None, 2], name="c")
+    w = tf.placeholder(tf.float32, [None, 1], name="w")
+    u = tf.placeholder(tf.float32, name="u")
+    f = tf.losses
+    pairs = [(f.absolute_difference(y, p, w), p), (f.cosine_distance(y, p, axis=1, weights=w), p),
+             (f.hinge_loss(y, p, u), p), (f.huber_loss(y, p, w, delta=0.5), p), (f.log_loss(y, p, u, epsilon=0.25), p),
+             (f.mean_pairwise_squared_error(y, p, w), p), (f.mean_squared_error(y, p, w, reduction=R.MEAN), p),
+             (f.mean_squared_error(y, p, w), w), (f.sigmoid_cross_entropy(y, p, w, label_smoothing=0.25), p),
+             (f.softmax_cross_entropy(y, p, u, label_smoothing=0.25), p),
+             (f.softmax_cross_entropy(x, x, reduction=R.SUM_OVER_BATCH_SIZE), x),
+             (tf.nn.softmax_cross_entropy_with_logits_v2(labels=x, logits=tf.ones_like(x)), x),
+             (f.sparse_softmax_cross_entropy(c, x), x), (f.sparse_softmax_cross_entropy(c[:, 0], p, w), p)]
+    out = [tf.identity(tf.gradients(loss, at)[0], name="d%d" % i) for i, (loss, at) in enumerate(pairs)]
+    return out, [{"y": bits(2, 3), "p": chances(2, 3), "x": rows(2, 2, 3), "c": np.array([[0, 2], [1, 1]], I),
+                  "w": np.array([[2.0], [0.5]], F), "u": F(0.5)}]
+
+
 def losses_total():
     x = tf.placeholder(tf.float32, [None, 2], name="x")
     none = tf.losses.get_regularization_loss()
@@ -337,7 +358,7 @@ def make(program):
     random = np.random.RandomState(7)
     with tf.Graph().as_default() as g:
         fetches, steps = program()
-        out = without_later(g.as_graph_def())
+        out = tf.GraphDef() if program in VALUES_ONLY else without_later(g.as_graph_def())
         out.ClearField("versions")
         for key in sorted(g.get_all_collection_keys()):
             if key == "cond_context":
@@ -357,7 +378,8 @@ def make(program):
     print(program.__name__, len(out.node), "nodes")
 
 
-PROGRAMS = [losses_each, losses_weights, losses_reductions, losses_cross_entropy, losses_total, losses_in_cond,
+VALUES_ONLY = [losses_gradients] # 2.15's gradients are other nodes
+PROGRAMS = [losses_gradients, losses_each, losses_weights, losses_reductions, losses_cross_entropy, losses_total, losses_in_cond,
             metrics_mean, metrics_pairs, metrics_count, metrics_thresholds, metrics_auc, metrics_resource, metrics_top_k]
 for p in PROGRAMS:
     if len(sys.argv) < 2 or p.__name__ in sys.argv[1:]:

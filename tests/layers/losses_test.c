@@ -216,6 +216,43 @@ static void losses_in_cond(ek_graph *g)
     ek_with_control_dependencies(g, EK_LIST(a)) ek_losses_huber_loss(y, p);
 }
 
+static void differentiate(int i, ek_tensor loss, ek_tensor by)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "d%d", i);
+    ek_identity(ek_gradients(EK_LIST(loss), EK_LIST(by)).at[0].value, .name = name);
+}
+
+static void losses_gradients(ek_graph *g)
+{
+    ek_tensor y = PLACE(EK_FLOAT32, "y", -1, 3), p = PLACE(EK_FLOAT32, "p", -1, 3), x = PLACE(EK_FLOAT32, "x", -1, 2, 3);
+    ek_tensor c = PLACE(EK_INT64, "c", -1, 2), w = PLACE(EK_FLOAT32, "w", -1, 1), u = ANY(EK_FLOAT32, "u");
+    ek_tensor first = ek_strided_slice(c, .begin = EK_INTS(0, 0), .end = EK_INTS(0, 1), .begin_mask = 1, .end_mask = 1,
+                                       .shrink_axis_mask = 2);
+
+    differentiate(0, ek_losses_absolute_difference(y, p, .weights = EK_OPERAND(w)), p);
+    differentiate(1, ek_losses_cosine_distance(y, p, .axis = 1, .weights = EK_OPERAND(w)), p);
+    differentiate(2, ek_losses_hinge_loss(y, p, .weights = EK_OPERAND(u)), p);
+    differentiate(3, ek_losses_huber_loss(y, p, .weights = EK_OPERAND(w), .delta = 0.5), p);
+    differentiate(4, ek_losses_log_loss(y, p, .weights = EK_OPERAND(u), .epsilon = 0.25), p);
+    differentiate(5, ek_losses_mean_pairwise_squared_error(y, p, .weights = EK_OPERAND(w)), p);
+    differentiate(6, ek_losses_mean_squared_error(y, p, .weights = EK_OPERAND(w), .reduction = EK_REDUCTION_MEAN), p);
+    differentiate(7, ek_losses_mean_squared_error(y, p, .weights = EK_OPERAND(w)), w);
+    differentiate(8, ek_losses_sigmoid_cross_entropy(y, p, .weights = EK_OPERAND(w), .label_smoothing = 0.25), p);
+    differentiate(9, ek_losses_softmax_cross_entropy(y, p, .weights = EK_OPERAND(u), .label_smoothing = 0.25), p);
+    differentiate(10, ek_losses_softmax_cross_entropy(x, x, .reduction = EK_REDUCTION_SUM_OVER_BATCH_SIZE), x);
+    differentiate(11, ek_softmax_cross_entropy_with_logits_v2(x, ek_ones_like(x)), x);
+    differentiate(12, ek_losses_sparse_softmax_cross_entropy(c, x), x);
+    differentiate(13, ek_losses_sparse_softmax_cross_entropy(first, p, .weights = EK_OPERAND(w)), p);
+}
+
+static void gradients_of_losses_are_tensorflows(void **state)
+{
+    (void)state;
+    assert_true(made_same_values("losses_gradients", losses_gradients));
+}
+
 #define MADE(program) \
     static void program##_as_tensorflow(void **state) \
     { \
@@ -406,6 +443,7 @@ int main(void)
         cmocka_unit_test(losses_cross_entropy_as_tensorflow),
         cmocka_unit_test(losses_total_as_tensorflow),
         cmocka_unit_test(losses_in_cond_as_tensorflow),
+        cmocka_unit_test(gradients_of_losses_are_tensorflows),
         cmocka_unit_test(losses_refuse_in_tensorflows_words),
         cmocka_unit_test(options_of_other_losses_are_refused),
         cmocka_unit_test(cross_entropies_refuse_labels_that_do_not_fit),
