@@ -103,7 +103,7 @@ static ek_op assert_node(ek_graph *g, ek_tensor condition, const ek_operand *dat
 {
     ek_tensor in[EK_ASSERT_MAX_DATA + 1] = { condition };
     ek_op op = { g, -1 };
-    char name[16];
+    char name[32];
 
     EK_IN_SCOPE(ek_name_scope_push(g, "Assert", where)) {
         for (int i = 0; i < n; i++) {

@@ -70,7 +70,7 @@ static ek_tensor build(const char *name, ek_operand labels, const ek_loss_option
                                                                     .scope = own, .reduction = o->reduction,
                                                                     .loss_collection = o->loss_collection }, where);
     }
-    return out;
+    return g->error.code == EK_OK ? out : ek__dead(g);
 }
 
 /* Small words for formulas. */
@@ -319,5 +319,5 @@ ek_tensor ek_losses_mean_pairwise_squared_error_with(ek_operand labels, const ek
         EK_IN_SCOPE(ek_control_dependencies_push(g, (ek_list){ g, &check, 1 }, where)) out = pairwise(&l, where);
         ek__collect_loss(out, o->loss_collection, where);
     }
-    return out;
+    return g->error.code == EK_OK ? out : ek__dead(g);
 }

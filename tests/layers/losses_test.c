@@ -338,6 +338,51 @@ static void a_loss_of_numbers_alone_has_no_graph(void **state)
     assert_int_equal(ek_last_error()->code, EK_INVALID_ARGUMENT);
 }
 
+typedef ek_tensor (*loss_fn)(ek_operand labels, const ek_loss_options *o, ek_where where);
+#define EACH(f) ek_losses_##f##_with,
+static const loss_fn losses[] = { EK_LOSS_BUILDERS(EACH) };
+
+static void expect_nothing(ek_operand labels, ek_operand predictions, ek_operand weights, const char *scope)
+{
+    for (size_t k = 0; k < sizeof losses / sizeof losses[0]; k++)
+        for (int axis = 0; axis < 2; axis++) {
+            ek_loss_options o = { .size = sizeof o, EK_LOSS_DEFAULTS };
+
+            o.predictions = predictions;
+            o.weights = weights;
+            o.scope = scope;
+            if (axis == 1) o.axis = 0;
+            if (ek_tensor_ok(losses[k](labels, &o, EK_HERE)))
+                fail_msg("loss %zu, axis %d: operands of kinds %c, %c, %c, scope %s", k, axis, labels.kind, predictions.kind,
+                         weights.kind, scope != NULL ? scope : "(none)");
+        }
+}
+
+static void hostile_operands_give_dead_losses(void **state)
+{
+    ek_graph *g = ek_graph_create(), *other = ek_graph_create();
+    ek_tensor dead = { g, -1, 0 }, far = ek_placeholder(other, EK_FLOAT32, .shape = EK_SHAPE(2)), a;
+
+    (void)state;
+    for (int k = 0; k < 6; k++) {
+        ek_graph_destroy(g);
+        g = ek_graph_create();
+        dead.graph = g;
+        a = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2));
+        switch (k) {
+        case 0: expect_nothing(EK_OPERAND(dead), EK_OPERAND(dead), EK_OPERAND(1.0), NULL); break;
+        case 1: expect_nothing(EK_OPERAND(far), EK_OPERAND(a), EK_OPERAND(far), NULL); break;
+        case 2: expect_nothing(EK_OPERAND(a), EK_OPERAND(a), EK_OPERAND(dead), NULL); break;
+        case 3: expect_nothing(EK_OPERAND(a), EK_OPERAND(a), EK_OPERAND(2.0), "a b"); break;
+        case 4: expect_nothing(EK_OPERAND(a), EK_OPERAND("text"), EK_OPERAND(2.0), NULL); break;
+        default: expect_nothing(EK_OPERAND(1), EK_OPERAND(2), EK_OPERAND(3), NULL); break;
+        }
+    }
+    assert_false(ek_tensor_ok(ek_losses_hinge_loss_with(EK_OPERAND(a), NULL, EK_HERE)));
+    ek_graph_destroy(g);
+    ek_graph_destroy(other);
+}
+
 /* ---- what only a run can tell ------------------------------------------------------------------------- */
 
 /* Running t with these values for two placeholders fails so. */
@@ -448,6 +493,7 @@ int main(void)
         cmocka_unit_test(options_of_other_losses_are_refused),
         cmocka_unit_test(cross_entropies_refuse_labels_that_do_not_fit),
         cmocka_unit_test(a_loss_of_numbers_alone_has_no_graph),
+        cmocka_unit_test(hostile_operands_give_dead_losses),
         cmocka_unit_test(weights_are_checked_when_it_runs),
         cmocka_unit_test(labels_are_checked_when_it_runs),
         cmocka_unit_test(without_memory_there_is_an_error_and_no_leak),

@@ -196,6 +196,64 @@ static void options_that_lack_or_are_of_other_metrics_are_refused(void **state)
     REFUSED("key 0 of .metrics_collections is NULL", ek_metrics_mean(a, .metrics_collections = EK_KEYS(NULL)));
 }
 
+/* ---- hostile operands -------------------------------------------------------------------------------------- */
+
+typedef ek_metric (*metric_fn)(ek_operand labels, const ek_metric_options *o, ek_where where);
+static ek_metric of_values(ek_operand labels, const ek_metric_options *o, ek_where where)
+{
+    ek_metric m = ek_metrics_mean_with(o, where);
+
+    (void)labels;
+    if (!ek_tensor_ok(m.value)) m = ek_metrics_mean_tensor_with(o, where);
+    return ek_tensor_ok(m.value) ? m : ek_metrics_percentage_below_with(o, where);
+}
+#define EACH(f) ek_metrics_##f##_with,
+static const metric_fn metrics[] = { EK_METRIC_BUILDERS(EACH) of_values };
+
+/* Whatever else is required is given where the metric takes it: a refusal is what is wanted all the same. */
+static void expect_nothing(ek_operand labels, ek_operand predictions, ek_operand weights, const char *name)
+{
+    for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++)
+        for (int take = 0; take < 6; take++) {
+            ek_metric_options o = { .size = sizeof o, EK_METRIC_DEFAULTS, .predictions = predictions, .weights = weights };
+            ek_metric m;
+
+            o.name = name;
+            if (take == 1) o.thresholds = EK_NUMBERS(0.5);
+            if (take == 2) o.dim = 0;
+            if (take == 3) o.specificity = 0.5;
+            if (take == 4) o.sensitivity = 0.5;
+            if (take == 5) o.normalizer = predictions;
+            m = metrics[k](labels, &o, EK_HERE);
+            assert_false(ek_tensor_ok(m.update_op));
+        }
+}
+
+static void hostile_operands_give_dead_metrics(void **state)
+{
+    ek_graph *g = ek_graph_create(), *other = ek_graph_create();
+    ek_tensor dead = { g, -1, 0 }, far = ek_placeholder(other, EK_FLOAT32, .shape = EK_SHAPE(2)), a;
+
+    (void)state;
+    for (int k = 0; k < 6; k++) {
+        ek_graph_destroy(g);
+        g = ek_graph_create();
+        dead.graph = g;
+        a = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2));
+        switch (k) {
+        case 0: expect_nothing(EK_OPERAND(dead), EK_OPERAND(dead), (ek_operand){ .kind = 0 }, NULL); break;
+        case 1: expect_nothing(EK_OPERAND(far), EK_OPERAND(a), EK_OPERAND(far), NULL); break;
+        case 2: expect_nothing(EK_OPERAND(a), EK_OPERAND(a), EK_OPERAND(dead), NULL); break;
+        case 3: expect_nothing(EK_OPERAND(a), EK_OPERAND(a), EK_OPERAND(2.0), "a b"); break;
+        case 4: expect_nothing(EK_OPERAND(a), EK_OPERAND("text"), EK_OPERAND(2.0), NULL); break;
+        default: expect_nothing(EK_OPERAND(1), EK_OPERAND(2), EK_OPERAND(3), NULL); break;
+        }
+    }
+    assert_false(ek_tensor_ok(ek_metrics_accuracy_with(EK_OPERAND(a), NULL, EK_HERE).value));
+    ek_graph_destroy(g);
+    ek_graph_destroy(other);
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
 static double value_of(ek_session *s, ek_tensor t)
@@ -230,6 +288,9 @@ static void a_metric_begins_at_zero_and_anew(void **state)
         assert_true(value_of(s, m.value) == 2);
     }
     assert_int_equal(ek_get_collection(g, EK_METRIC_VARIABLES).count, 2);
+    const ek_variable total = ek_get_collection(g, EK_METRIC_VARIABLES).item[0].u.variable;
+    assert_int_equal(ek_variable_synchronization(total), EK_SYNCHRONIZATION_ON_READ);
+    assert_int_equal(ek_variable_aggregation(total), EK_AGGREGATION_SUM);
     assert_int_equal(ek_get_collection(g, EK_GLOBAL_VARIABLES).count, 0);
     assert_int_equal(ek_get_collection(g, EK_TRAINABLE_VARIABLES).count, 0);
     ek_session_destroy(s);
@@ -308,6 +369,7 @@ int main(void)
         cmocka_unit_test(metrics_top_k_as_tensorflow),
         cmocka_unit_test(metrics_refuse_in_tensorflows_words),
         cmocka_unit_test(options_that_lack_or_are_of_other_metrics_are_refused),
+        cmocka_unit_test(hostile_operands_give_dead_metrics),
         cmocka_unit_test(a_metric_begins_at_zero_and_anew),
         cmocka_unit_test(predictions_beyond_one_are_refused_when_it_runs),
         cmocka_unit_test(without_memory_there_is_an_error_and_no_leak),
