@@ -48,6 +48,7 @@ shape_of, array_ops.shape_internal = array_ops.shape_internal, shape_internal
 metrics_impl.math_ops = Divides()
 LATER = ("_has_manual_control_dependencies", "grad_a", "grad_b", "grad_x", "grad_y", "debug_name",
          "allowed_devices", "incompatible_shape_error")
+LATER_OF = {"AssignVariableOp": ["validate_shape"], "TopKV2": ["Tk", "index_type"]}
 random = np.random.RandomState(7)
 R = tf.losses.Reduction
 
@@ -321,6 +322,23 @@ def metrics_resource():
     return fetched(got), [{"y": bits(2, 3), "p": chances(2, 3)}, {"y": bits(1, 3), "p": chances(1, 3)}]
 
 
+def metrics_at_k():
+    x = tf.placeholder(tf.float32, [None, 5], name="x")
+    y = tf.placeholder(tf.int64, [None], name="y")
+    y2 = tf.placeholder(tf.int64, [None, 2], name="y2")
+    i = tf.placeholder(tf.int32, [None, 3], name="i")
+    w = tf.placeholder(tf.float32, [None], name="w")
+    u = tf.placeholder(tf.int64, name="u")
+    m = tf.metrics
+    got = [m.recall_at_k(y, x, 2), m.recall_at_k(y2, x, 3, weights=w), m.precision_at_k(y2, x, 1, weights=0.5, name="p"),
+           m.precision_at_top_k(y, i), m.recall_at_top_k(u, i, 3, None, None, ["mine"], ["ups"]), m.precision_at_k(u, x, 2)]
+    return fetched(got), [{"x": rows(2, 5), "y": np.array([1, 4], I), "y2": np.array([[0, 0], [1, 2]], I),
+                           "i": np.array([[0, 1, 2], [3, 4, 1]], np.int32), "w": np.array([2.0, 0.5], F),
+                           "u": np.array([1, 0], I)},
+                          {"x": rows(1, 5), "y": np.array([3], I), "y2": np.array([[4, 3]], I),
+                           "i": np.array([[3, 0, 2]], np.int32), "w": np.array([1.0], F), "u": np.array([[2, 3]], I)}]
+
+
 def metrics_top_k():
     x = tf.placeholder(tf.float32, [None, 4], name="x")
     c = tf.placeholder(tf.int32, [None], name="c")
@@ -338,8 +356,8 @@ def without_later(graph):
         for name in LATER:
             if name in node.attr:
                 del node.attr[name]
-        if node.op == "AssignVariableOp":
-            del node.attr["validate_shape"]
+        for name in LATER_OF.get(node.op, ()):
+            del node.attr[name]
     return graph
 
 
@@ -380,7 +398,8 @@ def make(program):
 
 VALUES_ONLY = [losses_gradients] # 2.15's gradients are other nodes
 PROGRAMS = [losses_gradients, losses_each, losses_weights, losses_reductions, losses_cross_entropy, losses_total, losses_in_cond,
-            metrics_mean, metrics_pairs, metrics_count, metrics_thresholds, metrics_auc, metrics_resource, metrics_top_k]
+            metrics_mean, metrics_pairs, metrics_count, metrics_thresholds, metrics_auc, metrics_resource, metrics_top_k,
+            metrics_at_k]
 for p in PROGRAMS:
     if len(sys.argv) < 2 or p.__name__ in sys.argv[1:]:
         make(p)

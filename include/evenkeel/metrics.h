@@ -43,13 +43,14 @@ typedef struct ek_metric_options {
     double sensitivity;          /* of specificity_at_sensitivity, required: in [0, 1] */
     ek_operand threshold;        /* of percentage_below, required: EK_OPERAND(0.5) */
     ek_operand normalizer;       /* of mean_relative_error, required */
+    int k;                       /* of ..._at_k, required; of ..._at_top_k only part of the name */
     int dim;                     /* of mean_cosine_distance, required: the axis of the unit vectors */
 } ek_metric_options;
 #define EK_NOT_GIVEN (-1e308)
 #define EK_METRIC_DEFAULTS                                                                                  \
     .metrics_collections = { NULL, 0 }, .updates_collections = { NULL, 0 }, .name = NULL,                    \
     .thresholds = { NULL, 0 }, .num_thresholds = 200, .curve = NULL, .summation_method = NULL,   \
-    .specificity = EK_NOT_GIVEN, .sensitivity = EK_NOT_GIVEN, .dim = INT32_MIN
+    .specificity = EK_NOT_GIVEN, .sensitivity = EK_NOT_GIVEN, .k = INT32_MIN, .dim = INT32_MIN
 #define EK_METRIC_(fn, labels, ...) EK_METRIC__(fn, labels, __VA_ARGS__, .size = sizeof(ek_metric_options))
 #define EK_METRIC__(fn, labels, predictions_, ...)                                                          \
     EK_CALL(ek_metric, fn, (EK_OPERAND(labels),), ek_metric_options, EK_METRIC_DEFAULTS,                    \
@@ -84,11 +85,16 @@ EK_API ek_metric ek_metrics_percentage_below_with(const ek_metric_options *o, ek
  * threshold. (TensorFlow hangs its check of [0, 1] on the cast to float32: it is left out for predictions of that type.)
  *     ek_metrics_recall_at_thresholds(labels, p, .thresholds = EK_NUMBERS(0.25, 0.5))
  *     auc                      the area under the curve of true over false positives (or of precision over recall)
- *     sensitivity_at_specificity, specificity_at_sensitivity */
+ *     sensitivity_at_specificity, specificity_at_sensitivity
+ * Of classes: labels [..., n] or [...] (int64) are those that are right, predictions [..., classes] numbers of which the k
+ * largest count, or with top_k [..., k] those classes themselves. TensorFlow's class_id is not here.
+ *     recall_at_k, recall_at_top_k          how many of the labels are among the k: ek_metrics_recall_at_k(y, p, .k = 5)
+ *     precision_at_k, precision_at_top_k    how many of the k are labels */
 #define EK_METRIC_BUILDERS(X)                                                                               \
     X(accuracy) X(auc) X(false_negatives) X(false_negatives_at_thresholds) X(false_positives)                \
     X(false_positives_at_thresholds) X(mean_absolute_error) X(mean_cosine_distance) X(mean_relative_error)   \
-    X(mean_squared_error) X(precision) X(precision_at_thresholds) X(recall) X(recall_at_thresholds)          \
+    X(mean_squared_error) X(precision) X(precision_at_k) X(precision_at_thresholds) X(precision_at_top_k)    \
+    X(recall) X(recall_at_k) X(recall_at_thresholds) X(recall_at_top_k)                                      \
     X(root_mean_squared_error) X(sensitivity_at_specificity) X(specificity_at_sensitivity)                   \
     X(true_negatives) X(true_negatives_at_thresholds) X(true_positives) X(true_positives_at_thresholds)
 #define EK_DECLARE_METRIC_(f) \
@@ -108,6 +114,10 @@ EK_METRIC_BUILDERS(EK_DECLARE_METRIC_)
 #define ek_metrics_mean_relative_error(labels, ...) EK_METRIC_(ek_metrics_mean_relative_error_with, labels, __VA_ARGS__)
 #define ek_metrics_mean_squared_error(labels, ...) EK_METRIC_(ek_metrics_mean_squared_error_with, labels, __VA_ARGS__)
 #define ek_metrics_precision(labels, ...) EK_METRIC_(ek_metrics_precision_with, labels, __VA_ARGS__)
+#define ek_metrics_precision_at_k(labels, ...) EK_METRIC_(ek_metrics_precision_at_k_with, labels, __VA_ARGS__)
+#define ek_metrics_precision_at_top_k(labels, ...) EK_METRIC_(ek_metrics_precision_at_top_k_with, labels, __VA_ARGS__)
+#define ek_metrics_recall_at_k(labels, ...) EK_METRIC_(ek_metrics_recall_at_k_with, labels, __VA_ARGS__)
+#define ek_metrics_recall_at_top_k(labels, ...) EK_METRIC_(ek_metrics_recall_at_top_k_with, labels, __VA_ARGS__)
 #define ek_metrics_precision_at_thresholds(labels, ...) \
     EK_METRIC_(ek_metrics_precision_at_thresholds_with, labels, __VA_ARGS__)
 #define ek_metrics_recall(labels, ...) EK_METRIC_(ek_metrics_recall_with, labels, __VA_ARGS__)

@@ -24,6 +24,7 @@ static const char *missing_or_extra(const ek_metric_options *o, int takes, bool 
         { "sensitivity", o->sensitivity != EK_NOT_GIVEN, EK_NEEDS_SENSITIVITY, EK_NEEDS_SENSITIVITY },
         { "threshold", o->threshold.kind != 0, EK_NEEDS_THRESHOLD, EK_NEEDS_THRESHOLD },
         { "normalizer", o->normalizer.kind != 0, EK_NEEDS_NORMALIZER, EK_NEEDS_NORMALIZER },
+        { "k", o->k != INT32_MIN, EK_TAKES_K | EK_NEEDS_K, EK_NEEDS_K },
         { "dim", o->dim != INT32_MIN, EK_NEEDS_DIM, EK_NEEDS_DIM },
     };
 
@@ -83,19 +84,16 @@ ek_scope ek__metric_scope(ek_graph *g, const char *name, const char *default_nam
                                                  .use_resource = EK_DEFAULT }, where);
 }
 
-static ek_tensor zeros(ek_graph *g, void *arg, ek_where where)
-{
-    return ek_zeros_with(g, &(ek_zeros_options){ .size = sizeof(ek_zeros_options), .shape = *(const ek_shape *)arg,
-                                                 .dtype = EK_FLOAT32 }, where);
-}
+static ek_tensor zeros(ek_graph *g, void *arg, ek_where where) { return ek_zeros_with(g, arg, where); }
 
-ek_variable ek__metric_variable(ek_graph *g, ek_shape shape, const char *name, ek_where where)
+ek_variable ek__metric_variable(ek_graph *g, ek_shape shape, ek_dtype dtype, const char *name, ek_where where)
 {
     const ek_vscope *scope = ek__vscope_now(g);
     const bool resource = scope->use_resource == EK_DEFAULT ? g->use_resource : scope->use_resource == EK_YES;
+    ek_zeros_options first = { .size = sizeof first, .shape = shape, .dtype = dtype };
 
     if (g->error.code != EK_OK) return ek__dead_variable(g);
-    return ek__variable_make(g, &(ek_variable_args){ .name = name, .make = zeros, .arg = &shape, .validate_shape = true,
+    return ek__variable_make(g, &(ek_variable_args){ .name = name, .make = zeros, .arg = &first, .validate_shape = true,
                                                      .resource = resource, .where = where,
                                                      .collections = EK_KEYS(EK_LOCAL_VARIABLES, EK_METRIC_VARIABLES),
                                                      .synchronization = EK_SYNCHRONIZATION_ON_READ,

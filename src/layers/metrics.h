@@ -12,7 +12,8 @@ static inline ek_metric ek__dead_metric(ek_graph *g) { return (ek_metric){ ek__d
 enum {
     EK_TAKES_THRESHOLDS = 1, EK_NEEDS_THRESHOLDS = 2, EK_TAKES_NUMBER = 4, EK_TAKES_CURVE = 8, EK_NEEDS_SPECIFICITY = 16,
     EK_NEEDS_SENSITIVITY = 32, EK_NEEDS_THRESHOLD = 64, EK_NEEDS_NORMALIZER = 128, EK_NEEDS_DIM = 256,
-    EK_TAKES_NO_LABELS = 512
+    EK_TAKES_NO_LABELS = 512,
+    EK_TAKES_K = 1024, EK_NEEDS_K = 2048
 };
 /* The graph of a call whose options are in order; NULL: refused, and recorded. */
 ek_graph *ek__metric_ready(const char *name, ek_operand labels, const ek_metric_options *o, int takes, ek_where where);
@@ -20,7 +21,7 @@ ek_graph *ek__metric_ready(const char *name, ek_operand labels, const ek_metric_
 /* The variable scope `name`, or, that being NULL, `default_name` made unique. */
 ek_scope ek__metric_scope(ek_graph *g, const char *name, const char *default_name, ek_where where);
 /* Zeros, in EK_LOCAL_VARIABLES and EK_METRIC_VARIABLES. */
-ek_variable ek__metric_variable(ek_graph *g, ek_shape shape, const char *name, ek_where where);
+ek_variable ek__metric_variable(ek_graph *g, ek_shape shape, ek_dtype dtype, const char *name, ek_where where);
 /* tf.assign_add(v, x) */
 ek_tensor ek__metric_add(ek_variable v, ek_tensor x, ek_where where);
 /* Adds the value and the update to the collections that are given. */

@@ -105,7 +105,7 @@ static ek_metric count(ek_graph *g, ek_tensor holds, const ek_fitted *f, ek_wher
 
     if (!ek_tensor_ok(holds)) return m;
     assert_type(g, where);
-    sum = ek__metric_variable(g, EK_SCALAR, "count", where);
+    sum = ek__metric_variable(g, EK_SCALAR, EK_FLOAT32, "count", where);
     if (!ek_variable_ok(sum)) return m;
     values = ek__cast(g, ek__of(holds), EK_FLOAT32, where).u.tensor;
     if (f->weighted) values = weigh(g, values, f->weights, where);

@@ -50,8 +50,8 @@ static ek_tensor floats(ek_graph *g, ek_operand x, ek_where where)
 static ek_metric mean(ek_graph *g, ek_operand x, ek_operand weights, ek_where where)
 {
     ek_tensor values = floats(g, x, where), n;
-    const ek_variable total = ek__metric_variable(g, EK_SCALAR, "total", where);
-    const ek_variable count = ek__metric_variable(g, EK_SCALAR, "count", where);
+    const ek_variable total = ek__metric_variable(g, EK_SCALAR, EK_FLOAT32, "total", where);
+    const ek_variable count = ek__metric_variable(g, EK_SCALAR, EK_FLOAT32, "count", where);
 
     if (g->error.code != EK_OK) return ek__dead_metric(g);
     if (weights.kind == 0) {
@@ -89,8 +89,8 @@ static ek_metric mean_tensor(ek_graph *g, const ek_metric_options *o, ek_where w
 {
     ek_tensor values = floats(g, o->predictions, where), n, weights;
     const ek_shape shape = ek_tensor_shape(values);
-    const ek_variable total = ek__metric_variable(g, shape, "total_tensor", where);
-    const ek_variable count = ek__metric_variable(g, shape, "count_tensor", where);
+    const ek_variable total = ek__metric_variable(g, shape, EK_FLOAT32, "total_tensor", where);
+    const ek_variable count = ek__metric_variable(g, shape, EK_FLOAT32, "count_tensor", where);
 
     if (g->error.code != EK_OK) return ek__dead_metric(g);
     n = ek__op1(ek_ones_like_with, ek__of(values), NULL, where);

@@ -184,7 +184,7 @@ static void add_up(ek_graph *g, const table *t, int kind, counts *c, ek_where wh
     const ek_tensor prediction = kind == TP || kind == FP ? t->positive[PREDICTION] : t->negative[PREDICTION];
     ek_reduce_options along = { .size = sizeof along, .axis = EK_AXIS(1) };
 
-    c->value[kind] = ek__metric_variable(g, EK_SHAPE(c->n), names[kind], where);
+    c->value[kind] = ek__metric_variable(g, EK_SHAPE(c->n), EK_FLOAT32, names[kind], where);
     along.x = ek__op2(ek_logical_and_with, ek__of(label), ek__of(prediction), where);
     along.x = ek__cast(g, ek__of(along.x), EK_FLOAT32, where).u.tensor;
     if (ek_tensor_ok(t->weights)) along.x = ek__op2(ek_times_with, ek__of(along.x), ek__of(t->weights), where);

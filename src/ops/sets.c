@@ -1,6 +1,6 @@
-/* ops/sets.c - sets along the last dimension, one per group of the others: DenseToDenseSetOperation.
+/* ops/sets.c - sets along the last dimension, one per group of the others: DenseToDenseSetOperation, SetSize.
  *
- * The result is a sparse tensor: places, values in ascending order within their group, and a shape whose last dimension
+ * A result is a sparse tensor: places, values in ascending order within their group, and a shape whose last dimension
  * is the largest set's size. The rule counts it, the run writes it.
  */
 #include <stdlib.h>
@@ -242,4 +242,138 @@ const ek_op_def ek__op_DenseToDenseSetOperation = {
     .shape = set_shape,
     .prepare = set_prepare,
     .no_grad_because = "its inputs are integers or strings",
+};
+
+/* ---- SetSize -------------------------------------------------------------------------------------------- */
+
+/* Ports are those of a result: INDICES, VALUES, SHAPE. */
+
+static ek_status size_sizes(const ek_shape_ctx *c)
+{
+    const ek_shape *const places = &c->in[INDICES], *const values = &c->in[VALUES], *const shape = &c->in[SHAPE];
+
+    if (shape->rank != 1) return EK_FAIL(c->err, INVALID_ARGUMENT, "Shape must be a 1D tensor.");
+    if (places->rank != 2)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "indices must be a matrix, but got: %s", EK_CC(places));
+    if (values->rank != 1)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "values must be a vector, but got: %s", EK_CC(values));
+    if (places->dim[0] != values->dim[0])
+        return EK_FAIL(c->err, INVALID_ARGUMENT,
+                       "indices and values rows (indexing dimension) must match. (indices = %lld, values = %lld)",
+                       (long long)places->dim[0], (long long)values->dim[0]);
+    if (shape->dim[0] < 2) return EK_FAIL(c->err, INVALID_ARGUMENT, "Invalid rank %lld.", (long long)shape->dim[0]);
+    if (places->dim[1] != shape->dim[0] || shape->dim[0] > EK_MAX_RANK)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "Order length must be SparseTensor rank.");
+    return EK_OK;
+}
+
+/* While building TensorFlow says nothing. */
+static ek_status size_shape(ek_shape_ctx *c)
+{
+    ek_shape whole;
+
+    if (!c->running) return EK_OK;
+    EK_TRY(size_sizes(c));
+    EK_TRY(ek__input_as_full_shape(c, SHAPE, &whole));
+    if (whole.rank >= 0) c->out[0] = group_of(&whole);
+    return EK_OK;
+}
+
+typedef struct size_state {
+    sets s;
+    ek_shape shape;
+    int64_t rows;
+} size_state;
+
+/* "[0,1]" */
+static void format_place(const int64_t *place, int32_t rank, char *text, size_t size)
+{
+    ek_shape s = { .rank = rank };
+
+    for (int32_t d = 0; d < rank; d++) s.dim[d] = place[d];
+    ek_shape_format_cc(&s, text, size);
+}
+
+/* Places lie inside the shape, in order, each once. */
+static ek_status check_place(const size_state *state, const int64_t *places, int64_t row, ek_error *err)
+{
+    const int32_t rank = state->shape.rank;
+    const int64_t *const at = places + row * rank;
+    int64_t order = row == 0 ? 1 : 0;
+    char text[400];
+
+    format_place(at, rank, text, sizeof text);
+    for (int32_t d = 0; d < rank; d++) {
+        if (at[d] < 0 || at[d] >= state->shape.dim[d])
+            return EK_FAIL(err, INVALID_ARGUMENT, "indices[%lld] = %s is out of bounds: need 0 <= index < %s", (long long)row,
+                           text, EK_CC(&state->shape));
+        if (order == 0) order = at[d] - at[d - rank];
+    }
+    if (order > 0) return EK_OK;
+    if (order == 0) return EK_FAIL(err, INVALID_ARGUMENT, "indices[%lld] = %s is repeated", (long long)row, text);
+    return EK_FAIL(err, INVALID_ARGUMENT, "indices[%lld] = %s is out of order. Many sparse ops require sorted indices.",
+                   (long long)row, text);
+}
+
+static int64_t group_at(const size_state *state, const int64_t *place)
+{
+    int64_t group = 0;
+
+    for (int32_t d = 0; d < state->s.group.rank; d++) group = group * state->s.group.dim[d] + place[d];
+    return group;
+}
+
+/* Rows of a group stand together, as they are in order. */
+static ek_status size_run(const ek_run_args *a, int64_t chunk)
+{
+    const size_state *const state = a->state;
+    const int64_t *const places = a->in[INDICES];
+    int32_t *const size = a->out[0];
+    const int32_t rank = state->shape.rank;
+
+    EK_UNUSED(chunk);
+    for (int64_t g = 0; g < state->s.groups; g++) size[g] = 0;
+    for (int64_t row = 0; row < state->rows; row++) EK_TRY(check_place(state, places, row, a->err));
+    for (int64_t row = 0, end; row < state->rows; row = end) {
+        const int64_t g = group_at(state, places + row * rank);
+        sets one = state->s;
+
+        for (end = row + 1; end < state->rows && group_at(state, places + end * rank) == g;) end++;
+        one.n[0] = end - row;
+        size[g] = (int32_t)read_set(&one, 0, (const char *)a->in[VALUES] + (size_t)row * ek_dtype_size(one.dtype), 0,
+                                    a->scratch);
+    }
+    return EK_OK;
+}
+
+static ek_status size_prepare(ek_prepare_ctx *c)
+{
+    size_state *const state = EK_ARENA_NEW(c->arena, size_state, 1);
+
+    if (state == NULL) return ek__no_memory(c);
+    state->rows = c->in[VALUES].dim[0];
+    state->shape = (ek_shape){ .rank = (int32_t)c->in[SHAPE].dim[0] };
+    for (int32_t d = 0; d < state->shape.rank; d++) state->shape.dim[d] = ek__array_int(c->in_value[SHAPE], d);
+    state->s = (sets){ .dtype = c->in_dtype[VALUES], .group = group_of(&state->shape),
+                       .groups = ek_shape_count(&c->out[0]) };
+    c->state = state;
+    c->scratch_bytes = (size_t)(state->rows + 1) * sizeof(element);
+    ek__add_phase(c, size_run, 1);
+    return EK_OK;
+}
+
+static const ek_field size_fields[] = { EK_FIELD(set_attrs, validate_indices, BOOL) };
+
+const ek_op_def ek__op_SetSize = {
+    .name = "SetSize",
+    .inputs = "set_indices: int64, set_values: T, set_shape: int64",
+    .outputs = "size: int32",
+    .attrs = "validate_indices: bool = true; T: {int8, int16, int32, int64, uint8, uint16, string}",
+    .attrs_size = sizeof(set_attrs),
+    .fields = size_fields,
+    .n_fields = EK_COUNT_OF(size_fields),
+    .shape = size_shape,
+    .value_inputs = 1u << SHAPE,
+    .prepare = size_prepare,
+    .no_grad_because = "its output is a number of elements",
 };

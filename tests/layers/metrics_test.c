@@ -124,6 +124,19 @@ static void metrics_top_k(ek_graph *g)
     ek_reduce_mean(ek_cast(ek_equal(ek_argmax(x, .axis = 1), d), EK_FLOAT32), .name = "accuracy");
 }
 
+static void metrics_at_k(ek_graph *g)
+{
+    ek_tensor x = PLACE(EK_FLOAT32, "x", -1, 5), y = PLACE(EK_INT64, "y", -1), y2 = PLACE(EK_INT64, "y2", -1, 2);
+    ek_tensor i = PLACE(EK_INT32, "i", -1, 3), w = PLACE(EK_FLOAT32, "w", -1), u = ANY(EK_INT64, "u");
+
+    ek_metrics_recall_at_k(y, x, .k = 2);
+    ek_metrics_recall_at_k(y2, x, .k = 3, .weights = EK_OPERAND(w));
+    ek_metrics_precision_at_k(y2, x, .k = 1, .weights = EK_OPERAND(0.5), .name = "p");
+    ek_metrics_precision_at_top_k(y, i);
+    ek_metrics_recall_at_top_k(u, i, .k = 3, .metrics_collections = EK_KEYS("mine"), .updates_collections = EK_KEYS("ups"));
+    ek_metrics_precision_at_k(u, x, .k = 2);
+}
+
 #define MADE(program) \
     static void program##_as_tensorflow(void **state) \
     { \
@@ -137,6 +150,7 @@ MADE(metrics_thresholds)
 MADE(metrics_auc)
 MADE(metrics_resource)
 MADE(metrics_top_k)
+MADE(metrics_at_k)
 
 /* ---- what does not fit -------------------------------------------------------------------------------- */
 
@@ -173,6 +187,8 @@ static void metrics_refuse_in_tensorflows_words(void **state)
     REFUSED("`sensitivity` must be in the range [0, 1].",
             ek_metrics_specificity_at_sensitivity(a, a, .sensitivity = -0.5));
     REFUSED("auc needs 3 to 65536 thresholds, .num_thresholds is 2", ek_metrics_auc(a, a, .num_thresholds = 2));
+    REFUSED("Unexpected labels shape (2, 3) for predictions shape (4,).",
+            ek_metrics_precision_at_top_k(a, PLACE(EK_INT32, "c", 4)));
     REFUSED("zeros needs a shape that is fully known", ek_metrics_mean_tensor(PLACE(EK_FLOAT32, "c", -1, 3)));
 }
 
@@ -180,6 +196,7 @@ static void options_that_lack_or_are_of_other_metrics_are_refused(void **state)
 {
     (void)state;
     REFUSED("mean_cosine_distance() missing 1 required positional argument: 'dim'", ek_metrics_mean_cosine_distance(a, a));
+    REFUSED("recall_at_k() missing 1 required positional argument: 'k'", ek_metrics_recall_at_k(a, a));
     REFUSED("percentage_below() missing 1 required positional argument: 'threshold'", ek_metrics_percentage_below(a));
     REFUSED("recall_at_thresholds() missing 1 required positional argument: 'thresholds'",
             ek_metrics_recall_at_thresholds(a, a));
@@ -214,7 +231,7 @@ static const metric_fn metrics[] = { EK_METRIC_BUILDERS(EACH) of_values };
 static void expect_nothing(ek_operand labels, ek_operand predictions, ek_operand weights, const char *name)
 {
     for (size_t k = 0; k < sizeof metrics / sizeof metrics[0]; k++)
-        for (int take = 0; take < 6; take++) {
+        for (int take = 0; take < 7; take++) {
             ek_metric_options o = { .size = sizeof o, EK_METRIC_DEFAULTS, .predictions = predictions, .weights = weights };
             ek_metric m;
 
@@ -224,6 +241,7 @@ static void expect_nothing(ek_operand labels, ek_operand predictions, ek_operand
             if (take == 3) o.specificity = 0.5;
             if (take == 4) o.sensitivity = 0.5;
             if (take == 5) o.normalizer = predictions;
+            if (take == 6) o.k = 1;
             m = metrics[k](labels, &o, EK_HERE);
             assert_false(ek_tensor_ok(m.update_op));
         }
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(metrics_auc_as_tensorflow),
         cmocka_unit_test(metrics_resource_as_tensorflow),
         cmocka_unit_test(metrics_top_k_as_tensorflow),
+        cmocka_unit_test(metrics_at_k_as_tensorflow),
         cmocka_unit_test(metrics_refuse_in_tensorflows_words),
         cmocka_unit_test(options_that_lack_or_are_of_other_metrics_are_refused),
         cmocka_unit_test(hostile_operands_give_dead_metrics),

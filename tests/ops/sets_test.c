@@ -1,4 +1,4 @@
-/* DenseToDenseSetOperation: each operation, groups, strings, nothing; refusals in TensorFlow's words. Expectations are what
+/* DenseToDenseSetOperation, SetSize: each operation, groups, strings, nothing; refusals in TensorFlow's words. Expectations are what
  * TensorFlow 2.15 computes. */
 #include "ops/one_op.h"
 
@@ -107,6 +107,50 @@ static void sets_that_do_not_fit_are_refused(void **state)
     ek_array_unref(deep);
 }
 
+static ek_array *longs(ek_shape shape, const int64_t *at) { return ek_array_of(EK_INT64, shape, at); }
+#define LONGS(shape, ...) longs(shape, (int64_t[]){ __VA_ARGS__ })
+
+static void the_size_of_a_set_counts_each_value_once(void **state)
+{
+    ek_array *places = LONGS(EK_SHAPE(4, 3), 0, 0, 0, 0, 1, 0, 1, 1, 0, 1, 1, 2), *shape = LONGS(EK_SHAPE(3), 2, 2, 3), *out[1];
+    ek_array *values = ek_array_of(EK_INT32, EK_SHAPE(4), (int32_t[]){ 7, 7, 5, 5 });
+
+    (void)state;
+    run_op("SetSize", NO_ATTRS, INPUTS(places, values, shape), 1, out);
+    assert_int_equal(out[0]->shape.rank, 2);
+    EXPECT(out[0], 1, 1, 0, 1);
+    ek_array_unref(out[0]);
+    ek_array_unref(places);
+    ek_array_unref(values);
+    ek_array_unref(shape);
+}
+
+static void refuse_size(ek_array *places, int n, ek_array *shape, const char *text)
+{
+    ek_array *values = ek_array_of(EK_INT32, EK_SHAPE(n), NULL);
+
+    refuse_op("SetSize", NO_ATTRS, INPUTS(places, values, shape), 1, EK_INVALID_ARGUMENT, text);
+    ek_array_unref(places);
+    ek_array_unref(values);
+    ek_array_unref(shape);
+}
+
+static void sizes_of_what_is_no_set_are_refused(void **state)
+{
+    (void)state;
+    refuse_size(LONGS(EK_SHAPE(1, 2), 5, 0), 1, LONGS(EK_SHAPE(2), 2, 2),
+                "indices[0] = [5,0] is out of bounds: need 0 <= index < [2,2]");
+    refuse_size(LONGS(EK_SHAPE(2, 2), 1, 0, 0, 1), 2, LONGS(EK_SHAPE(2), 2, 2),
+                "indices[1] = [0,1] is out of order. Many sparse ops require sorted indices.");
+    refuse_size(LONGS(EK_SHAPE(2, 2), 0, 0, 0, 0), 2, LONGS(EK_SHAPE(2), 2, 2), "indices[1] = [0,0] is repeated");
+    refuse_size(LONGS(EK_SHAPE(1, 1), 0), 1, LONGS(EK_SHAPE(1), 3), "Invalid rank 1.");
+    refuse_size(LONGS(EK_SHAPE(1, 2), 0, 0), 2, LONGS(EK_SHAPE(2), 3, 3),
+                "indices and values rows (indexing dimension) must match. (indices = 1, values = 2)");
+    refuse_size(LONGS(EK_SHAPE(2), 0, 0), 2, LONGS(EK_SHAPE(2), 2, 2), "indices must be a matrix, but got: [2]");
+    refuse_size(LONGS(EK_SHAPE(1, 3), 0, 0, 0), 1, LONGS(EK_SHAPE(2), 2, 2), "Order length must be SparseTensor rank.");
+    refuse_size(LONGS(EK_SHAPE(1, 2), 0, 0), 1, LONGS(EK_SHAPE(1, 2), 2, 2), "Shape must be a 1D tensor.");
+}
+
 /* What is known while building. */
 static void static_shapes_say_what_they_can(void **state)
 {
@@ -137,6 +181,8 @@ int main(void)
         cmocka_unit_test(strings_are_ordered_by_their_bytes),
         cmocka_unit_test(empty_sets_and_several_groups),
         cmocka_unit_test(sets_that_do_not_fit_are_refused),
+        cmocka_unit_test(the_size_of_a_set_counts_each_value_once),
+        cmocka_unit_test(sizes_of_what_is_no_set_are_refused),
         cmocka_unit_test(static_shapes_say_what_they_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
