@@ -500,6 +500,23 @@ EK_API ek_variable ek_average_of_item(const ek_moving_average *m, ek_item x);
 #define ek_average_name(m, x) ek_average_name_of_item((m), EK_ITEM(x))
 EK_API const char *ek_average_name_of_item(const ek_moving_average *m, ek_item x);
 
+typedef struct ek_assign_moving_average_options {
+    size_t size;
+    ek_operand decay; /* required */
+    bool zero_debias; /* true, as in TensorFlow: takes out the zeros that v began with */
+    const char *name; /* NULL: "AssignMovingAvg" */
+} ek_assign_moving_average_options;
+/* moving_averages.assign_moving_average: v -= (v - value)*(1 - decay). With zero_debias v is that divided by 1 - decay^steps, and
+ * two more variables, <v>/biased and <v>/local_step, keep what is needed for it.
+ *     ek_op update = ek_assign_moving_average(v, x, 0.9, .zero_debias = false); */
+#define ek_assign_moving_average(v, value, ...) \
+    EK_ASSIGN_MOVING_AVERAGE_(v, value, __VA_ARGS__, .size = sizeof(ek_assign_moving_average_options))
+#define EK_ASSIGN_MOVING_AVERAGE_(v, value, decay_, ...)                                                        \
+    EK_CALL(ek_op, ek_assign_moving_average_with, ((v), EK_OPERAND(value),), ek_assign_moving_average_options,  \
+            .zero_debias = true, .name = NULL, .decay = EK_OPERAND(decay_), __VA_ARGS__)
+EK_API ek_op ek_assign_moving_average_with(ek_variable v, ek_operand value, const ek_assign_moving_average_options *o,
+                                           ek_where where);
+
 typedef struct ek_named_variable {
     const char *name;
     ek_variable variable;

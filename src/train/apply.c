@@ -200,15 +200,6 @@ static bool check_step(const application *p)
            refuse(p, "the global step is dead or of another graph than %s", p->o->name);
 }
 
-void ek__collect_train_op(ek_graph *g, ek_item item, ek_where where)
-{
-    const ek_list have = ek_get_collection(g, EK_TRAIN_OP);
-
-    for (int64_t i = 0; i < have.count; i++)
-        if (have.item[i].kind == item.kind && strcmp(ek_item_name(g, have.item[i]), ek_item_name(g, item)) == 0) return;
-    ek_add_item_to_collection(g, EK_TRAIN_OP, item, where);
-}
-
 static ek_op apply(application *p)
 {
     const bool counts = p->a->global_step.graph != NULL;
@@ -222,7 +213,7 @@ static ek_op apply(application *p)
         if (p->g->error.code == EK_OK) op = finish(p, counts ? "update" : own);
         if (p->g->error.code == EK_OK && counts) op = count_step(p, op, own);
     }
-    if (ek_op_ok(op)) ek__collect_train_op(p->g, ek_item_of_op(op), p->where);
+    if (ek_op_ok(op)) ek_add_item_to_collection(p->g, EK_TRAIN_OP, ek_item_of_op(op), p->where);
     return op;
 }
 

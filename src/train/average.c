@@ -12,6 +12,15 @@ static ek_op subtract(ek_variable v, ek_operand value, ek_operand rate, const ch
     return ek__write(ek_assign_sub_with, v, ek__of(delta), EK_DEFAULT, ek_variable_is_resource(v) ? NULL : name, where).op;
 }
 
+/* 1 - decay: computed now where decay is a number. */
+static ek_operand rate_of(ek_graph *g, ek_operand decay, ek_where where)
+{
+    const ek_literal *l = &decay.u.literal;
+
+    if (decay.kind != 'l') return ek__of(ek__op2(ek_minus_with, ek__num(1.0), decay, where));
+    return ek__of(ek__const_scalar(g, EK_FLOAT32, 1.0 - (l->kind == 'f' ? l->u.f : (double)l->u.i), "decay", where));
+}
+
 /* "biased", or with the first free number behind it. */
 static ek_variable beside(ek_variable v, const char *stem, ek_shape shape, ek_where where)
 {
@@ -61,18 +70,39 @@ static ek_op subtract_debiased(ek_variable v, ek_operand value, ek_operand rate,
     return ek__write(ek_assign_with, v, ek__of(t), EK_DEFAULT, info->is_resource ? NULL : name, where).op;
 }
 
-ek_op ek__assign_moving_average(ek_variable v, ek_operand value, ek_operand decay, bool zero_debias, ek_where where)
+static ek_op assign(ek_variable v, ek_operand value, ek_operand decay, bool zero_debias, const char *name,
+                    ek_where where)
 {
     ek_graph *g = v.graph;
     ek_op op = { g, -1 };
 
-    EK_IN_SCOPE(ek_name_scope_push(g, "AssignMovingAvg", where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, name != NULL ? name : "AssignMovingAvg", where)) {
         const char *own = ek_name_scope(g);
-        ek_operand rate = ek__of(ek__op2(ek_minus_with, ek__num(1.0), decay, where));
+        ek_operand rate = rate_of(g, decay, where);
         rate = ek__cast(g, rate, ek_dtype_base(ek_variable_dtype(v)), where);
         op = (zero_debias ? subtract_debiased : subtract)(v, value, rate, own, where);
     }
     return op;
+}
+
+static bool operand_ok(ek_graph *g, const ek_operand *x)
+{
+    if (x->kind == 't') return ek__tensor_in(g, x->u.tensor);
+    if (x->kind == 'v') return ek__variable_in(g, x->u.variable);
+    return x->kind == 'l' && (x->u.literal.kind == 'f' || x->u.literal.kind == 'i');
+}
+
+ek_op ek_assign_moving_average_with(ek_variable v, ek_operand value, const ek_assign_moving_average_options *o,
+                                    ek_where where)
+{
+    ek_graph *g = v.graph;
+
+    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where) || g->error.code != EK_OK) return (ek_op){ g, -1 };
+    if (ek__variable_in(g, v) && operand_ok(g, &value) && operand_ok(g, &o->decay))
+        return assign(v, value, o->decay, o->zero_debias, o->name, where);
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   "a moving average is of a variable; value and decay are numbers, or tensors or variables of its graph");
+    return (ek_op){ g, -1 };
 }
 
 /* ---- ExponentialMovingAverage --------------------------------------------------------------------------------- */
@@ -90,13 +120,6 @@ struct ek_moving_average {
     bool zero_debias;
     average_entry *averages; /* the youngest first */
 };
-
-static bool operand_ok(ek_graph *g, const ek_operand *x)
-{
-    if (x->kind == 't') return ek__tensor_in(g, x->u.tensor);
-    if (x->kind == 'v') return ek__variable_in(g, x->u.variable);
-    return x->kind == 'l' && (x->u.literal.kind == 'f' || x->u.literal.kind == 'i');
-}
 
 ek_moving_average *ek_exponential_moving_average_with(ek_graph *g, const ek_moving_average_options *o, ek_where where)
 {
@@ -237,8 +260,8 @@ static ek_op apply(ek_moving_average *m, ek_list list, const bool *fresh, ek_ite
         const char *own = ek_name_scope(m->graph);
         const ek_operand decay = decay_now(m, where);
         for (int64_t i = 0; i < list.count && m->graph->error.code == EK_OK; i++)
-            update[i] = ek_item_of_op(ek__assign_moving_average(ek_average_of_item(m, list.item[i]),
-                                                                operand_of(&list.item[i]), decay, fresh[i], where));
+            update[i] = ek_item_of_op(assign(ek_average_of_item(m, list.item[i]), operand_of(&list.item[i]), decay,
+                                             fresh[i], NULL, where));
         if (m->graph->error.code == EK_OK)
             op = ek_group_with(m->graph, &(ek_group_options){ .size = sizeof(ek_group_options), .name = own,
                                                               .list = { m->graph, update, list.count } }, where);

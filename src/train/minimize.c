@@ -217,6 +217,6 @@ ek_tensor ek_train_op_with(ek_tensor loss, const ek_train_op_options *o, ek_wher
         .size = sizeof(ek_apply_gradients_options), .grads_and_vars = gv, .global_step = step }, where);
     if (g->error.code != EK_OK) return out;
     out = after_step(loss, applied, o, where);
-    if (ek_tensor_ok(out)) ek__collect_train_op(g, ek_item_of_tensor(out), where);
+    if (ek_tensor_ok(out)) ek_add_item_to_collection(g, EK_TRAIN_OP, ek_item_of_tensor(out), where);
     return out;
 }

@@ -86,8 +86,6 @@ ek_variable ek__slot_at(const ek_optimizer *o, ek_variable v, int slot);
 
 /* ["<tf.Variable ...>", ...]: a list of strings as Python prints it, as far as it fits. */
 void ek__print_variables(ek_list list, char *text, size_t room);
-/* Adds to EK_TRAIN_OP what is not there yet. */
-void ek__collect_train_op(ek_graph *g, ek_item item, ek_where where);
 
 /* ---- update.c ------------------------------------------------------------------------------------ */
 
@@ -116,8 +114,5 @@ ek_write ek__write(ek_assign_fn fn, ek_variable v, ek_operand value, ek_tristate
                    ek_where where);
 /* x[indices] += rows. */
 ek_write ek__scatter_add(ek_variable v, ek_tensor indices, ek_tensor rows, bool use_locking, ek_where where);
-/* tf.assign_moving_average in the current scope: v -= (v - value) * (1 - decay), or with zero_debias what that tends to
- * without the zeros it began with. */
-ek_op ek__assign_moving_average(ek_variable v, ek_operand value, ek_operand decay, bool zero_debias, ek_where where);
 
 #endif

@@ -108,6 +108,35 @@ static void averages_are_made_of_tensorflows_nodes(void **state)
     ek_graph_destroy(a.g);
 }
 
+static void one_variable_follows_a_value(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2), .name = "x");
+    ek_variable v = ek_get_variable(g, "v", .shape = EK_SHAPE(2), .initializer = ek_ones_initializer());
+    const int64_t before = ek_graph_op_count(g);
+    ek_op plain = ek_assign_moving_average(v, x, 0.5, .zero_debias = false), debiased = ek_assign_moving_average(v, x, 0.9);
+    ek_array *value = ek_array_of(EK_FLOAT32, EK_SHAPE(2), (float[]){ 4, -2 });
+    ek_session *s = ek_session_create(g);
+
+    (void)state;
+    expect_fine(g);
+    expect_names(g, before,
+        "AssignMovingAvg/decay AssignMovingAvg/sub AssignMovingAvg/mul AssignMovingAvg AssignMovingAvg_1/decay "
+        "v/biased/Initializer/zeros v/biased v/biased/Assign v/biased/read v/local_step/Initializer/zeros v/local_step "
+        "v/local_step/Assign v/local_step/read AssignMovingAvg_1/sub AssignMovingAvg_1/mul AssignMovingAvg_1/AssignSub "
+        "AssignMovingAvg_1/AssignAdd/value AssignMovingAvg_1/AssignAdd AssignMovingAvg_1/sub_1/x AssignMovingAvg_1/sub_1 "
+        "AssignMovingAvg_1/Pow AssignMovingAvg_1/sub_2/x AssignMovingAvg_1/sub_2 AssignMovingAvg_1/truediv "
+        "AssignMovingAvg_1");
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+    EK_DIE(ek_run(s, .feed = { { x, value } }, .target = { plain }));
+    expect_pair(s, v, 2.5, -0.5);
+    EK_DIE(ek_run(s, .feed = { { x, value } }, .target = { debiased }));
+    expect_pair(s, v, 4, -2);
+    ek_array_unref(value);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 static void variables_are_restored_from_their_averages(void **state)
 {
     averaged a = build(EK_NO);
@@ -143,6 +172,10 @@ static void what_cannot_be_averaged_is_refused(void **state)
     expect_failure(g, "decay and num_updates must be numbers, or tensors or variables of this graph");
     g = ek_graph_create();
     n = ek_get_variable(g, "n", .shape = EK_SCALAR);
+    ek_assign_moving_average(n, "word", 0.9);
+    expect_failure(g, "a moving average is of a variable; value and decay are numbers, or tensors or variables of its graph");
+    g = ek_graph_create();
+    n = ek_get_variable(g, "n", .shape = EK_SCALAR);
     ek_moving_average_apply(NULL, EK_LIST(n));
     ek_graph_destroy(g);
     ek_graph_destroy(other);
@@ -176,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(averages_are_tensorflows),
         cmocka_unit_test(averages_are_made_of_tensorflows_nodes),
+        cmocka_unit_test(one_variable_follows_a_value),
         cmocka_unit_test(variables_are_restored_from_their_averages),
         cmocka_unit_test(what_cannot_be_averaged_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
