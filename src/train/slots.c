@@ -32,52 +32,52 @@ ek_variable ek__slot_of(ek_variable v, const ek_initializer *init, const char *n
         .resource = info->is_resource ? EK_YES : EK_NO, .where = where });
 }
 
-/* A value shaped like the variable, which only a run knows: tf.zeros(tf.shape(v.initialized_value())) and kin. */
-static ek_variable slot_of_unknown_shape(ek_variable v, double number, const char *name, ek_where where)
+/* A value shaped like the variable, which only a run knows. */
+static ek_variable slot_of_unknown_shape(ek_variable v, ek_slot_start start, double number, const char *name,
+                                         ek_where where)
 {
-    const ek_tensor shape = ek__op1(ek_shape_with, ek__of(ek_initialized_value_at(v, where)), NULL, where);
-    const ek_tensor value = ek_fill_with(&(ek_fill_options){ .size = sizeof(ek_fill_options), .dims = shape,
-        .value = ek_operand_of_literal(ek_scalar(ek__info(v)->dtype, number)), .name = "zeros" }, where);
-    const ek_initializer init = { .kind = EK_INIT_VALUE, .operand = ek__of(value) };
+    const ek_dtype dtype = ek__info(v)->dtype;
+    ek_initializer init = { .kind = EK_INIT_VALUE };
+    ek_tensor shape;
 
+    if (start == EK_SLOT_ONES) {
+        init.operand = ek__of(ek__op1(ek_ones_like_with, ek__v(v), NULL, where));
+        return ek__slot_of(v, &init, name, where);
+    }
+    shape = ek__op1(ek_shape_with, ek__of(ek_initialized_value_at(v, where)), NULL, where);
+    init.operand = ek__of(start == EK_SLOT_ZEROS ? ek__zeros_of(shape, dtype, where)
+                                                 : ek_fill_with(&(ek_fill_options){
+                                                       .size = sizeof(ek_fill_options), .dims = shape,
+                                                       .value = ek_operand_of_literal(ek_scalar(dtype, number)) }, where));
     return ek__slot_of(v, &init, name, where);
-}
-
-static ek_variable slot_filled(ek_variable v, ek_initializer init, double number, const char *name, ek_where where)
-{
-    const ek_variable_info *info = ek__info(v);
-
-    if (!ek_shape_is_known(&info->shape)) return slot_of_unknown_shape(v, number, name, where);
-    return ek__slot_of(v, &init, name, where);
-}
-
-ek_variable ek__slot_zeros(ek_variable v, const char *name, ek_where where)
-{
-    return slot_filled(v, ek_zeros_initializer(), 0.0, name, where);
 }
 
 /* Ftrl makes its first value where it is used. */
-static ek_variable slot_const(ek_variable v, double number, const char *name, ek_where where)
+static ek_initializer const_like(ek_variable v, double number, ek_where where)
 {
     const ek_op place = ek_variable_op(v);
     const ek_variable_info *info = ek__info(v);
     ek_initializer init = { .kind = EK_INIT_VALUE };
 
-    if (!ek_shape_is_known(&info->shape)) return slot_of_unknown_shape(v, number, name, where);
     EK_IN_SCOPE(ek__colocate_push(v.graph, &place.id, 1, false, where))
         init.operand = ek__of(ek__const_filled(v.graph, info->dtype, info->shape, number, NULL, where));
-    return ek__slot_of(v, &init, name, where);
+    return init;
 }
 
 static ek_variable begin(ek_variable v, ek_slot_start start, double number, const char *name, ek_where where)
 {
-    switch (start) {
-    case EK_SLOT_ONES: return slot_filled(v, ek_ones_initializer(), 1.0, name, where);
-    case EK_SLOT_NUMBER: return slot_filled(v, ek_constant_initializer(number), number, name, where);
-    case EK_SLOT_CONST: return slot_const(v, number, name, where);
-    case EK_SLOT_ZEROS: break;
-    }
-    return ek__slot_zeros(v, name, where);
+    ek_initializer init = ek_zeros_initializer();
+
+    if (!ek_shape_is_known(&ek__info(v)->shape)) return slot_of_unknown_shape(v, start, number, name, where);
+    if (start == EK_SLOT_ONES) init = ek_ones_initializer();
+    else if (start == EK_SLOT_NUMBER) init = ek_constant_initializer(number);
+    else if (start == EK_SLOT_CONST) init = const_like(v, number, where);
+    return ek__slot_of(v, &init, name, where);
+}
+
+ek_variable ek__slot_zeros(ek_variable v, const char *name, ek_where where)
+{
+    return begin(v, EK_SLOT_ZEROS, 0.0, name, where);
 }
 
 /* ---- those of an optimizer ---------------------------------------------------------------------------- */

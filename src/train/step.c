@@ -23,7 +23,6 @@ ek_variable ek_get_global_step_at(ek_graph *g, ek_where where)
 
     if (!EK_GRAPH_OK(g, where) || g->error.code != EK_OK) return v;
     const ek_list found = ek_get_collection(g, EK_GLOBAL_STEP);
-    if (found.count > 1) return v;
     if (found.count == 1 && found.item[0].kind == EK_ITEM_VARIABLE) v = found.item[0].u.variable;
     else if (found.count == 0) v = ek_variable_by_name(g, "global_step");
     return ek_variable_ok(v) && !check_step(g, v, where) ? ek__dead_variable(g) : v;

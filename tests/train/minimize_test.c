@@ -89,6 +89,40 @@ static void all_gradients_may_be_waited_for(void **state)
     ek_graph_destroy(l.g);
 }
 
+/* Rows 2, 0 and 2 of four, each towards 0: the gradient of a row is twice the row, of one that comes twice four times. */
+static void a_gather_trains_its_rows(ek_tristate resource)
+{
+    ek_graph *g = ek_graph_create();
+    ek_array *first = ek_array_of(EK_FLOAT32, EK_SHAPE(4, 1), (float[]){ 1, 2, 3, 4 }), *got = NULL;
+    ek_array *ids = ek_array_of(EK_INT32, EK_SHAPE(3), (int32_t[]){ 2, 0, 2 });
+    ek_variable w = ek_variable_create(g, first, .name = "w", .use_resource = resource);
+    ek_tensor rows = ek_gather(ek_variable_value(w), ek_constant(g, ek_value(ids)));
+    ek_optimizer *o = ek_momentum_optimizer(g, 0.125, 0.5);
+    ek_grads_and_vars gv = ek_compute_gradients(o, ek_reduce_sum(ek_square(rows)));
+
+    assert_true(ek_gradient_is_rows(gv.gradients.at[0]));
+    ek_op train = ek_apply_gradients(o, gv);
+    ek_session *s = ek_session_create(g);
+    expect_fine(g);
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+    EK_DIE(ek_run(s, .target = { train }));
+    EK_DIE(ek_run(s, .fetch = { { ek_variable_value(w), &got } }));
+    const double want[] = { 1 - 0.125 * 2, 2, 3 - 0.125 * 12, 4 };
+    for (int i = 0; i < 4; i++) assert_true(ek_array_get(got, i) == want[i]);
+    ek_array_unref(first);
+    ek_array_unref(ids);
+    ek_array_unref(got);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
+static void gathered_rows_are_trained(void **state)
+{
+    (void)state;
+    a_gather_trains_its_rows(EK_NO);
+    a_gather_trains_its_rows(EK_YES);
+}
+
 /* ---- the training step ---------------------------------------------------------------------------------------- */
 
 /* One batch norm over two rows, 1 and 3, whose mean is 2. */
@@ -259,6 +293,7 @@ int main(void)
         cmocka_unit_test(minimizing_goes_downhill),
         cmocka_unit_test(gradients_may_be_changed_on_the_way),
         cmocka_unit_test(all_gradients_may_be_waited_for),
+        cmocka_unit_test(gathered_rows_are_trained),
         cmocka_unit_test(minimize_alone_leaves_the_averages),
         cmocka_unit_test(the_training_step_moves_them),
         cmocka_unit_test(a_training_step_has_options),

@@ -339,6 +339,62 @@ static void a_rate_may_be_a_tensor(void **state)
     ek_graph_destroy(f.g);
 }
 
+/* What stands beside a variable of unknown shape takes its shape when it runs. */
+static void shapes_may_be_known_late(void **state)
+{
+    static const char *const all[] = { "momentum", "rms_prop", "adagrad", "ftrl" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        ek_graph *g = ek_graph_create();
+        ek_tensor p = ek_placeholder(g, EK_FLOAT32, .name = "p");
+        ek_variable late = ek_variable_create(g, p, .validate_shape = false, .name = "late");
+        ek_variable known = ek_variable_create(g, ek_zeros(g, EK_SHAPE(3)), .name = "known");
+        const ek_gradient d[2] = { ek_gradient_of(ek_ones_like(p)), ek_gradient_of(ek_ones(g, EK_SHAPE(3))) };
+        const int64_t before = ek_graph_op_count(g);
+        ek_op train = ek_apply_gradients(optimizer_named(g, all[i]), { { g, d, 2 }, EK_LIST(late, known) });
+        ek_session *s = ek_session_create(g);
+        ek_array *zeros = ek_array_of(EK_FLOAT32, EK_SHAPE(3), NULL);
+
+        expect_fine(g);
+        if (i == 0) {
+            ek_tensor shape;
+            assert_int_equal(ek_graph_tensor_by_name(g, "Shape_late/Momentum:0", &shape), EK_OK);
+            assert_true(shape.op > before);
+        }
+        EK_DIE(ek_run(s, .feed = { { p, zeros } }, .target = { ek_global_variables_initializer(g) }));
+        for (int k = 0; k < 2; k++) EK_DIE(ek_run(s, .feed = { { p, zeros } }, .target = { train }));
+        assert_true(number_now(s, ek_variable_value(late), 2) == number_now(s, ek_variable_value(known), 2));
+        assert_true(number_now(s, ek_variable_value(late), 2) < 0.0);
+        ek_array_unref(zeros);
+        ek_session_destroy(s);
+        ek_graph_destroy(g);
+    }
+}
+
+static void half_precision_trains(void **state)
+{
+    static const char *const all[] = { "descent", "momentum", "adam", "rms_prop", "adagrad" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        ek_graph *g = ek_graph_create();
+        ek_variable v = ek_get_variable(g, "v", .shape = EK_SHAPE(3), .dtype = EK_FLOAT16,
+                                        .initializer = ek_ones_initializer());
+        const ek_gradient d = ek_gradient_of(ek_ones(g, EK_SHAPE(3), .dtype = EK_FLOAT16));
+        ek_op train = ek_apply_gradients(optimizer_named(g, all[i]), { { g, &d, 1 }, EK_LIST(v) });
+        ek_session *s = ek_session_create(g);
+
+        expect_fine(g);
+        EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+        EK_DIE(ek_run(s, .target = { train }));
+        const double x = number_now(s, ek_variable_value(v), 1);
+        if (!(x > 0.85 && x < 0.995)) fail_msg("%s: %g", all[i], x);
+        ek_session_destroy(s);
+        ek_graph_destroy(g);
+    }
+}
+
 /* ---- what cannot be ------------------------------------------------------------------------------------------------ */
 
 static void hyper_parameters_are_looked_at(void **state)
@@ -450,6 +506,10 @@ static void a_global_step_that_is_none_is_refused(void **state)
     ek_get_variable(g, "global_step", .shape = EK_SHAPE(2), .dtype = EK_INT64);
     ek_get_global_step(g);
     expect_failure(g, "Existing \"global_step\" is not scalar: (2,)");
+    g = ek_graph_create();
+    ek_add_to_collection(g, EK_GLOBAL_STEP, ek_create_global_step(g)); /* twice now: which one is meant? */
+    assert_false(ek_variable_ok(ek_get_global_step(g)));
+    ek_graph_destroy(g);
 }
 
 static void variables_without_values_are_named(void **state)
@@ -502,6 +562,8 @@ int main(void)
         cmocka_unit_test(steps_are_counted),
         cmocka_unit_test(a_constraint_comes_after_the_update),
         cmocka_unit_test(a_rate_may_be_a_tensor),
+        cmocka_unit_test(shapes_may_be_known_late),
+        cmocka_unit_test(half_precision_trains),
         cmocka_unit_test(hyper_parameters_are_looked_at),
         cmocka_unit_test(nothing_to_apply_is_refused),
         cmocka_unit_test(gradients_that_do_not_fit_are_refused),
