@@ -46,9 +46,9 @@ typedef struct ek_dense_options {
  * Shapes     x [.., n], rank 2 at least, n known; kernel (n, units), bias (units); y [.., units].
  * Types      floating types, complex ones.
  * Nodes      MatMul, for a higher rank Tensordot; BiasAdd; the activation. */
-#define ek_dense(x, ...)                                                                                     \
-    EK_CALL(ek_tensor, ek_dense_with, ((x),), ek_dense_options, .use_bias = true, .trainable = true,         \
-            .units = __VA_ARGS__)
+#define EK_DENSE_DEFAULTS .use_bias = true, .trainable = true
+#define ek_dense(x, ...) \
+    EK_CALL(ek_tensor, ek_dense_with, ((x),), ek_dense_options, EK_DENSE_DEFAULTS, .units = __VA_ARGS__)
 EK_API ek_tensor ek_dense_with(ek_tensor x, const ek_dense_options *o, ek_where where);
 
 /* ---- convolutions ---------------------------------------------------------------------------------------- */
@@ -94,8 +94,8 @@ EK_API ek_tensor ek_conv1d_with(ek_tensor x, const ek_conv_options *o, ek_where 
 EK_API ek_tensor ek_conv2d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
 EK_API ek_tensor ek_conv3d_with(ek_tensor x, const ek_conv_options *o, ek_where where);
 
-/* tf.layers.conv2d_transpose, conv3d_transpose: ek_conv2d_transpose(x, 8, 3, .strides = 2). The gradient of a convolution
- * with respect to its input, as a layer.
+/* tf.layers.conv2d_transpose, conv3d_transpose: ek_conv2d_transpose(x, 8, 3, .strides = 2). The gradient of a
+ * convolution with respect to its input, as a layer.
  *
  * Shapes     kernel (window.., filters, c). An output dimension is n * stride + max(k - stride, 0), with "same" padding
  *            n * stride; the graph computes it.
@@ -122,10 +122,9 @@ typedef struct ek_separable_options {
     const char *name;             /* NULL: "separable_conv1d", "separable_conv2d", numbered */
     ek_reuse reuse;
 } ek_separable_options;
-#define EK_SEPARABLE_(fn, x, ...)                                                                            \
-    EK_CALL(ek_tensor, fn, ((x),), ek_separable_options, .strides = 1, .padding = "valid",                   \
-            .data_format = "channels_last", .dilation_rate = 1, .depth_multiplier = 1, .use_bias = true,     \
-            .trainable = true, .filters = __VA_ARGS__)
+#define EK_SEPARABLE_DEFAULTS EK_CONV_DEFAULTS, .depth_multiplier = 1
+#define EK_SEPARABLE_(fn, x, ...) \
+    EK_CALL(ek_tensor, fn, ((x),), ek_separable_options, EK_SEPARABLE_DEFAULTS, .filters = __VA_ARGS__)
 /* tf.layers.separable_conv1d, separable_conv2d: ek_separable_conv2d(x, 8, 3, .padding = "same"). A convolution of each
  * channel by itself, then a product over the channels.
  *
@@ -147,12 +146,13 @@ typedef struct ek_nn_depthwise_options {
 } ek_nn_depthwise_options;
 /* tf.nn.depthwise_conv2d: ek_nn_depthwise_conv2d(x, w, .padding = "SAME", .rate = { 2, 2 }). Output channel
  * c * multiplier + q is channel c through its filter q. */
+#define EK_NN_DEPTHWISE_DEFAULTS \
+    .strides = { 1, 1, 1, 1 }, .padding = "VALID", .rate = { 1, 1 }, .data_format = "NHWC", .name = NULL
 #define ek_nn_depthwise_conv2d(input, ...) \
     EK_NN_DEPTHWISE_CONV_(input, __VA_ARGS__, .size = sizeof(ek_nn_depthwise_options))
 #define EK_NN_DEPTHWISE_CONV_(input, filter_, ...)                                                           \
     EK_CALL(ek_tensor, ek_nn_depthwise_conv2d_with, (EK_OPERAND(input),), ek_nn_depthwise_options,           \
-            .strides = { 1, 1, 1, 1 }, .padding = "VALID", .rate = { 1, 1 }, .data_format = "NHWC",          \
-            .name = NULL, .filter = EK_OPERAND(filter_), __VA_ARGS__)
+            EK_NN_DEPTHWISE_DEFAULTS, .filter = EK_OPERAND(filter_), __VA_ARGS__)
 EK_API ek_tensor ek_nn_depthwise_conv2d_with(ek_operand input, const ek_nn_depthwise_options *o, ek_where where);
 
 /* ---- pooling ------------------------------------------------------------------------------------------------ */
@@ -166,9 +166,9 @@ typedef struct ek_pooling_options {
     const char *data_format; /* "channels_last" (the default), "channels_first" */
     const char *name;        /* NULL: "max_pooling2d", "average_pooling2d", ..., numbered */
 } ek_pooling_options;
-#define EK_POOLING_(fn, x, ...)                                                                              \
-    EK_CALL(ek_tensor, fn, ((x),), ek_pooling_options, .padding = "valid", .data_format = "channels_last",   \
-            .pool_size = __VA_ARGS__)
+#define EK_POOLING_DEFAULTS .padding = "valid", .data_format = "channels_last"
+#define EK_POOLING_(fn, x, ...) \
+    EK_CALL(ek_tensor, fn, ((x),), ek_pooling_options, EK_POOLING_DEFAULTS, .pool_size = __VA_ARGS__)
 /* tf.layers.max_pooling1d to 3d, average_pooling1d to 3d: ek_max_pooling2d(x, 2, 2),
  * ek_max_pooling2d(x, 0, 1, .pool_dims = { 2, 3 }). An average is over what lies inside the image. */
 #define ek_max_pooling1d(x, ...) EK_POOLING_(ek_max_pooling1d_with, x, __VA_ARGS__)
@@ -193,8 +193,9 @@ typedef struct ek_flatten_options {
     const char *name;        /* NULL: "flatten", numbered */
 } ek_flatten_options;
 /* tf.layers.flatten: [batch, everything else]. */
+#define EK_FLATTEN_DEFAULTS .data_format = "channels_last", .name = NULL
 #define ek_flatten(...) \
-    EK_CALL(ek_tensor, ek_flatten_with, (), ek_flatten_options, .data_format = "channels_last", .x = __VA_ARGS__)
+    EK_CALL(ek_tensor, ek_flatten_with, (), ek_flatten_options, EK_FLATTEN_DEFAULTS, .x = __VA_ARGS__)
 EK_API ek_tensor ek_flatten_with(const ek_flatten_options *o, ek_where where);
 
 /* ---- dropout ----------------------------------------------------------------------------------------------------- */
@@ -210,12 +211,13 @@ typedef struct ek_dropout_options {
     ek_tensor training;     /* EK_TRUE, EK_FALSE (the default), a bool tensor, or EK_TRAINING(x) */
     const char *name;       /* NULL: "dropout", numbered */
 } ek_dropout_options;
-/* tf.layers.dropout: ek_dropout(h, 0.4, .training = is_training). In training each element is 0 with probability `rate`,
- * else x / (1 - rate); otherwise x (an Identity). The random numbers are TensorFlow's, bit for bit, for a seed. */
-#define ek_dropout(...)                                                                                      \
-    EK_CALL(ek_tensor, ek_dropout_with, (), ek_dropout_options, .rate = 0.5, .rate_tensor = { NULL, -1, 0 }, \
-            .noise_shape = { .rank = -2 }, .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED,                \
-            .training = { NULL, 0, EK_TRAINING_VALUE }, .name = NULL, .x = __VA_ARGS__)
+/* tf.layers.dropout: ek_dropout(h, 0.4, .training = is_training). In training each element is 0 with probability
+ * `rate`, else x / (1 - rate); otherwise x (an Identity). The random numbers are TensorFlow's, bit for bit, for a seed. */
+#define EK_DROPOUT_DEFAULTS                                                                                  \
+    .rate = 0.5, .rate_tensor = { NULL, -1, 0 }, .noise_shape = { .rank = -2 },                              \
+    .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED, .training = { NULL, 0, EK_TRAINING_VALUE }, .name = NULL
+#define ek_dropout(...) \
+    EK_CALL(ek_tensor, ek_dropout_with, (), ek_dropout_options, EK_DROPOUT_DEFAULTS, .x = __VA_ARGS__)
 EK_API ek_tensor ek_dropout_with(const ek_dropout_options *o, ek_where where);
 
 typedef struct ek_nn_dropout_options {
@@ -229,9 +231,10 @@ typedef struct ek_nn_dropout_options {
     const char *name;        /* NULL: "dropout" */
 } ek_nn_dropout_options;
 /* tf.nn.dropout: ek_nn_dropout(x, .rate = EK_OPERAND(0.4)). Of rate 0, x itself. */
-#define ek_nn_dropout(...)                                                                                   \
-    EK_CALL(ek_tensor, ek_nn_dropout_with, (), ek_nn_dropout_options, .noise_shape = { .rank = -2 },         \
-            .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED, .name = NULL, .x = __VA_ARGS__)
+#define EK_NN_DROPOUT_DEFAULTS \
+    .noise_shape = { .rank = -2 }, .noise_dims = { NULL, -1, 0 }, .seed = EK_NO_SEED, .name = NULL
+#define ek_nn_dropout(...) \
+    EK_CALL(ek_tensor, ek_nn_dropout_with, (), ek_nn_dropout_options, EK_NN_DROPOUT_DEFAULTS, .x = __VA_ARGS__)
 EK_API ek_tensor ek_nn_dropout_with(const ek_nn_dropout_options *o, ek_where where);
 
 #ifdef __cplusplus

@@ -5,7 +5,10 @@
 
 static const double epsilon = 1e-7; /* K.epsilon() */
 
-ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg) { return (ek_constraint){ .call = call, .arg = arg }; }
+ek_constraint ek_custom_constraint(ek_variable_fn call, void *arg)
+{
+    return (ek_constraint){ .call = call, .arg = arg };
+}
 
 const ek_constraint *ek__constraint_keep(ek_graph *g, const ek_constraint *c)
 {
@@ -58,8 +61,9 @@ static ek_tensor norms(ek_variable v, const ek_axes *axis, ek_where where)
 static ek_tensor rescaled(ek_variable v, ek_tensor desired, ek_tensor n, ek_where where)
 {
     const ek_tensor below = ek__op2(ek_plus_with, ek__num(epsilon), ek__of(n), where);
+    const ek_tensor factor = ek__op2(ek_over_with, ek__of(desired), ek__of(below), where);
 
-    return ek__op2(ek_times_with, ek__v(v), ek__of(ek__op2(ek_over_with, ek__of(desired), ek__of(below), where)), where);
+    return ek__op2(ek_times_with, ek__v(v), ek__of(factor), where);
 }
 
 static ek_tensor max_norm(ek_variable v, void *arg)

@@ -2,7 +2,7 @@
  * SpaceToBatchND brings together; the paddings it takes are numbers where the image's size is known, nodes otherwise. */
 #include "layers/spatial.h"
 
-/* ---- constants ------------------------------------------------------------------------------------------- */
+/* ---- constants ---------------------------------------------------------------------------------- */
 
 typedef struct pairs {
     int n;
@@ -27,12 +27,13 @@ static ek_tensor const_pairs(ek_graph *g, const pairs *p, const char *name, ek_w
     return t;
 }
 
-/* ---- what is known when the layer is built ------------------------------------------------------------------- */
+/* ---- what is known when the layer is built ------------------------------------------------------ */
 
+/* Beyond int32 the nodes of an unknown size refuse it. */
 static bool image_known(const ek_dilation *d)
 {
     for (int i = 0; i < d->s->n; i++)
-        if (d->image[i] < 0) return false;
+        if (d->image[i] < 0 || d->image[i] > INT32_MAX) return false;
     return true;
 }
 
@@ -69,7 +70,7 @@ ek_dilation ek__dilation_begin(ek_tensor x, const ek_spatial *s, const ek_shape 
     return d;
 }
 
-/* ---- paddings as numbers ------------------------------------------------------------------------------------------- */
+/* ---- paddings as numbers ------------------------------------------------------------------------ */
 
 /* The pairs behind a [0, 0] for the channels, where those come first: the operand of SpaceToBatchND. */
 static ek_operand adjusted(ek_graph *g, const ek_spatial *s, const pairs *p, ek_array **hold, ek_where where)
@@ -114,7 +115,7 @@ static void known_paddings(ek_graph *g, const ek_dilation *d, pairs *paddings, p
     }
 }
 
-/* ---- paddings as nodes ------------------------------------------------------------------------------------------------ */
+/* ---- paddings as nodes -------------------------------------------------------------------------- */
 
 static ek_tensor image_shape(ek_tensor x, const ek_spatial *s, ek_where where)
 {
@@ -206,7 +207,7 @@ static ek_tensor adjusted_nodes(ek_tensor m, const ek_spatial *s, ek_where where
     return out;
 }
 
-/* ---- between the two -------------------------------------------------------------------------------------------------- */
+/* ---- between the two ---------------------------------------------------------------------------- */
 
 static ek_tensor regroup(const char *type, ek_tensor x, const ek_spatial *s, ek_operand pads, ek_where where)
 {
@@ -258,7 +259,7 @@ ek_tensor ek__dilation_apply(ek_tensor x, const ek_dilation *d, ek_spatial_op op
     return y;
 }
 
-/* ---- the convolution ------------------------------------------------------------------------------------------------------ */
+/* ---- the convolution ---------------------------------------------------------------------------- */
 
 static ek_tensor convolve(const char *type, const char *name, ek_operand x, ek_operand filter, const ek_spatial *s,
                           const char *padding, ek_where where)

@@ -2,7 +2,7 @@
  * and the layers of it. */
 #include "layers/spatial.h"
 
-/* ---- depthwise -------------------------------------------------------------------------------------------- */
+/* ---- depthwise ---------------------------------------------------------------------------------- */
 
 typedef struct depthwise_op {
     ek_tensor filter;
@@ -73,7 +73,7 @@ ek_tensor ek_nn_depthwise_conv2d_with(ek_operand input, const ek_nn_depthwise_op
     return y;
 }
 
-/* ---- separable: depthwise, then one point at a time over the channels --------------------------------------------- */
+/* ---- separable: depthwise, then one point at a time over the channels --------------------------- */
 
 /* tf.nn.separable_conv2d. */
 static ek_tensor separable(ek_tensor x, ek_operand by_depth, ek_operand by_point, const ek_spatial *s, ek_where where)
@@ -115,10 +115,10 @@ static bool arguments(ek_graph *g, const separable_call *c, ek_spatial *s, ek_wh
     memcpy(conv.stride_dims, o->stride_dims, sizeof conv.stride_dims);
     memcpy(conv.dilation_dims, o->dilation_dims, sizeof conv.dilation_dims);
     if (!ek__spatial_of_conv(g, c->n, &conv, s, where)) return false;
-    if (o->depth_multiplier > 0 && o->depth_multiplier <= INT32_MAX) return true;
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "depth_multiplier must be positive, found %lld",
-                   (long long)o->depth_multiplier);
-    return false;
+    if (o->depth_multiplier <= 0)
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "depth_multiplier must be positive, found %lld",
+                       (long long)o->depth_multiplier);
+    return o->depth_multiplier > 0;
 }
 
 static separable_weights weights(const ek_layer *l, const separable_call *c, const ek_spatial *s, int64_t channels,
@@ -134,7 +134,7 @@ static separable_weights weights(const ek_layer *l, const separable_call *c, con
     }
     depth.dim[s->n] = channels;
     depth.dim[s->n + 1] = o->depth_multiplier;
-    point.dim[s->n] = channels * o->depth_multiplier;
+    if (__builtin_mul_overflow(channels, o->depth_multiplier, &point.dim[s->n])) point.dim[s->n] = INT64_MAX;
     point.dim[s->n + 1] = o->filters;
     w.depthwise = ek__layer_kernel(l, "depthwise_kernel", depth, dtype,
                                    (ek_weights){ &o->depthwise_initializer, &o->depthwise_regularizer,

@@ -3,7 +3,7 @@
 
 #include <strings.h>
 
-/* ---- tuples ------------------------------------------------------------------------------------------ */
+/* ---- tuples ------------------------------------------------------------------------------------- */
 
 static void print_tuple(const int64_t *at, int n, char *text, size_t size)
 {
@@ -39,7 +39,7 @@ static bool none_below_one(ek_graph *g, const char *what, const int64_t *at, int
     return true;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------ */
+/* ---- words -------------------------------------------------------------------------------------- */
 
 bool ek__spatial_padding(ek_graph *g, const char *padding, ek_spatial *s, ek_where where)
 {
@@ -83,7 +83,7 @@ void ek__spatial_full(const ek_spatial *s, const int64_t *image, int64_t *full)
     for (int i = 0; i < s->n; i++) full[i + (s->channels_first ? 2 : 1)] = image[i];
 }
 
-/* ---- the arguments of a convolution -------------------------------------------------------------------------- */
+/* ---- the arguments of a convolution ------------------------------------------------------------- */
 
 static bool window_ok(ek_graph *g, const ek_spatial *s, ek_where where)
 {
@@ -153,7 +153,7 @@ int64_t ek__spatial_channels(ek_graph *g, const ek_spatial *s, const ek_shape *x
     return channels;
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------ */
+/* ---- layouts ------------------------------------------------------------------------------------ */
 
 ek_tensor ek__move_channels(ek_tensor x, int rank, bool last, ek_where where)
 {

@@ -13,7 +13,7 @@ typedef struct qr_attrs {
 
 static const ek_field qr_fields[] = { EK_FIELD(qr_attrs, full_matrices, BOOL) };
 
-/* ---- shapes --------------------------------------------------------------------------------------------- */
+/* ---- shapes ------------------------------------------------------------------------------------- */
 
 static ek_status qr_shape(ek_shape_ctx *c)
 {
@@ -34,7 +34,7 @@ static ek_status qr_shape(ek_shape_ctx *c)
     return EK_OK;
 }
 
-/* ---- Householder's reflections, in double whatever the type --------------------------------------------------- */
+/* ---- Householder's reflections, in double whatever the type ------------------------------------- */
 
 /* Rows lie one after the other; inner loops go along them, so that a sum over rows is one of vectors, in order. */
 typedef struct matrix {
@@ -74,7 +74,7 @@ static double eliminate(matrix a, int64_t i, double *w)
     return tau;
 }
 
-/* ---- running: a matrix a chunk -------------------------------------------------------------------------------------- */
+/* ---- running: a matrix a chunk ------------------------------------------------------------------ */
 
 typedef struct qr_state {
     ek_dtype dtype;

@@ -11,7 +11,7 @@ static ek_tensor input(ek_graph *g, ek_shape shape, const char *name)
     return ek_placeholder(g, EK_FLOAT32, .shape = shape, .name = name);
 }
 
-/* ---- dense ------------------------------------------------------------------------------------------- */
+/* ---- dense -------------------------------------------------------------------------------------- */
 
 static void dense_rank3(ek_graph *g) { ek_dense(input(g, EK_SHAPE(2, 3, 4), "x"), 5, .activation = ek_tanh_with); }
 
@@ -29,7 +29,8 @@ static void dense_options(ek_graph *g)
 
     ek_dense(x, 3, .activation = ek_relu_with, .kernel_initializer = ek_random_normal_initializer(.stddev = 0.5),
              .bias_initializer = ek_constant_initializer(0.25), .kernel_regularizer = ek_l2_regularizer(0.01),
-             .bias_regularizer = ek_l2_regularizer(0.01), .activity_regularizer = ek_l1_l2_regularizer(0.1, 0.2), .name = "a");
+             .bias_regularizer = ek_l2_regularizer(0.01), .activity_regularizer = ek_l1_l2_regularizer(0.1, 0.2),
+             .name = "a");
     ek_dense(x, 3, .trainable = false, .name = "b");
     ek_dense(x, 3, .name = "b", .reuse = EK_REUSE);
     ek_dense(input(g, EK_SHAPE(2, 4), "z"), 3, .activation = ek_softmax_with, .name = "b", .reuse = EK_AUTO_REUSE,
@@ -49,7 +50,7 @@ static void dense_float64(ek_graph *g)
     ek_dense(ek_placeholder(g, EK_FLOAT64, .shape = EK_SHAPE(-1, 4), .name = "x"), 3);
 }
 
-/* ---- convolutions --------------------------------------------------------------------------------------- */
+/* ---- convolutions ------------------------------------------------------------------------------- */
 
 static void conv1d(ek_graph *g)
 {
@@ -178,7 +179,7 @@ static void depthwise(ek_graph *g)
     ek_nn_depthwise_conv2d(x, w, .rate = { 2, 1 }, .name = "dilated");
 }
 
-/* ---- constraints: called as an optimizer calls them --------------------------------------------------------------- */
+/* ---- constraints: called as an optimizer calls them --------------------------------------------- */
 
 static void constrain(ek_variable v)
 {
@@ -210,7 +211,7 @@ static void constraints(ek_graph *g)
     constrain_by(k, ek_min_max_norm_constraint(.min_value = 0.5, .rate = 0.9, .axis = EK_AXIS(1)));
 }
 
-/* ---- initializers ---------------------------------------------------------------------------------------------------- */
+/* ---- initializers ------------------------------------------------------------------------------- */
 
 static void variable(ek_graph *g, const char *name, ek_shape shape, ek_initializer init)
 {
@@ -234,7 +235,7 @@ static void identity(ek_graph *g)
     variable(g, "wide", EK_SHAPE(2, 3), ek_identity_initializer());
 }
 
-/* ---- pooling, flatten ---------------------------------------------------------------------------------------- */
+/* ---- pooling, flatten --------------------------------------------------------------------------- */
 
 static void pooling1d(ek_graph *g)
 {
@@ -276,7 +277,7 @@ static void flatten_all(ek_graph *g)
     ek_flatten(input(g, EK_SHAPE(-1, 3, 4, 2), "f"), .data_format = "channels_first");
 }
 
-/* ---- dropout ---------------------------------------------------------------------------------------------------- */
+/* ---- dropout ------------------------------------------------------------------------------------ */
 
 static void dropout_layer(ek_graph *g)
 {
@@ -300,7 +301,7 @@ static void dropout_nn(ek_graph *g)
     ek_nn_dropout(x, .keep_prob = EK_OPERAND(rate), .noise_dims = shape, .seed = 3);
 }
 
-/* ---- checking --------------------------------------------------------------------------------------------------- */
+/* ---- checking ----------------------------------------------------------------------------------- */
 
 typedef struct layer_case {
     const char *name;
@@ -424,8 +425,9 @@ static const layer_case cases[] = {
     CASE(conv2d_channels_first), CASE(conv2d_dilated_same), CASE(conv2d_dilated_unknown),
     CASE(conv2d_dilated_channels_first), CASE(conv3d), CASE(conv3d_channels_first), CASE(conv3d_dilated),
     CASE(conv2d_transpose_all), CASE(conv2d_transpose_channels_first), CASE(conv3d_transpose_all),
-    CASE(conv3d_transpose_channels_first), CASE(separable_conv1d), CASE(separable_conv2d), CASE(separable_conv2d_resource),
-    CASE(depthwise), CASE(constraints), CASE(orthogonal), CASE(identity), CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
+    CASE(conv3d_transpose_channels_first), CASE(separable_conv1d), CASE(separable_conv2d),
+    CASE(separable_conv2d_resource), CASE(depthwise), CASE(constraints), CASE(orthogonal), CASE(identity),
+    CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
     CASE(dropout_layer), CASE(dropout_nn),
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };

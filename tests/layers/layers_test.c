@@ -15,7 +15,7 @@ static ek_tensor input(ek_shape shape)
 #define ROWS input(EK_SHAPE(-1, 3))
 #define IMAGES input(EK_SHAPE(-1, 8, 8, 3))
 
-/* ---- dense --------------------------------------------------------------------------------------------- */
+/* ---- dense -------------------------------------------------------------------------------------- */
 
 static void dense_refuses(void **state)
 {
@@ -84,7 +84,7 @@ static void a_regularizer_of_variables_takes_no_activity(void **state)
                           "ek_custom_activity_regularizer()");
 }
 
-/* ---- convolutions ------------------------------------------------------------------------------------------ */
+/* ---- convolutions ------------------------------------------------------------------------------- */
 
 static void convolutions_refuse_ranks_and_channels(void **state)
 {
@@ -140,6 +140,24 @@ static void convolutions_refuse_words(void **state)
     expect_failure(graph, "The `data_format` argument must be one of \"channels_first\", \"channels_last\". Received: NHWC");
 }
 
+/* Sizes that no arithmetic has room for are an error. */
+static void sizes_beyond_reason_do_no_harm(void **state)
+{
+    (void)state;
+    ek_conv2d(IMAGES, INT64_MAX, 3);
+    assert_int_equal(ek_graph_status(graph, NULL), EK_INVALID_ARGUMENT);
+    ek_graph_destroy(graph);
+    ek_conv2d(IMAGES, 3, INT64_MAX);
+    expect_failure(graph, "a window of 9223372036854775807 points 1 apart is too large");
+    ek_conv2d(input(EK_SHAPE(1, INT64_MAX, 8, 3)), 3, 3, .padding = "same", .dilation_rate = 2);
+    expect_failure(graph, "the dimension 9223372036854775807 does not fit into int32");
+    ek_conv2d_transpose(input(EK_SHAPE(1, INT64_MAX, 8, 3)), 3, 3, .strides = 2);
+    expect_failure(graph, "the dimension 9223372036854775807 does not fit into int32");
+    ek_dense(input(EK_SHAPE(INT64_MAX, INT64_MAX, 3)), 3);
+    assert_int_equal(ek_graph_status(graph, NULL), EK_INVALID_ARGUMENT);
+    ek_graph_destroy(graph);
+}
+
 static void an_image_smaller_than_the_window_is_refused(void **state)
 {
     (void)state;
@@ -175,6 +193,9 @@ static void separable_convolutions_refuse(void **state)
     (void)state;
     ek_separable_conv2d(IMAGES, 3, 3, .depth_multiplier = 0);
     expect_failure(graph, "depth_multiplier must be positive, found 0");
+    ek_separable_conv2d(IMAGES, 3, 3, .depth_multiplier = INT64_MAX);
+    assert_int_equal(ek_graph_status(graph, NULL), EK_INVALID_ARGUMENT);
+    ek_graph_destroy(graph);
     ek_separable_conv2d(IMAGES, 3, 3, .strides = 2, .dilation_rate = 2);
     expect_failure(graph, "strides > 1 not supported in conjunction with dilation_rate > 1");
     ek_separable_conv1d(IMAGES, 3, 3);
@@ -197,7 +218,7 @@ static void depthwise_refuses(void **state)
     expect_failure(graph, "strides > 1 not supported in conjunction with dilation_rate > 1");
 }
 
-/* ---- pooling, flatten ------------------------------------------------------------------------------------------ */
+/* ---- pooling, flatten --------------------------------------------------------------------------- */
 
 static void pooling_refuses(void **state)
 {
@@ -243,7 +264,7 @@ static void flatten_knows_its_columns(void **state)
     ek_graph_destroy(graph);
 }
 
-/* ---- dropout ------------------------------------------------------------------------------------------------------- */
+/* ---- dropout ------------------------------------------------------------------------------------ */
 
 static void dropout_refuses_rates(void **state)
 {
@@ -281,7 +302,7 @@ static void dropout_refuses_inputs(void **state)
     expect_failure(graph, "`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: <class 'int'>");
 }
 
-/* ---- collections ------------------------------------------------------------------------------------------------------ */
+/* ---- collections -------------------------------------------------------------------------------- */
 
 static void variables_and_losses_are_collected(void **state)
 {
@@ -314,7 +335,7 @@ static void a_constraint_stays_with_its_variable(void **state)
     ek_graph_destroy(graph);
 }
 
-/* ---- initializers -------------------------------------------------------------------------------------------------------- */
+/* ---- initializers ------------------------------------------------------------------------------- */
 
 static void initializers_of_matrices_refuse_other_shapes(void **state)
 {
@@ -338,6 +359,7 @@ int main(void)
         cmocka_unit_test(convolutions_refuse_ranks_and_channels),
         cmocka_unit_test(convolutions_refuse_windows),
         cmocka_unit_test(convolutions_refuse_words),
+        cmocka_unit_test(sizes_beyond_reason_do_no_harm),
         cmocka_unit_test(an_image_smaller_than_the_window_is_refused),
         cmocka_unit_test(transposed_convolutions_refuse),
         cmocka_unit_test(transposed_convolutions_know_their_shape),
