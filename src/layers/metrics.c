@@ -88,13 +88,11 @@ static ek_tensor zeros(ek_graph *g, void *arg, ek_where where) { return ek_zeros
 
 ek_variable ek__metric_variable(ek_graph *g, ek_shape shape, ek_dtype dtype, const char *name, ek_where where)
 {
-    const ek_vscope *scope = ek__vscope_now(g);
-    const bool resource = scope->use_resource == EK_DEFAULT ? g->use_resource : scope->use_resource == EK_YES;
     ek_zeros_options first = { .size = sizeof first, .shape = shape, .dtype = dtype };
 
     if (g->error.code != EK_OK) return ek__dead_variable(g);
     return ek__variable_make(g, &(ek_variable_args){ .name = name, .make = zeros, .arg = &first, .validate_shape = true,
-                                                     .resource = resource, .where = where,
+                                                     .resource = ek__use_resource(g, EK_DEFAULT), .where = where,
                                                      .collections = EK_KEYS(EK_LOCAL_VARIABLES, EK_METRIC_VARIABLES),
                                                      .synchronization = EK_SYNCHRONIZATION_ON_READ,
                                                      .aggregation = EK_AGGREGATION_SUM });

@@ -4,6 +4,8 @@
  */
 #include "layers/variable.h"
 
+#include "graph/variable_scope.h"
+
 /* ---- noting it ------------------------------------------------------------------------------ */
 
 static bool note(ek_graph *g, const ek_variable_info *info, ek_variable *v)
@@ -231,6 +233,12 @@ ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a)
     return v;
 }
 
+bool ek__use_resource(const ek_graph *g, ek_tristate use_resource)
+{
+    if (use_resource == EK_DEFAULT) use_resource = ek__vscope_now(g)->use_resource;
+    return use_resource == EK_DEFAULT ? g->use_resource : use_resource == EK_YES;
+}
+
 ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, ek_where where)
 {
     if (!EK_OPTIONS_OK(g, o, where)) return ek__dead_variable(g);
@@ -248,7 +256,7 @@ ek_variable ek_variable_create_with(ek_graph *g, const ek_variable_options *o, e
     };
 
     if (!EK_GRAPH_OK(g, where)) return ek__dead_variable(NULL);
-    a.resource = o->use_resource == EK_DEFAULT ? g->use_resource : o->use_resource == EK_YES;
+    a.resource = ek__use_resource(g, o->use_resource);
     return ek__variable_make(g, &a);
 }
 

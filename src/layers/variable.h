@@ -20,6 +20,9 @@ typedef struct ek_variable_args {
     ek_where where;
 } ek_variable_args;
 
+/* What `use_resource` comes to: EK_DEFAULT is the variable scope's, else the graph's. */
+bool ek__use_resource(const ek_graph *g, ek_tristate use_resource);
+
 /* Makes the nodes outside all control dependencies and branches, notes the variable, adds it to its
  * collections. Dead after a failure, which the graph has recorded. */
 ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);

@@ -28,6 +28,25 @@ static void a_variable_tells_what_it_is(void **state)
     ek_graph_destroy(g);
 }
 
+static void a_scope_says_of_which_kind_variables_are(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    ek_variable a = { g, -1 }, b = { g, -1 }, c = { g, -1 };
+
+    (void)state;
+    ek_with_variable_scope(g, "s", .use_resource = EK_YES) {
+        a = ek_variable_create(g, 1.0);
+        ek_with_variable_scope(g, "t") b = ek_variable_create(g, 1.0);
+        c = ek_variable_create(g, 1.0, .use_resource = EK_NO);
+        ek_metrics_mean(ek_constant(g, ek_float(1.0)));
+    }
+    expect_fine(g);
+    assert_true(ek_variable_is_resource(a) && ek_variable_is_resource(b));
+    assert_false(ek_variable_is_resource(c));
+    assert_true(ek_variable_is_resource(ek_get_collection(g, EK_METRIC_VARIABLES).item[0].u.variable));
+    ek_graph_destroy(g);
+}
+
 static void a_scope_tells_whether_it_reuses(void **state)
 {
     ek_graph *g = ek_graph_create();
@@ -123,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_variable_tells_what_it_is),
+        cmocka_unit_test(a_scope_says_of_which_kind_variables_are),
         cmocka_unit_test(a_scope_tells_whether_it_reuses),
         cmocka_unit_test(a_layer_hands_out_its_variables),
         cmocka_unit_test(regularizers_and_constraints_are_kept),
