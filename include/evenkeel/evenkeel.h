@@ -10,6 +10,7 @@
 #include "evenkeel/dtype.h"
 #include "evenkeel/files.h"
 #include "evenkeel/gradients.h"
+#include "evenkeel/finding.h"
 #include "evenkeel/graph.h"
 #include "evenkeel/layers.h"
 #include "evenkeel/losses.h"
