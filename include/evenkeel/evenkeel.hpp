@@ -258,6 +258,7 @@ public:
         o.graph = g;
         o.threads = threads;
         o.fuse = EK_DEFAULT;
+        o.watch = EK_DEFAULT;
         o.error = &e;
         s_ = ek_session_create_with(&o, w);
         if (s_ == nullptr) throw Error(e);

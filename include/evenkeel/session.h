@@ -7,11 +7,12 @@
  *
  * In the environment: EK_LOG=plan (or prune, shape, infer, fuse, place) prints plans to stderr, EK_FUSE=0 runs node by
  * node (EK_FOLD=0, EK_INPLACE=0 and EK_REUSE=0 leave out other passes; no result changes by a bit), EK_CHECK=nan
- * is check_numerics for every session, EK_TRACE=file.json writes what ran when for chrome://tracing.
+ * is check_numerics for every session, EK_WATCH=0 turns watching off, EK_TRACE=file.json writes what ran when for chrome://tracing.
  */
 #ifndef EVENKEEL_SESSION_H
 #define EVENKEEL_SESSION_H
 
+#include "evenkeel/finding.h"
 #include "evenkeel/graph.h"
 
 #ifdef __cplusplus
@@ -21,6 +22,10 @@ extern "C" {
 typedef struct ek_session ek_session;
 typedef struct ek_callable ek_callable;
 typedef struct ek_store ek_store; /* variables' values; shared by the sessions that are given it */
+
+/* Receives what a session notices, see `watch`. Called on the thread of the run that broke the rule, when that is over
+ * and no lock is held: it may use the session. Threads that share a session may call it at the same time. */
+typedef void ek_reporter(const ek_finding *finding, void *arg);
 
 typedef struct ek_session_options {
     size_t size;
@@ -33,12 +38,22 @@ typedef struct ek_session_options {
     ek_tristate fuse;    /* EK_DEFAULT: as EK_FUSE in the environment says (on) */
     bool deterministic;  /* own loops instead of oneDNN's: same bits on every processor */
     ek_error *error;
+    /* A session that trains watches its batch norms and says, once per layer, which of these rules is broken, where, why,
+     * and what to write; docs/watching.md has them in full.
+     *     BN001  the parameters of a layer train, and nothing updates its moving averages
+     *     BN006  one value per channel in training        BN013  fewer than 8
+     *     BN007  inference after so few updates that the first value still weighs
+     *     BN008  a layer in inference mode, its statistics as they began, trains
+     * Decided when a plan is made: a run only counts. A run that trains nothing and no layer that trained stay silent. */
+    ek_tristate watch;   /* EK_DEFAULT: as EK_WATCH in the environment says (on; EK_WATCH=0: off) */
+    ek_reporter *report; /* NULL: a line on stderr */
+    void *report_arg;
 } ek_session_options;
 /* A session on a graph: ek_session_create(g, .threads = 1). NULL on failure (no graph, no memory), with the reason in
  * .error or ek_last_error(). Variables have no values until an initializer runs or ek_session_set gives them one. */
 #define ek_session_create(...) \
     EK_CALL(ek_session *, ek_session_create_with, (), ek_session_options, .threads = 0, .fuse = EK_DEFAULT, \
-            .graph = __VA_ARGS__)
+            .watch = EK_DEFAULT, .graph = __VA_ARGS__)
 EK_API ek_session *ek_session_create_with(const ek_session_options *o, ek_where where);
 EK_API void ek_session_destroy(ek_session *s); /* NULL is allowed; no run may be in flight */
 EK_API ek_store *ek_session_store(ek_session *s); /* borrowed */

@@ -79,7 +79,7 @@ typedef struct ek_error {
 EK_API const ek_error *ek_last_error(void);
 
 /* For programs and examples: prints "file:line: STATUS: text" to stderr and exits
- * with 1 unless `status` is EK_OK. The library itself never exits or prints. */
+ * with 1 unless `status` is EK_OK. The library itself never exits. */
 #define EK_DIE(call) ek_die_unless_ok((call), __FILE__, __LINE__, #call)
 EK_API void ek_die_unless_ok(ek_status status, const char *file, int line, const char *call);
 

@@ -480,7 +480,7 @@ static bool keeps_order(const ek_builder *b)
 }
 
 /* What was found was found for the booleans that are fed. */
-static void rest_on_flags(ek_builder *b)
+void ek__rest_on_flags(ek_builder *b)
 {
     for (int32_t i = 0; i < b->program->n_feeds && i < 64; i++)
         if (b->facts->fact[ek__out_at(b->program, b->program->feed[i])].known != NULL)
@@ -509,7 +509,7 @@ static void adopt_all(const ek_scan *s, const ek_recognised *r, verdict *verdict
         provide(b, b->n_halves++);
     }
     if (b->n_halves == 0) return;
-    if (b->plan->outer == NULL) rest_on_flags(b);
+    if (b->plan->outer == NULL) ek__rest_on_flags(b);
     ek__find_beside(s);
 }
 

@@ -216,6 +216,7 @@ ek_status ek__pass_prune(ek_builder *b);   /* program: live */
 ek_status ek__pass_order(ek_builder *b);   /* program: order, first_out */
 ek_status ek__pass_infer(ek_builder *b);   /* facts; sets end and plan->split */
 ek_status ek__pass_recognise(ek_builder *b); /* halves */
+ek_status ek__pass_watch(ek_builder *b);   /* plan->watch */
 ek_status ek__pass_lower(ek_builder *b);   /* value, op */
 ek_status ek__pass_zeros(ek_builder *b);   /* sums without the terms that are zeros */
 ek_status ek__pass_fuse(ek_builder *b);    /* chains */

@@ -140,6 +140,7 @@ static ek_status run_passes(ek_builder *b)
     b->tainted = b->tainted || b->plan->outer != NULL;
     EK_TRY(ek__pass_infer(b));
     if (b->host->fuse) EK_TRY(ek__pass_recognise(b));
+    if (b->host->note != NULL) EK_TRY(ek__pass_watch(b));
     EK_TRY(ek__pass_lower(b));
     if (b->host->fuse) {
         EK_TRY(ek__pass_zeros(b));

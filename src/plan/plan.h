@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "base/rules.h"
 #include "graph/view.h"
 
 /* ---- what is asked for ---------------------------------------------------------------- */
@@ -23,6 +24,20 @@ typedef struct ek_goal {
     const int32_t *target;
 } ek_goal;
 
+typedef struct ek_note ek_note; /* the runtime's */
+
+/* A rule that a run of a plan breaks, or may break: see `watch` below. The names are the graph's or copied. */
+typedef struct ek_note_args {
+    ek_rule rule;
+    int32_t set;         /* a node that stands for the layer's variables: said once of each */
+    const char *place;   /* scope of the variables; copied */
+    const char *step;    /* the run by a name: a target, or an op that trains */
+    int n_ops;           /* updates; in op[] the first of them */
+    const char *op[4];
+    bool collected;      /* they are in EK_UPDATE_OPS */
+    int64_t values, samples; /* per channel, and in the batch */
+} ek_note_args;
+
 /* What planning needs of the runtime. Called with the store and the planner locked. */
 typedef struct ek_plan_host {
     void *self;
@@ -30,6 +45,8 @@ typedef struct ek_plan_host {
     ek_status (*variable)(void *self, const ek_node *source, ek_slot **out, ek_error *err);
     /* The state of an op between runs, zeroed at first. */
     ek_status (*op_state)(void *self, const ek_node *node, size_t bytes, void **out, ek_error *err);
+    /* A note of the session's for what may be said of a layer, one per rule and set. NULL: nobody watches. */
+    ek_status (*note)(void *self, const ek_note_args *args, ek_note **out, ek_error *err);
     void (*frame_destroy)(void *frame); /* how frames that rest in a plan end */
     struct ek_recognised **recognised; /* where findings about the graph are kept, NULL at first; NULL: nowhere. End
                                         * them by ek__recognised_free */
@@ -113,6 +130,32 @@ typedef struct ek_patch {
     const int32_t *entry;
 } ek_patch;
 
+/* ---- what is watched ------------------------------------------------------------------------- */
+
+/* An update of a moving average. */
+typedef struct ek_move {
+    ek_slot *slot;
+    double momentum; /* of all updates of a run together; NaN: not a constant */
+    bool of_variance;
+} ek_move;
+
+typedef struct ek_remark {
+    ek_rule rule;
+    ek_note *note;
+    ek_slot *mean, *variance; /* moving statistics; NULL: none */
+} ek_remark;
+
+/* What runs of a plan do to batch norms: decided with the plan, so that a run only counts. */
+typedef struct ek_watch {
+    bool trains; /* it changes a variable by a gradient */
+    int32_t n_moves, n_resets, n_remarks, n_readings;
+    ek_move *move;
+    ek_slot **reset;    /* variables that are given a value */
+    ek_remark *remark;  /* looked at after the first run */
+    ek_remark *reading; /* of sites in inference: looked at after each run */
+    atomic_bool looked;
+} ek_watch;
+
 typedef enum ek_split_kind { EK_SPLIT_SHAPE, EK_SPLIT_BRANCH } ek_split_kind;
 
 enum {
@@ -175,6 +218,7 @@ struct ek_plan {
 
     int32_t n_fetched;
     ek_fetched *fetched;
+    ek_watch *watch;            /* NULL: nothing to watch */
     int32_t dead_fetch;         /* a fetch that is dead here, or -1 */
     ek_split *split;            /* NULL: the end */
 

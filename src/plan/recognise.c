@@ -302,6 +302,8 @@ static ek_status list_halves(ek_builder *b, ek_recognised *r)
 static void recognised_free(ek_recognised *r)
 {
     ek__sites_free(&r->sites);
+    if (r->both != NULL) ek__sites_free(r->both);
+    ek__free(r->both);
     ek__arena_fini(&r->arena);
     ek__free(r);
 }
@@ -370,6 +372,7 @@ static ek_recognised *look(ek_builder *b, const ek_flag *flag, int32_t n)
     ek__arena_fini(&scratch);
     if (st == EK_OK) st = find_sites(b, r);
     if (st == EK_OK) st = list_halves(b, r);
+    if (st == EK_OK) st = ek__site_averages_find(g, &r->sites, &r->arena, &r->averages, b->err);
     if (st == EK_OK) return r;
     recognised_free(r);
     return NULL;
@@ -409,4 +412,23 @@ const ek_recognised *ek__recognise(ek_builder *b)
     ek_recognised *r = look(b, flag, n);
     if (r != NULL) keep(list, r);
     return r;
+}
+
+const ek_sites *ek__recognise_both_ways(ek_builder *b, const ek_recognised *r)
+{
+    ek_recognised *kept = *b->host->recognised;
+    ek_sites *both;
+
+    while (kept != r) kept = kept->next;
+    if (kept->both != NULL) return kept->both;
+    both = ek__calloc(1, sizeof *both);
+    if (both == NULL) {
+        (void)no_memory(b);
+        return NULL;
+    }
+    if (ek__sites_find_fed(b->program->graph, 0, NULL, NULL, EK_BRANCH_UNKNOWN, both, b->err) != EK_OK) {
+        ek__free(both);
+        return NULL;
+    }
+    return kept->both = both;
 }

@@ -4,6 +4,7 @@
 #define EK_PLAN_RECOGNISE_H
 
 #include "plan/ir.h"
+#include "sites/averages.h"
 
 /* A half as it stands in the graph, whoever fetches what. */
 typedef struct ek_found_half {
@@ -28,6 +29,8 @@ typedef struct ek_recognised {
     int32_t n_flags;
     ek_flag *flag;
     ek_sites sites;
+    ek_site_averages averages;
+    ek_sites *both; /* with both ways looked at; NULL: nobody asked so far */
     int32_t *rank; /* per node: a place in an order of the whole graph that plans keep to */
     int32_t n_halves;
     ek_found_half *half; /* by rank; a forward half comes before its gradients */
@@ -36,6 +39,9 @@ typedef struct ek_recognised {
 
 /* What is known for the flags of this plan; NULL: nothing to be found (or no memory, then b->err says so). */
 const ek_recognised *ek__recognise(ek_builder *b);
+
+/* The batch norms of the graph whichever way its flags go. NULL without memory. */
+const ek_sites *ek__recognise_both_ways(ek_builder *b, const ek_recognised *r);
 
 /* A plan under examination. */
 typedef struct ek_scan {
@@ -52,6 +58,8 @@ typedef struct ek_origin {
 
 /* halves.c: the tensor behind what only passes it on. */
 ek_origin ek__origin_of(const ek_scan *s, ek_edge e);
+/* halves.c: the plan is good for the values of the booleans that are fed only. */
+void ek__rest_on_flags(ek_builder *b);
 /* beside.c: what the halves of the plan take in from beside them. */
 void ek__find_beside(const ek_scan *s);
 

@@ -155,6 +155,7 @@ static ek_status run_region(ek_run_state *run, ek_frame *f)
 
     f->err.code = EK_OK;
     f->err.text[0] = f->err.node[0] = '\0';
+    if (f->plan->watch != NULL) ek__notes_before(run->session, f->plan->watch);
     if (whole && !run->session->check_numerics && !run->session->traced)
         st = run_steps(run, f);
     else
@@ -195,6 +196,7 @@ ek_status ek__execute(ek_session *s, ek_plan *p, const ek_request *r, ek_error *
         ek_frame *outer = run.frame->outer;
         ek_plan *plan = run.frame->plan;
 
+        if (st == EK_OK && plan->watch != NULL) ek__notes_after(s, plan->watch);
         ek__frame_give(run.frame);
         if (outer != NULL) ek__plan_unref(plan); /* a tail's reference is this run's own */
         run.frame = outer;

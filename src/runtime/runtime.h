@@ -15,9 +15,14 @@
 
 /* A variable: the slot that ops write through, and its shape as the store last saw it. */
 typedef struct ek_variable_slot {
-    ek_slot slot;
+    ek_slot slot; /* first */
     bool seen;
     ek_shape seen_shape;
+    /* As the moving average of a batch norm, since it was given a value; guarded as values are. */
+    int64_t moved;   /* runs that updated it */
+    bool fresh;      /* the first found it as it begins: all zeros, of a variance all ones */
+    double momentum; /* of the last */
+    double left;     /* the share of the first value that is still in it; NaN: not known */
 } ek_variable_slot;
 
 struct ek_store {
@@ -28,6 +33,7 @@ struct ek_store {
     ek_variable_slot **slot;
     int64_t n_slots, cap_slots;
     ek_arena arena;
+    bool trained;              /* a run that trains a batch norm was among those since; guarded as values are */
     _Atomic uint64_t layout;   /* rises when a variable gets a value or another shape */
 };
 
@@ -110,6 +116,17 @@ typedef struct ek_op_state {
     void *state;
 } ek_op_state;
 
+typedef struct ek_notes {
+    bool on;
+    ek_reporter *report; /* NULL: to stderr */
+    void *arg;
+    pthread_mutex_t lock; /* the list, and what is being said */
+    ek_note **at;
+    int64_t n, cap;
+    ek_arena arena;       /* notes and their strings */
+    atomic_int due;       /* notes that wait to be said */
+} ek_notes;
+
 struct ek_session {
     ek_graph *graph;
     ek_store *store;
@@ -123,6 +140,7 @@ struct ek_session {
     int64_t n_states, cap_states;
     ek_cache cache;
     _Atomic(void *) large_request;
+    ek_notes notes;
 };
 
 /* Finds the entry of a request or plans it. */
@@ -175,6 +193,20 @@ const void *ek__frame_at(const ek_run_state *run, const ek_frame *f, const ek_pl
 ek_status ek__find_tail(ek_run_state *run, ek_frame *f, ek_plan **out);
 /* Copies what was fetched into the caller's arrays, all or nothing. */
 ek_status ek__hand_over(ek_run_state *run);
+
+/* ---- notes: what a session says of its batch norms ------------------------------------------------ */
+
+bool ek__notes_init(ek_notes *n, const ek_session_options *o); /* false: no lock */
+void ek__notes_fini(ek_notes *n);
+/* For planning: the note of a rule and a set, made where it is new. */
+ek_status ek__note_for(void *self, const ek_note_args *args, ek_note **out, ek_error *err);
+/* Around a run of a plan, the store locked: counts, and sets down what is to be said. No memory is asked for. */
+void ek__notes_before(ek_session *s, const ek_watch *w);
+void ek__notes_after(ek_session *s, ek_watch *w);
+/* Says it; no lock is held. */
+void ek__notes_say(ek_notes *n);
+/* A variable was given a value: what moved it before counts no more. */
+void ek__notes_reset(ek_slot *slot);
 
 /* ---- trace -------------------------------------------------------------------------------------- */
 

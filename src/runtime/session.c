@@ -19,8 +19,9 @@ static bool env_is(const char *name, const char *value)
 
 ek_session *ek_session_create_with(const ek_session_options *o, ek_where where)
 {
-    ek_session_options all = { .fuse = EK_DEFAULT };
-    ek_error *err = ek__error_begin(o != NULL && o->size >= sizeof all ? o->error : NULL);
+    ek_session_options all = { .fuse = EK_DEFAULT, .watch = EK_DEFAULT };
+    const size_t has_error = offsetof(ek_session_options, error) + sizeof all.error;
+    ek_error *err = ek__error_begin(o != NULL && o->size >= has_error ? o->error : NULL);
     ek_session *s;
 
     if (o != NULL) memcpy(&all, o, o->size < sizeof all ? o->size : sizeof all);
@@ -33,7 +34,7 @@ ek_session *ek_session_create_with(const ek_session_options *o, ek_where where)
     s = ek__calloc(1, sizeof *s);
     if (s != NULL && all.store == NULL) s->store = ek_store_create();
     if (s != NULL && all.store != NULL) s->store = ek__store_ref(all.store);
-    if (s == NULL || s->store == NULL || pthread_mutex_init(&s->planner, NULL) != 0) {
+    if (s == NULL || s->store == NULL || pthread_mutex_init(&s->planner, NULL) != 0 || !ek__notes_init(&s->notes, &all)) {
         if (s != NULL) ek_store_unref(s->store);
         ek__free(s);
         (void)EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a session");
@@ -64,6 +65,7 @@ void ek_session_destroy(ek_session *s)
     ek__free(s->state);
     ek__map_fini(&s->states);
     ek__free(atomic_load(&s->large_request));
+    ek__notes_fini(&s->notes);
     ek_store_unref(s->store);
     pthread_mutex_destroy(&s->planner);
     if (s->traced) ek__trace_close();
@@ -114,6 +116,7 @@ static ek_plan_host host_of(ek_session *s)
     return (ek_plan_host){ .self = s,
                            .variable = host_variable,
                            .op_state = host_state,
+                           .note = s->notes.on ? ek__note_for : NULL,
                            .frame_destroy = ek__frame_destroy,
                            .recognised = &s->recognised,
                            .fuse = s->fuse,
@@ -217,6 +220,7 @@ static ek_status run_request(ek_session *s, const ek_run_options *o, const ek_re
     }
     const ek_status st = ek__execute(s, (*entry)->plan, r, err);
     pthread_rwlock_unlock(&s->store->lock);
+    if (atomic_load_explicit(&s->notes.due, memory_order_relaxed) != 0) ek__notes_say(&s->notes);
     return st;
 }
 

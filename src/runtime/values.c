@@ -54,6 +54,7 @@ ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value)
     ek_array *old = slot->value;
     slot->value = copy;
     slot->version++;
+    ek__notes_reset(slot);
     ek__store_written(s->store, slot);
     pthread_rwlock_unlock(&s->store->lock);
     ek_array_unref(old);

@@ -1,0 +1,890 @@
+/* tests/runtime/watch_test.c - what a session says of the batch norms that it trains: for each rule programs that break it
+ * and twins that do not. */
+#include "watch_net.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- BN001 ----------------------------------------------------------------------------------------- */
+
+static const char s_not_updated[] =
+    "the moving mean and variance of norm are updated by norm/AssignMovingAvg and norm/AssignMovingAvg_1, but no path leads "
+    "from them to the train step train, so inference will use their initial values; put "
+    "ek_with_control_dependencies(g, ek_get_collection(g, EK_UPDATE_OPS)) before what makes the train step, or run them with "
+    "it: .also = ek_get_collection(g, EK_UPDATE_OPS)";
+
+static void updates_that_nothing_runs_are_named(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    expect_heard(&h, "");
+    train(s, &n, 1, 8);
+    expect_heard(&h, "BN001");
+    assert_string_equal(h.at[0].text, s_not_updated);
+    assert_string_equal(h.at[0].place, "norm");
+    assert_int_equal(h.at[0].severity, EK_SEVERITY_ERROR);
+    assert_int_equal(h.at[0].places, 1);
+    train(s, &n, 3, 8);
+    train(s, &n, 3, 16); /* another plan */
+    expect_heard(&h, "BN001");
+    end(s, &n);
+}
+
+static void updates_that_the_step_waits_for_are_fine(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train(s, &n, 5, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+static void updates_that_run_along_are_fine(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    EK_DIE(step(s, &n, 8, NULL, ek_get_collection(n.g, EK_UPDATE_OPS)));
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+static void updates_in_runs_of_their_own_are_fine(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+    ek_array *x = rows(8);
+
+    for (int i = 0; i < 3; i++) {
+        EK_DIE(ek_run(s, .feed = { { n.x, x } }, .also = ek_get_collection(n.g, EK_UPDATE_OPS)));
+        train(s, &n, 1, 8);
+    }
+    expect_heard(&h, "");
+    ek_array_unref(x);
+    end(s, &n);
+}
+
+typedef net maker(bool updates);
+static net make_fused(bool updates) { return fused(EK_TRUE, 0.5, updates); }
+static net make_flagged(bool updates) { return flagged(false, 0.5, updates); }
+static net make_fused_flagged(bool updates) { return flagged(true, 0.5, updates); }
+
+static net make_resource(bool updates)
+{
+    net n = begin();
+
+    ek_with_variable_scope(n.g, "r", .use_resource = EK_YES)
+        n = finish(n, ek_batch_normalization(product(n.x, "w", 3), .training = n.flag, .momentum = 0.5, .name = "norm"),
+                   updates);
+    return n;
+}
+
+static net make_renorm(bool updates)
+{
+    net n = begin();
+
+    return finish(n, ek_batch_normalization(product(n.x, "w", 3), .training = n.flag, .momentum = 0.5, .renorm = true,
+                                            .renorm_momentum = 0.5, .name = "norm"), updates);
+}
+
+static net make_virtual(bool updates)
+{
+    net n = begin();
+
+    return finish(n, ek_batch_normalization(product(n.x, "w", 3), .training = EK_TRUE, .momentum = 0.5,
+                                            .virtual_batch_size = 12, .name = "norm"), updates);
+}
+
+static net make_bare(bool updates)
+{
+    net n = begin();
+
+    return finish(n, ek_batch_normalization(product(n.x, "w", 3), .training = n.flag, .momentum = 0.5, .center = false,
+                                            .scale = false, .name = "norm"), updates);
+}
+
+static ek_tensor formula(ek_tensor x, ek_tensor mean, ek_tensor variance, ek_tensor beta, ek_tensor gamma)
+{
+    return ek_nn_batch_normalization(x, .mean = EK_OPERAND(mean), .variance = EK_OPERAND(variance), .offset = EK_OPERAND(beta),
+                                     .scale = EK_OPERAND(gamma), .variance_epsilon = 1e-3);
+}
+
+/* Moments, a formula, and averages that are assigned: momentum * old + (1 - momentum) * batch. */
+static net make_by_hand(bool updates)
+{
+    net n = begin();
+    const ek_tensor h = product(n.x, "w", 3);
+    const ek_moments_result batch = ek_moments(h, .axes = EK_AXES(0));
+
+    ek_with_variable_scope(n.g, "norm") {
+        const ek_variable mean = ek_get_variable(n.g, "mean", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                 .initializer = ek_zeros_initializer());
+        const ek_variable variance = ek_get_variable(n.g, "variance", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                     .initializer = ek_ones_initializer());
+        const ek_variable gamma = ek_get_variable(n.g, "gamma", .shape = EK_SHAPE(WIDTH), .initializer = ek_ones_initializer());
+        const ek_variable beta = ek_get_variable(n.g, "beta", .shape = EK_SHAPE(WIDTH), .initializer = ek_zeros_initializer());
+        const ek_tensor of[] = { batch.mean, batch.variance };
+        const ek_variable to[] = { mean, variance };
+        for (int i = 0; i < 2; i++) {
+            const ek_tensor at = { n.g, ek_variable_op(to[i]).id, 0 };
+            const ek_tensor in[] = { at, ek_plus(ek_times(to[i], 0.5), ek_times(of[i], 0.5)) };
+            const ek_op update = ek_op_build(n.g, "Assign", .name = "Move", .inputs = in, .n_inputs = 2);
+            ek_add_to_collection(n.g, EK_UPDATE_OPS, update);
+        }
+        n.y = formula(h, batch.mean, batch.variance, ek_variable_value(beta), ek_variable_value(gamma));
+    }
+    return finish(n, n.y, updates);
+}
+
+static void expect_twins(maker *make, const char *place)
+{
+    for (int updates = 0; updates < 2; updates++) {
+        const net n = make(updates != 0);
+        heard h = { 0 };
+        ek_session *s = session_of(&n, &h);
+
+        train_flagged(s, &n, 3, 24, true);
+        expect_heard(&h, updates != 0 ? "" : "BN001");
+        if (updates == 0) assert_string_equal(h.at[0].place, place);
+        end(s, &n);
+    }
+}
+
+static void every_form_of_batch_norm_is_told(void **state)
+{
+    (void)state;
+    expect_twins(make_fused, "norm");
+    expect_twins(make_flagged, "norm");
+    expect_twins(make_fused_flagged, "norm");
+    expect_twins(make_resource, "r/norm");
+    expect_twins(make_renorm, "norm");
+    expect_twins(make_virtual, "norm");
+    expect_twins(make_bare, "norm");
+    expect_twins(make_by_hand, "norm");
+}
+
+static void layers_are_told_together(void **state)
+{
+    (void)state;
+    net n = begin();
+    ek_tensor t = n.x;
+    heard h = { 0 };
+
+    for (int i = 0; i < 3; i++)
+        t = ek_relu(ek_batch_normalization(product(t, (const char *[]){ "a", "b", "c" }[i], i == 0 ? 3 : WIDTH),
+                                           .training = EK_TRUE));
+    n = finish(n, t, false);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "BN001");
+    assert_int_equal(h.at[0].places, 3);
+    assert_string_equal(h.at[0].place, "batch_normalization");
+    assert_non_null(strstr(h.at[0].text, "batch_normalization (3 layers in all) are updated by "
+                                         "batch_normalization/AssignMovingAvg, batch_normalization/AssignMovingAvg_1, "
+                                         "batch_normalization_1/AssignMovingAvg, batch_normalization_1/AssignMovingAvg_1 and "
+                                         "2 more, but"));
+    end(s, &n);
+}
+
+/* One layer's updates run, another's do not. */
+static void a_layer_that_is_left_out_is_named(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    ek_tensor t = ek_batch_normalization(product(n.x, "a", 3), .training = EK_TRUE, .name = "first");
+    const ek_list early = ek_get_collection(n.g, EK_UPDATE_OPS);
+
+    t = ek_batch_normalization(product(t, "b", WIDTH), .training = EK_TRUE, .name = "second");
+    n.loss = ek_reduce_mean(ek_square(ek_minus(t, 0.5)));
+    ek_with_control_dependencies(n.g, early) n.train = descend(n.g, n.loss);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 1, 8);
+    expect_heard(&h, "BN001");
+    assert_string_equal(h.at[0].place, "second");
+    end(s, &n);
+}
+
+/* Nothing in the graph updates what its inference reads. */
+static void averages_that_have_no_update_are_told(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_tensor t = product(n.x, "w", 3);
+    const ek_moments_result batch = ek_moments(t, .axes = EK_AXES(0));
+
+    ek_with_variable_scope(n.g, "norm") {
+        const ek_variable mean = ek_get_variable(n.g, "mean", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                 .initializer = ek_zeros_initializer());
+        const ek_variable variance = ek_get_variable(n.g, "variance", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                     .initializer = ek_ones_initializer());
+        const ek_tensor gamma = ek_variable_value(ek_get_variable(n.g, "gamma", .shape = EK_SHAPE(WIDTH),
+                                                                  .initializer = ek_ones_initializer()));
+        const ek_tensor beta = ek_variable_value(ek_get_variable(n.g, "beta", .shape = EK_SHAPE(WIDTH),
+                                                                 .initializer = ek_zeros_initializer()));
+        n.y = formula(t, batch.mean, batch.variance, beta, gamma);
+        formula(t, ek_variable_value(mean), ek_variable_value(variance), beta, gamma);
+    }
+    n = finish(n, n.y, false);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "BN001");
+    assert_string_equal(h.at[0].text,
+                        "nothing updates the moving mean and variance of norm while train trains it, so inference will use their "
+                        "initial values; in each step assign momentum * old + (1 - momentum) * batch to both, as "
+                        "ek_batch_normalization does");
+    end(s, &n);
+}
+
+/* Batch statistics forever: there is nothing to update. */
+static void a_layer_without_averages_is_fine(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_tensor t = product(n.x, "w", 3);
+    const ek_moments_result batch = ek_moments(t, .axes = EK_AXES(0));
+    const ek_tensor gamma = ek_variable_value(ek_get_variable(n.g, "gamma", .shape = EK_SHAPE(WIDTH)));
+    const ek_tensor beta = ek_variable_value(ek_get_variable(n.g, "beta", .shape = EK_SHAPE(WIDTH)));
+
+    n = finish(n, formula(t, batch.mean, batch.variance, beta, gamma), false);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* A generator's step: the gradient passes a critic, whose layer another step trains and updates. */
+static void a_gradient_that_only_passes_trains_nothing(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_variable made = ek_get_variable(n.g, "made", .shape = EK_SHAPE(3, WIDTH));
+    const ek_tensor t = ek_batch_normalization(product(ek_matmul(n.x, ek_variable_value(made)), "w", WIDTH),
+                                               .training = EK_TRUE, .name = "critic");
+    const ek_tensor loss = ek_reduce_mean(ek_square(ek_minus(ek_relu(t), 0.5)));
+    const ek_tensor d = ek_gradients(EK_LIST(loss), EK_LIST(made)).at[0].value;
+    const ek_tensor in[] = { { n.g, ek_variable_op(made).id, 0 }, ek_constant(n.g, ek_float(0.1)), d };
+
+    n.train = ek_op_build(n.g, "ApplyGradientDescent", .inputs = in, .n_inputs = 3);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* No optimizer's op: variables less a share of their gradients. */
+static void steps_by_hand_are_training_too(void **state)
+{
+    (void)state;
+    net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+    const ek_list variables = ek_get_collection(n.g, EK_TRAINABLE_VARIABLES);
+    const ek_gradient_list d = ek_gradients(EK_LIST(n.loss), variables);
+    ek_op by_hand[3];
+
+    assert_int_equal(d.count, 3);
+    for (int i = 0; i < 3; i++)
+        by_hand[i] = ek_tensor_op(ek_assign_sub(variables.item[i].u.variable, ek_times(d.at[i].value, 0.1)));
+    n.train = ek_op_build(n.g, "NoOp", .name = "by_hand", .control = by_hand, .n_control = 3);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "BN001");
+    assert_non_null(strstr(h.at[0].text, "the train step by_hand,"));
+    end(s, &n);
+}
+
+/* Only the kernel in front of it trains; its own parameters are frozen. */
+static void a_kernel_trains_its_layer(void **state)
+{
+    (void)state;
+    net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+    const ek_variable kernel = ek_get_collection(n.g, EK_TRAINABLE_VARIABLES).item[0].u.variable;
+
+    n.train = ek_tensor_op(ek_assign_sub(kernel, ek_gradients(EK_LIST(n.loss), EK_LIST(kernel)).at[0].value));
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "BN001");
+    end(s, &n);
+}
+
+/* The same where nothing but its parameters tells whose layer it is. */
+static void frozen_parameters_train_nothing(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_variable made = ek_get_variable(n.g, "made", .shape = EK_SHAPE(3));
+    const ek_tensor t = ek_batch_normalization(ek_tanh(ek_times(n.x, made)), .training = EK_TRUE, .name = "critic");
+    const ek_tensor loss = ek_reduce_mean(ek_square(ek_minus(ek_relu(t), 0.5)));
+
+    n.train = ek_tensor_op(ek_assign_sub(made, ek_gradients(EK_LIST(loss), EK_LIST(made)).at[0].value));
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* A choice by Select: nothing steers by the flag, and the mode is its value's all the same. */
+static void a_flag_counts_in_each_run(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_tensor t = product(n.x, "w", 3);
+    const ek_moments_result batch = ek_moments(t, .axes = EK_AXES(0));
+
+    ek_with_variable_scope(n.g, "norm") {
+        const ek_variable mean = ek_get_variable(n.g, "mean", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                 .initializer = ek_zeros_initializer());
+        const ek_variable variance = ek_get_variable(n.g, "variance", .shape = EK_SHAPE(WIDTH), .trainable = false,
+                                                     .initializer = ek_ones_initializer());
+        const ek_tensor beta = ek_variable_value(ek_get_variable(n.g, "beta", .shape = EK_SHAPE(WIDTH)));
+        const ek_tensor gamma = ek_variable_value(ek_get_variable(n.g, "gamma", .shape = EK_SHAPE(WIDTH)));
+        ek_assign(mean, ek_plus(ek_times(mean, 0.5), ek_times(batch.mean, 0.5)));
+        n.y = formula(t, ek_select(n.flag, batch.mean, ek_variable_value(mean)),
+                      ek_select(n.flag, batch.variance, ek_variable_value(variance)), beta, gamma);
+    }
+    n = finish(n, n.y, false);
+    for (int fuse = 0; fuse < 2; fuse++) {
+        memset(&h, 0, sizeof h);
+        ek_session *s = ek_session_create(n.g, .fuse = fuse == 0 ? EK_NO : EK_YES, .report = hear, .report_arg = &h);
+        EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(n.g) }));
+        train_flagged(s, &n, 2, 8, true);
+        expect_heard(&h, "BN001");
+        train_flagged(s, &n, 2, 8, false);
+        expect_heard(&h, "BN001 BN008");
+        ek_session_destroy(s);
+    }
+    ek_graph_destroy(n.g);
+}
+
+/* ---- BN008 ---------------------------------------------------------------------------------------------- */
+
+static void a_layer_trained_in_inference_mode_is_told(void **state)
+{
+    (void)state;
+    const net n[] = { dense(EK_FALSE, 0.5, true), fused(EK_FALSE, 0.5, true), flagged(false, 0.5, true),
+                      flagged(true, 0.5, true) };
+
+    for (int i = 0; i < 4; i++) {
+        heard h = { 0 };
+        ek_session *s = session_of(&n[i], &h);
+
+        train(s, &n[i], 3, 8); /* the flag of the last two is not fed */
+        expect_heard(&h, "BN008");
+        assert_string_equal(h.at[0].place, "norm");
+        assert_int_equal(h.at[0].severity, EK_SEVERITY_ERROR);
+        assert_string_equal(h.at[0].text,
+                            "norm is trained by train in inference mode with mean 0 and variance 1, so it does not normalize "
+                            "anything; build the training graph with .training = EK_TRUE, or feed true for the layer's flag, or "
+                            "restore its statistics if it is meant to be frozen");
+        end(s, &n[i]);
+    }
+}
+
+static void set_to(ek_session *s, const net *n, const char *name, float value)
+{
+    float v[WIDTH];
+    ek_tensor initial;
+    ek_op assign;
+    char op[80];
+
+    for (int i = 0; i < WIDTH; i++) v[i] = value;
+    ek_array *a = ek_array_of(EK_FLOAT32, EK_SHAPE(WIDTH), v);
+    snprintf(op, sizeof op, "%s/Assign", name);
+    EK_DIE(ek_graph_op_by_name(n->g, op, &assign));
+    initial = ek_op_input(assign, 1);
+    EK_DIE(ek_run(s, .feed = { { initial, a } }, .target = { assign }));
+    ek_array_unref(a);
+}
+
+static void a_frozen_layer_with_statistics_is_fine(void **state)
+{
+    (void)state;
+    const net n = dense(EK_FALSE, 0.5, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    set_to(s, &n, "norm/moving_mean", 0.25f);
+    train(s, &n, 3, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* The loss on other rows, in inference mode, is fetched along with the step. */
+static void a_layer_that_is_looked_at_while_it_trains_is_fine(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    ek_batch_norm *norm = ek_batch_norm_layer(n.g, .name = "norm");
+    const ek_tensor t = product(n.x, "w", 3);
+    const ek_tensor seen = ek_batch_norm_call(norm, t, .training = EK_FALSE);
+
+    n = finish(n, ek_batch_norm_call(norm, t, .training = EK_TRUE), false);
+    ek_session *s = session_of(&n, &h);
+    EK_DIE(step(s, &n, 8, NULL, EK_LIST(seen)));
+    expect_heard(&h, "BN001"); /* the updates are missing, and that alone */
+    end(s, &n);
+}
+
+static void a_flag_that_is_off_now_and_then_is_fine(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.5, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    for (int i = 0; i < 9; i++) train_flagged(s, &n, 1, 8, i % 3 != 2);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* ---- BN007 ------------------------------------------------------------------------------------------------- */
+
+static void inference_too_early_is_told(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.99, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    infer(s, &n, 8); /* not trained: nothing to say */
+    train_flagged(s, &n, 10, 8, true);
+    expect_heard(&h, "");
+    infer(s, &n, 1);
+    expect_heard(&h, "BN007");
+    assert_string_equal(h.at[0].text,
+                        "norm averages with momentum 0.99; after 10 steps 90.4 per cent of the initial value is still in its "
+                        "statistics; train for 459 steps before inference, use a momentum of at most 0.63, or recompute the "
+                        "statistics");
+    assert_int_equal(h.at[0].severity, EK_SEVERITY_ERROR);
+    infer(s, &n, 1);
+    infer(s, &n, 8);
+    expect_heard(&h, "BN007");
+    end(s, &n);
+}
+
+static void little_that_is_left_is_a_warning(void **state)
+{
+    (void)state;
+    const net n = flagged(true, 0.9, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train_flagged(s, &n, 30, 8, true); /* 4 per cent */
+    infer(s, &n, 8);
+    expect_heard(&h, "BN007");
+    assert_int_equal(h.at[0].severity, EK_SEVERITY_WARNING);
+    end(s, &n);
+}
+
+static void inference_after_enough_steps_is_fine(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.9, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train_flagged(s, &n, 44, 8, true); /* 0.97 per cent */
+    infer(s, &n, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* A layer that is fused and told not to train keeps its averages by a momentum of one: those runs do not count. */
+static void updates_that_change_nothing_do_not_count(void **state)
+{
+    (void)state;
+    const net n = flagged(true, 0.9, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train_flagged(s, &n, 10, 8, true);
+    for (int i = 0; i < 40; i++) EK_DIE(step(s, &n, 8, (bool[]){ false }, ek_get_collection(n.g, EK_UPDATE_OPS)));
+    infer(s, &n, 8);
+    expect_heard(&h, "BN007");
+    assert_non_null(strstr(h.at[0].text, "after 10 steps 34.9 per cent"));
+    end(s, &n);
+}
+
+static void statistics_from_elsewhere_are_fine(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.99, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    set_to(s, &n, "norm/moving_mean", 0.5f);
+    set_to(s, &n, "norm/moving_variance", 2.0f);
+    train_flagged(s, &n, 3, 8, true); /* fine tuning */
+    infer(s, &n, 8);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+static void statistics_that_were_recomputed_are_fine(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.99, true);
+    const float v[WIDTH] = { 1, 2, 3, 4 };
+    ek_array *value = ek_array_of(EK_FLOAT32, EK_SHAPE(WIDTH), v);
+
+    for (int way = 0; way < 2; way++) {
+        heard h = { 0 };
+        ek_session *s = session_of(&n, &h);
+
+        train_flagged(s, &n, 3, 8, true);
+        for (int64_t i = 0; way == 0 && i < ek_get_collection(n.g, EK_GLOBAL_VARIABLES).count; i++) {
+            const ek_variable of = ek_get_collection(n.g, EK_GLOBAL_VARIABLES).item[i].u.variable;
+            if (strstr(ek_op_name(ek_variable_op(of)), "moving") != NULL) EK_DIE(ek_session_set(s, of, value));
+        }
+        if (way == 1) set_to(s, &n, "norm/moving_mean", 0.5f);
+        if (way == 1) set_to(s, &n, "norm/moving_variance", 2.0f);
+        infer(s, &n, 8);
+        expect_heard(&h, "");
+        ek_session_destroy(s);
+    }
+    ek_array_unref(value);
+    ek_graph_destroy(n.g);
+}
+
+/* Two towers that move the same averages: what is left is the square. */
+static void updates_of_one_run_count_together(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    ek_batch_norm *norm = ek_batch_norm_layer(n.g, .name = "norm", .momentum = 0.9);
+    const ek_tensor t = product(n.x, "w", 3);
+    const ek_tensor towers[] = { ek_batch_norm_call(norm, t, .training = n.flag),
+                                 ek_batch_norm_call(norm, ek_square(t), .training = n.flag) };
+
+    n = finish(n, ek_plus(towers[0], towers[1]), true);
+    ek_session *s = session_of(&n, &h);
+    train_flagged(s, &n, 10, 8, true);
+    infer(s, &n, 8);
+    expect_heard(&h, "BN007");
+    assert_non_null(strstr(h.at[0].text, "momentum 0.81; after 10 steps 12.2 per cent"));
+    end(s, &n);
+}
+
+static void training_that_begins_anew_counts_anew(void **state)
+{
+    (void)state;
+    const net n = flagged(false, 0.9, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train_flagged(s, &n, 60, 8, true);
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(n.g) }));
+    infer(s, &n, 8); /* as never trained */
+    expect_heard(&h, "");
+    train_flagged(s, &n, 2, 8, true);
+    infer(s, &n, 8);
+    expect_heard(&h, "BN007");
+    assert_non_null(strstr(h.at[0].text, "after 2 steps"));
+    end(s, &n);
+}
+
+/* Another graph, another session, the same variables. */
+static void whoever_serves_from_the_store_is_told(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.99, true), serving = dense(EK_FALSE, 0.99, true);
+    heard trainer = { 0 }, server = { 0 };
+    ek_session *s = session_of(&n, &trainer);
+    ek_session *of = ek_session_create(serving.g, .store = ek_session_store(s), .report = hear, .report_arg = &server);
+
+    train(s, &n, 5, 8);
+    infer(of, &serving, 1);
+    expect_heard(&trainer, "");
+    expect_heard(&server, "BN007");
+    end(of, &serving);
+    end(s, &n);
+}
+
+/* ---- BN006, BN013 ------------------------------------------------------------------------------------------------ */
+
+static void one_value_per_channel_is_told(void **state)
+{
+    (void)state;
+    const net n[] = { dense(EK_TRUE, 0.5, true), fused(EK_TRUE, 0.5, true) };
+
+    for (int i = 0; i < 2; i++) {
+        heard h = { 0 };
+        ek_session *s = session_of(&n[i], &h);
+
+        train(s, &n[i], 2, 8);
+        expect_heard(&h, "");
+        train(s, &n[i], 2, 1);
+        expect_heard(&h, "BN006");
+        assert_int_equal(h.at[0].severity, EK_SEVERITY_ERROR);
+        assert_string_equal(h.at[0].text,
+                            "norm sees one value per channel for a batch of 1, so its variance is 0 and its output carries no "
+                            "information; drop the last partial batch, use a batch of at least 2, or put this layer in inference "
+                            "mode");
+        end(s, &n[i]);
+    }
+}
+
+static void few_values_per_channel_are_told(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, true);
+    heard h = { 0 };
+    ek_session *s = session_of(&n, &h);
+
+    train(s, &n, 2, 8);
+    expect_heard(&h, "");
+    train(s, &n, 2, 7);
+    train(s, &n, 2, 2);
+    expect_heard(&h, "BN013");
+    assert_int_equal(h.at[0].severity, EK_SEVERITY_WARNING);
+    assert_string_equal(h.at[0].text,
+                        "norm estimates its statistics from 7 values per channel (7 samples), which is too few to be stable; use "
+                        "a larger batch, drop the last partial one, put this layer in inference mode, or use another normalizer");
+    end(s, &n);
+}
+
+/* Two samples of an image are as good as many. */
+static void pixels_count_as_values(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+    const ek_tensor image = ek_reshape(ek_matmul(n.x, ek_variable_value(ek_get_variable(n.g, "w", .shape = EK_SHAPE(3, 16)))),
+                                       EK_SHAPE(-1, 2, 2, 4));
+
+    n = finish(n, ek_batch_normalization(image, .training = EK_TRUE), true);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 2, 2);
+    expect_heard(&h, "");
+    train(s, &n, 2, 1);
+    expect_heard(&h, "BN013");
+    assert_non_null(strstr(h.at[0].text, "from 4 values per channel (1 sample)"));
+    end(s, &n);
+}
+
+/* ---- silence ------------------------------------------------------------------------------------------------------- */
+
+/* The article's program trains nothing: three rows, one row, averages that move a thousand times. */
+static void the_article_is_left_in_peace(void **state)
+{
+    (void)state;
+    net n = begin();
+    heard h = { 0 };
+
+    n.y = ek_batch_normalization(n.x, .training = n.flag);
+    ek_with_control_dependencies(n.g, ek_get_collection(n.g, EK_UPDATE_OPS)) n.y = ek_identity(n.y);
+    n.train = ek_tensor_op(n.y);
+    ek_session *s = session_of(&n, &h);
+    for (int i = 0; i < 10; i++) {
+        train_flagged(s, &n, 1, 3, true);
+        infer(s, &n, 1);
+    }
+    expect_heard(&h, "");
+    train_flagged(s, &n, 1, 1, true); /* averages of nothing */
+    expect_heard(&h, "BN006");
+    end(s, &n);
+}
+
+static void metrics_are_no_training(void **state)
+{
+    (void)state;
+    net n = flagged(false, 0.5, true);
+    heard h = { 0 };
+    const ek_variable total = ek_get_variable(n.g, "total", .shape = EK_SCALAR, .trainable = false,
+                                              .initializer = ek_zeros_initializer());
+    const ek_tensor in[] = { { n.g, ek_variable_op(total).id, 0 }, n.loss };
+
+    n.train = ek_op_build(n.g, "AssignAdd", .inputs = in, .n_inputs = 2);
+    ek_session *s = session_of(&n, &h);
+    train(s, &n, 3, 2);
+    train_flagged(s, &n, 3, 2, true);
+    expect_heard(&h, "");
+    end(s, &n);
+}
+
+/* ---- who hears it ----------------------------------------------------------------------------------------------------- */
+
+static void each_session_says_it_for_itself(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    heard one = { 0 }, two = { 0 };
+    ek_session *a = session_of(&n, &one), *b = session_of(&n, &two);
+
+    train(a, &n, 2, 4);
+    expect_heard(&one, "BN001 BN013");
+    expect_heard(&two, "");
+    train(b, &n, 2, 8);
+    expect_heard(&two, "BN001");
+    ek_session_destroy(b);
+    end(a, &n);
+}
+
+static void an_option_turns_it_off(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    heard h = { 0 };
+
+    for (int way = 0; way < 2; way++) {
+        if (way == 1) setenv("EK_WATCH", "0", 1);
+        ek_session *s = ek_session_create(n.g, .watch = way == 0 ? EK_NO : EK_DEFAULT, .report = hear, .report_arg = &h);
+        unsetenv("EK_WATCH");
+        EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(n.g) }));
+        train(s, &n, 1, 4);
+        ek_session_destroy(s);
+    }
+    expect_heard(&h, "");
+    ek_graph_destroy(n.g);
+}
+
+/* What the process writes to stderr meanwhile. */
+static void capture(void (*run)(const net *n), const net *n, char *out, size_t room)
+{
+    FILE *file = tmpfile();
+    const int kept = dup(2);
+    size_t size;
+
+    assert_non_null(file);
+    fflush(stderr);
+    dup2(fileno(file), 2);
+    run(n);
+    fflush(stderr);
+    dup2(kept, 2);
+    close(kept);
+    rewind(file);
+    size = fread(out, 1, room - 1, file);
+    out[size] = '\0';
+    fclose(file);
+}
+
+static void train_unheard(const net *n)
+{
+    ek_session *s = ek_session_create(n->g);
+
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(n->g) }));
+    train(s, n, 3, 8);
+    ek_session_destroy(s);
+}
+
+static void without_a_listener_it_is_a_line_on_stderr(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false), fine = dense(EK_TRUE, 0.5, true);
+    char found[4096], wanted[4096];
+
+    capture(train_unheard, &n, found, sizeof found);
+    snprintf(wanted, sizeof wanted, "evenkeel: BN001 error: %s\n", s_not_updated);
+    assert_string_equal(found, wanted);
+    capture(train_unheard, &fine, found, sizeof found);
+    assert_string_equal(found, "");
+    ek_graph_destroy(n.g);
+    ek_graph_destroy(fine.g);
+}
+
+typedef struct asker {
+    ek_session *s;
+    const net *n;
+    int times;
+} asker;
+
+static void ask(const ek_finding *f, void *arg)
+{
+    asker *a = arg;
+
+    assert_string_equal(f->title, "Moving-average updates not tied to the train step");
+    a->times++;
+    infer(a->s, a->n, 8);
+    train(a->s, a->n, 1, 8);
+}
+
+static void a_listener_may_use_the_session(void **state)
+{
+    (void)state;
+    const net n = dense(EK_TRUE, 0.5, false);
+    asker a = { .n = &n };
+
+    a.s = ek_session_create(n.g, .report = ask, .report_arg = &a);
+    EK_DIE(ek_run(a.s, .target = { ek_global_variables_initializer(n.g) }));
+    train(a.s, &n, 1, 8);
+    assert_int_equal(a.times, 1);
+    end(a.s, &n);
+}
+
+static void node_by_node_it_is_the_same(void **state)
+{
+    (void)state;
+    const net n = flagged(true, 0.99, false);
+    heard h = { 0 };
+    ek_session *s = ek_session_create(n.g, .fuse = EK_NO, .report = hear, .report_arg = &h);
+
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(n.g) }));
+    train_flagged(s, &n, 2, 4, true);
+    expect_heard(&h, "BN001 BN013");
+    EK_DIE(step(s, &n, 8, (bool[]){ true }, ek_get_collection(n.g, EK_UPDATE_OPS)));
+    infer(s, &n, 8);
+    expect_heard(&h, "BN001 BN013 BN007");
+    end(s, &n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(updates_that_nothing_runs_are_named),
+        cmocka_unit_test(updates_that_the_step_waits_for_are_fine),
+        cmocka_unit_test(updates_that_run_along_are_fine),
+        cmocka_unit_test(updates_in_runs_of_their_own_are_fine),
+        cmocka_unit_test(every_form_of_batch_norm_is_told),
+        cmocka_unit_test(layers_are_told_together),
+        cmocka_unit_test(a_layer_that_is_left_out_is_named),
+        cmocka_unit_test(averages_that_have_no_update_are_told),
+        cmocka_unit_test(a_layer_without_averages_is_fine),
+        cmocka_unit_test(a_gradient_that_only_passes_trains_nothing),
+        cmocka_unit_test(steps_by_hand_are_training_too),
+        cmocka_unit_test(a_kernel_trains_its_layer),
+        cmocka_unit_test(frozen_parameters_train_nothing),
+        cmocka_unit_test(a_flag_counts_in_each_run),
+        cmocka_unit_test(a_layer_trained_in_inference_mode_is_told),
+        cmocka_unit_test(a_frozen_layer_with_statistics_is_fine),
+        cmocka_unit_test(a_layer_that_is_looked_at_while_it_trains_is_fine),
+        cmocka_unit_test(a_flag_that_is_off_now_and_then_is_fine),
+        cmocka_unit_test(inference_too_early_is_told),
+        cmocka_unit_test(little_that_is_left_is_a_warning),
+        cmocka_unit_test(inference_after_enough_steps_is_fine),
+        cmocka_unit_test(updates_that_change_nothing_do_not_count),
+        cmocka_unit_test(statistics_from_elsewhere_are_fine),
+        cmocka_unit_test(statistics_that_were_recomputed_are_fine),
+        cmocka_unit_test(updates_of_one_run_count_together),
+        cmocka_unit_test(training_that_begins_anew_counts_anew),
+        cmocka_unit_test(whoever_serves_from_the_store_is_told),
+        cmocka_unit_test(one_value_per_channel_is_told),
+        cmocka_unit_test(few_values_per_channel_are_told),
+        cmocka_unit_test(pixels_count_as_values),
+        cmocka_unit_test(the_article_is_left_in_peace),
+        cmocka_unit_test(metrics_are_no_training),
+        cmocka_unit_test(each_session_says_it_for_itself),
+        cmocka_unit_test(an_option_turns_it_off),
+        cmocka_unit_test(without_a_listener_it_is_a_line_on_stderr),
+        cmocka_unit_test(a_listener_may_use_the_session),
+        cmocka_unit_test(node_by_node_it_is_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
