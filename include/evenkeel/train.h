@@ -76,10 +76,12 @@ typedef struct ek_adam_options {
  * var -= m*a/(sqrt(v) + epsilon):  ek_adam_optimizer(g, 0.001, .epsilon = EK_OPERAND(0.1)).
  * Slots "m", "v"; the powers of beta are two variables for all. Rows without a gradient move too, as in TensorFlow. */
 #define ek_adam_optimizer(g, ...) EK_ADAM_(g, __VA_ARGS__, .size = sizeof(ek_adam_options))
+#define EK_ADAM_DEFAULTS \
+    .beta1 = EK_NUMBER_OPERAND_(0.9), .beta2 = EK_NUMBER_OPERAND_(0.999), .epsilon = EK_NUMBER_OPERAND_(1e-8), \
+    .use_locking = false, .name = NULL
 #define EK_ADAM_(g, rate, ...)                                                                                  \
-    EK_CALL(ek_optimizer *, ek_adam_optimizer_with, ((g),), ek_adam_options, .beta1 = EK_NUMBER_OPERAND_(0.9),  \
-            .beta2 = EK_NUMBER_OPERAND_(0.999), .epsilon = EK_NUMBER_OPERAND_(1e-8), .use_locking = false,      \
-            .name = NULL, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+    EK_CALL(ek_optimizer *, ek_adam_optimizer_with, ((g),), ek_adam_options, EK_ADAM_DEFAULTS, \
+            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
 EK_API ek_optimizer *ek_adam_optimizer_with(ek_graph *g, const ek_adam_options *o, ek_where where);
 
 typedef struct ek_rms_prop_options {
@@ -93,11 +95,12 @@ typedef struct ek_rms_prop_options {
 /* ms += (g*g - ms)*(1 - decay); mom = mom*momentum + g*learning_rate/sqrt(ms + epsilon); var -= mom. Centered: mg += (g -
  * mg)*(1 - decay), and ms - mg*mg under the root. Slots "rms" (begins with ones), "momentum", centered "mg". */
 #define ek_rms_prop_optimizer(g, ...) EK_RMS_PROP_(g, __VA_ARGS__, .size = sizeof(ek_rms_prop_options))
+#define EK_RMS_PROP_DEFAULTS \
+    .decay = EK_NUMBER_OPERAND_(0.9), .momentum = EK_NUMBER_OPERAND_(0.0), .epsilon = EK_NUMBER_OPERAND_(1e-10), \
+    .centered = false, .use_locking = false, .name = NULL
 #define EK_RMS_PROP_(g, rate, ...)                                                                              \
     EK_CALL(ek_optimizer *, ek_rms_prop_optimizer_with, ((g),), ek_rms_prop_options,                            \
-            .decay = EK_NUMBER_OPERAND_(0.9), .momentum = EK_NUMBER_OPERAND_(0.0),                              \
-            .epsilon = EK_NUMBER_OPERAND_(1e-10), .centered = false, .use_locking = false, .name = NULL,        \
-            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+            EK_RMS_PROP_DEFAULTS, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
 EK_API ek_optimizer *ek_rms_prop_optimizer_with(ek_graph *g, const ek_rms_prop_options *o, ek_where where);
 
 typedef struct ek_adagrad_options {
@@ -109,10 +112,11 @@ typedef struct ek_adagrad_options {
 } ek_adagrad_options;
 /* acc += g*g; var -= g*learning_rate/sqrt(acc). Slot "accumulator". */
 #define ek_adagrad_optimizer(g, ...) EK_ADAGRAD_(g, __VA_ARGS__, .size = sizeof(ek_adagrad_options))
+#define EK_ADAGRAD_DEFAULTS \
+    .initial_accumulator_value = 0.1, .use_locking = false, .name = NULL
 #define EK_ADAGRAD_(g, rate, ...)                                                                               \
     EK_CALL(ek_optimizer *, ek_adagrad_optimizer_with, ((g),), ek_adagrad_options,                              \
-            .initial_accumulator_value = 0.1, .use_locking = false, .name = NULL,                               \
-            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+            EK_ADAGRAD_DEFAULTS, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
 EK_API ek_optimizer *ek_adagrad_optimizer_with(ek_graph *g, const ek_adagrad_options *o, ek_where where);
 
 typedef struct ek_adadelta_options {
@@ -125,10 +129,11 @@ typedef struct ek_adadelta_options {
 /* acc = acc*rho + g*g*(1 - rho); u = sqrt(acc_update + epsilon)/sqrt(acc + epsilon)*g; var -= u*learning_rate;
  * acc_update = acc_update*rho + u*u*(1 - rho). Slots "accum", "accum_update". */
 #define ek_adadelta_optimizer(g, ...) EK_ADADELTA_(g, __VA_ARGS__, .size = sizeof(ek_adadelta_options))
+#define EK_ADADELTA_DEFAULTS \
+    .rho = EK_NUMBER_OPERAND_(0.95), .epsilon = EK_NUMBER_OPERAND_(1e-8), .use_locking = false, .name = NULL
 #define EK_ADADELTA_(g, rate, ...)                                                                              \
     EK_CALL(ek_optimizer *, ek_adadelta_optimizer_with, ((g),), ek_adadelta_options,                            \
-            .rho = EK_NUMBER_OPERAND_(0.95), .epsilon = EK_NUMBER_OPERAND_(1e-8), .use_locking = false,         \
-            .name = NULL, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
+            EK_ADADELTA_DEFAULTS, .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
 EK_API ek_optimizer *ek_adadelta_optimizer_with(ek_graph *g, const ek_adadelta_options *o, ek_where where);
 
 typedef struct ek_ftrl_options {
@@ -145,12 +150,13 @@ typedef struct ek_ftrl_options {
 /* na = acc + g*g; lin += g - (na^p - acc^p)/learning_rate*var, p = -learning_rate_power; acc = na;
  * var = |lin| > l1 ? (l1*sign(lin) - lin)/(na^p/learning_rate + 2*l2) : 0. Slots "accum", "linear". */
 #define ek_ftrl_optimizer(g, ...) EK_FTRL_(g, __VA_ARGS__, .size = sizeof(ek_ftrl_options))
+#define EK_FTRL_DEFAULTS \
+    .learning_rate_power = -0.5, .initial_accumulator_value = 0.1, .l1_regularization_strength = 0.0, \
+    .l2_regularization_strength = 0.0, .l2_shrinkage_regularization_strength = 0.0, .accum_name = NULL, \
+    .linear_name = NULL, .use_locking = false, .name = NULL
 #define EK_FTRL_(g, rate, ...)                                                                                  \
-    EK_CALL(ek_optimizer *, ek_ftrl_optimizer_with, ((g),), ek_ftrl_options, .learning_rate_power = -0.5,       \
-            .initial_accumulator_value = 0.1, .l1_regularization_strength = 0.0,                                \
-            .l2_regularization_strength = 0.0, .l2_shrinkage_regularization_strength = 0.0, .accum_name = NULL, \
-            .linear_name = NULL, .use_locking = false, .name = NULL, .learning_rate = EK_OPERAND(rate),         \
-            __VA_ARGS__)
+    EK_CALL(ek_optimizer *, ek_ftrl_optimizer_with, ((g),), ek_ftrl_options, EK_FTRL_DEFAULTS, \
+            .learning_rate = EK_OPERAND(rate), __VA_ARGS__)
 EK_API ek_optimizer *ek_ftrl_optimizer_with(ek_graph *g, const ek_ftrl_options *o, ek_where where);
 
 /* ---- what an optimizer keeps -------------------------------------------------------------------- */
@@ -192,10 +198,10 @@ typedef struct ek_compute_gradients_options {
  * [...]" for a loss or variable that is not floating; those of ek_gradients. */
 #define ek_compute_gradients(optimizer, ...)                                                                    \
     EK_CALL(ek_grads_and_vars, ek_compute_gradients_with, ((optimizer),), ek_compute_gradients_options,         \
-            EK_MINIMIZE_DEFAULTS_, .loss = __VA_ARGS__)
+            EK_MINIMIZE_DEFAULTS, .loss = __VA_ARGS__)
 EK_API ek_grads_and_vars ek_compute_gradients_with(ek_optimizer *optimizer, const ek_compute_gradients_options *o,
                                                    ek_where where);
-#define EK_MINIMIZE_DEFAULTS_                                                                                   \
+#define EK_MINIMIZE_DEFAULTS /* of ek_compute_gradients and ek_minimize, whose global step is dead besides */ \
     .var_list = { NULL, NULL, 0 }, .gate_gradients = EK_GATE_OP, \
     .colocate_gradients_with_ops = false, .grad_loss = { NULL, -1, 0 }
 
@@ -230,7 +236,7 @@ typedef struct ek_minimize_options {
  * or ek_train_op, which does that.
  * Errors  also "No gradients provided for any variable, check your graph for ops that do not support gradients, ..." */
 #define ek_minimize(optimizer, ...)                                                                             \
-    EK_CALL(ek_op, ek_minimize_with, ((optimizer),), ek_minimize_options, EK_MINIMIZE_DEFAULTS_,                \
+    EK_CALL(ek_op, ek_minimize_with, ((optimizer),), ek_minimize_options, EK_MINIMIZE_DEFAULTS,                \
             .global_step = { NULL, -1 }, .name = NULL, .loss = __VA_ARGS__)
 EK_API ek_op ek_minimize_with(ek_optimizer *optimizer, const ek_minimize_options *o, ek_where where);
 
@@ -253,12 +259,13 @@ typedef struct ek_train_op_options {
  *     ek_tensor train = ek_train_op(loss, ek_adam_optimizer(g, 0.001));
  * Errors  those of ek_minimize; running it: INVALID_ARGUMENT "LossTensor is inf or nan : Tensor had NaN values" (the update
  *         has happened then, as in TensorFlow). */
+#define EK_TRAIN_OP_DEFAULTS \
+    .global_step = { NULL, -1 }, .no_global_step = false, .update_ops = { NULL, NULL, 0 }, \
+    .all_update_ops = true, .variables_to_train = { NULL, NULL, 0 }, .gate_gradients = EK_GATE_OP, \
+    .colocate_gradients_with_ops = false, .check_numerics = true, .transform = NULL, .arg = NULL
 #define ek_train_op(loss, ...)                                                                                  \
-    EK_CALL(ek_tensor, ek_train_op_with, ((loss),), ek_train_op_options, .global_step = { NULL, -1 },           \
-            .no_global_step = false, .update_ops = { NULL, NULL, 0 }, .all_update_ops = true,                   \
-            .variables_to_train = { NULL, NULL, 0 }, .gate_gradients = EK_GATE_OP,                              \
-            .colocate_gradients_with_ops = false, .check_numerics = true,                                       \
-            .transform = NULL, .arg = NULL, .optimizer = __VA_ARGS__)
+    EK_CALL(ek_tensor, ek_train_op_with, ((loss),), ek_train_op_options, EK_TRAIN_OP_DEFAULTS, \
+            .optimizer = __VA_ARGS__)
 EK_API ek_tensor ek_train_op_with(ek_tensor loss, const ek_train_op_options *o, ek_where where);
 
 /* ---- the global step ------------------------------------------------------------------------------------ */
@@ -313,10 +320,12 @@ typedef struct ek_polynomial_decay_options {
 /* (rate - end) * (1 - min(step, decay_steps)/decay_steps)^power + end */
 #define ek_polynomial_decay(rate, step, ...) \
     EK_POLYNOMIAL_DECAY_(rate, step, __VA_ARGS__, .size = sizeof(ek_polynomial_decay_options))
+#define EK_POLYNOMIAL_DECAY_DEFAULTS \
+    .end_learning_rate = EK_NUMBER_OPERAND_(0.0001), .power = EK_NUMBER_OPERAND_(1.0), .cycle = false, \
+    .name = NULL
 #define EK_POLYNOMIAL_DECAY_(rate, step, steps, ...)                                                            \
     EK_CALL(ek_tensor, ek_polynomial_decay_with, (EK_OPERAND(rate), EK_OPERAND(step),),                         \
-            ek_polynomial_decay_options, .end_learning_rate = EK_NUMBER_OPERAND_(0.0001),                       \
-            .power = EK_NUMBER_OPERAND_(1.0), .cycle = false, .name = NULL, .decay_steps = EK_OPERAND(steps),   \
+            ek_polynomial_decay_options, EK_POLYNOMIAL_DECAY_DEFAULTS, .decay_steps = EK_OPERAND(steps),   \
             __VA_ARGS__)
 EK_API ek_tensor ek_polynomial_decay_with(ek_operand rate, ek_operand step, const ek_polynomial_decay_options *o,
                                           ek_where where);
@@ -346,9 +355,11 @@ typedef struct ek_cosine_decay_restarts_options {
 /* Cosine decay that begins again after first_decay_steps, and so on. */
 #define ek_cosine_decay_restarts(rate, step, ...) \
     EK_RESTARTS_(rate, step, __VA_ARGS__, .size = sizeof(ek_cosine_decay_restarts_options))
+#define EK_COSINE_DECAY_RESTARTS_DEFAULTS \
+    .t_mul = 2.0, .m_mul = 1.0, .alpha = 0.0, .name = NULL
 #define EK_RESTARTS_(rate, step, steps, ...)                                                                    \
     EK_CALL(ek_tensor, ek_cosine_decay_restarts_with, (EK_OPERAND(rate), EK_OPERAND(step),),                    \
-            ek_cosine_decay_restarts_options, .t_mul = 2.0, .m_mul = 1.0, .alpha = 0.0, .name = NULL,           \
+            ek_cosine_decay_restarts_options, EK_COSINE_DECAY_RESTARTS_DEFAULTS, \
             .first_decay_steps = EK_OPERAND(steps), __VA_ARGS__)
 EK_API ek_tensor ek_cosine_decay_restarts_with(ek_operand rate, ek_operand step,
                                                const ek_cosine_decay_restarts_options *o, ek_where where);
