@@ -11,6 +11,9 @@
 #define BINARY_OP(Name, table, types) \
     EK_ELEMENTWISE_OP(Name, table, "x: T, y: T", "z: T", types, ek__binary_shape, 3)
 
+#define BITS_OP(Name, table) \
+    EK_ELEMENTWISE_OP_FLAT(Name, table, "x: T, y: T", "z: T", BITS, ek__binary_shape, 3, "its output is integers")
+
 BINARY_OP(AddV2, add, "T: {" ADDED "}")
 BINARY_OP(Sub, sub, NUMBERS)
 BINARY_OP(Mul, mul, NUMBERS)
@@ -23,11 +26,11 @@ BINARY_OP(SquaredDifference, squared_difference, "T: {" EK_T_FLOAT ", int32, int
 BINARY_OP(Xdivy, xdivy, WITH_COMPLEX)
 BINARY_OP(Xlogy, xlogy, WITH_COMPLEX)
 EK_ELEMENTWISE_OP(Polygamma, polygamma, "a: T, x: T", "z: T", "T: {float, double}", ek__binary_shape, 3)
-BINARY_OP(BitwiseAnd, bitwise_and, BITS)
-BINARY_OP(BitwiseOr, bitwise_or, BITS)
-BINARY_OP(BitwiseXor, bitwise_xor, BITS)
-BINARY_OP(LeftShift, left_shift, BITS)
-BINARY_OP(RightShift, right_shift, BITS)
+BITS_OP(BitwiseAnd, bitwise_and)
+BITS_OP(BitwiseOr, bitwise_or)
+BITS_OP(BitwiseXor, bitwise_xor)
+BITS_OP(LeftShift, left_shift)
+BITS_OP(RightShift, right_shift)
 EK_ELEMENTWISE_OP(Atan2, atan2, "y: T, x: T", "z: T", "T: {" EK_T_FLOAT "}", ek__binary_shape, 3)
 
 /* ---- Add: numbers, and strings joined --------------------------------------------------------------- */
@@ -146,7 +149,7 @@ static ek_elementwise_fn float_loop(const ek_prepare_ctx *c, const ek_loops *loo
     return ek_dtype_is_integer(c->in_dtype[0]) ? NULL : ek__loop(loops, c->in_dtype[0]);
 }
 
-#define GUARDED_OP(Name, table, prepare_, types)                                                          \
+#define GUARDED_OP(Name, table, prepare_, types, reason)                                                  \
     static ek_status Name##_prepare(ek_prepare_ctx *c) { return prepare_(c, &ek__loops_##table); }         \
     static ek_elementwise_fn Name##_loop(ek_prepare_ctx *c, const void **state)                            \
     {                                                                                                      \
@@ -154,14 +157,15 @@ static ek_elementwise_fn float_loop(const ek_prepare_ctx *c, const ek_loops *loo
         return float_loop(c, &ek__loops_##table);                                                          \
     }                                                                                                      \
     const ek_op_def ek__op_##Name = { .name = #Name, .inputs = "x: T, y: T", .outputs = "z: T", .attrs = types, \
-        .shape = ek__binary_shape, .prepare = Name##_prepare, .elementwise = Name##_loop, .inplace = 3 };
+        .shape = ek__binary_shape, .prepare = Name##_prepare, .elementwise = Name##_loop, .inplace = 3,          \
+        .no_grad_because = reason };
 
-GUARDED_OP(FloorDiv, floor_div, prepare_division, NUMBERS)
-GUARDED_OP(TruncateDiv, trunc_div, prepare_truncation, NUMBERS)
-GUARDED_OP(FloorMod, floor_mod, prepare_division, "T: {int32, int64, " EK_T_FLOAT "}")
-GUARDED_OP(TruncateMod, trunc_mod, prepare_truncation, "T: {int32, int64, " EK_T_FLOAT "}")
-GUARDED_OP(Mod, trunc_mod, prepare_division, "T: {int32, int64, half, half, bfloat16, float, double}")
-GUARDED_OP(Pow, pow, prepare_power, "T: {" EK_T_FLOAT ", int32, int64, " EK_T_COMPLEX "}")
+GUARDED_OP(FloorDiv, floor_div, prepare_division, NUMBERS, "it is flat between its steps")
+GUARDED_OP(TruncateDiv, trunc_div, prepare_truncation, NUMBERS, "it is flat between its steps")
+GUARDED_OP(FloorMod, floor_mod, prepare_division, "T: {int32, int64, " EK_T_FLOAT "}", NULL)
+GUARDED_OP(TruncateMod, trunc_mod, prepare_truncation, "T: {int32, int64, " EK_T_FLOAT "}", NULL)
+GUARDED_OP(Mod, trunc_mod, prepare_division, "T: {int32, int64, half, half, bfloat16, float, double}", NULL)
+GUARDED_OP(Pow, pow, prepare_power, "T: {" EK_T_FLOAT ", int32, int64, " EK_T_COMPLEX "}", NULL)
 
 /* Div divides integers as C does, everything else as RealDiv. */
 static const ek_loops *div_loops(const ek_prepare_ctx *c)

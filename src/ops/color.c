@@ -85,10 +85,11 @@ static ek_status prepare(ek_prepare_ctx *c, void (*turn)(const double *from, dou
 static ek_status hsv_prepare(ek_prepare_ctx *c) { return prepare(c, to_hsv); }
 static ek_status rgb_prepare(ek_prepare_ctx *c) { return prepare(c, to_rgb); }
 
-#define COLOR(Name, prepare_)                                                                                          \
+#define COLOR(Name, prepare_, reason)                                                                                          \
     const ek_op_def ek__op_##Name = {                                                                                  \
         .name = #Name, .inputs = "images: T", .outputs = "output: T",                                                  \
         .attrs = "T: {half, bfloat16, float, double} = float", .shape = color_shape, .prepare = prepare_,              \
+        .no_grad_because = reason,                                                                                     \
     }
-COLOR(RGBToHSV, hsv_prepare);
-COLOR(HSVToRGB, rgb_prepare);
+COLOR(RGBToHSV, hsv_prepare, NULL);
+COLOR(HSVToRGB, rgb_prepare, "TensorFlow declares it constant");

@@ -3,9 +3,9 @@
 #include "ops/rules.h"
 
 #define COMPARE_OP(Name, table) \
-    EK_ELEMENTWISE_OP(Name, table, "x: T, y: T", "z: bool", "T: {" EK_T_REAL "}", ek__binary_shape, 0)
+    EK_ELEMENTWISE_OP_FLAT(Name, table, "x: T, y: T", "z: bool", "T: {" EK_T_REAL "}", ek__binary_shape, 0, "its output is bool")
 #define LOGIC_OP(Name, table) \
-    EK_ELEMENTWISE_OP(Name, table, "x: bool, y: bool", "z: bool", "", ek__binary_shape, 3)
+    EK_ELEMENTWISE_OP_FLAT(Name, table, "x: bool, y: bool", "z: bool", "", ek__binary_shape, 3, "its output is bool")
 
 COMPARE_OP(Greater, greater)
 COMPARE_OP(GreaterEqual, greater_equal)
@@ -92,7 +92,7 @@ static ek_status equal_prepare(ek_prepare_ctx *c, bool truth)
         .attrs = "T: {" EK_T_FLOAT ", uint8, int8, int16, int32, int64, complex64, quint8, qint8, qint32, string, bool, " \
                  "complex128}; incompatible_shape_error: bool = true later",                                              \
         .attrs_size = sizeof(equal_attrs), .fields = equal_fields, .n_fields = EK_COUNT_OF(equal_fields),            \
-        .shape = equal_shape, .prepare = Name##_prepare, .elementwise = Name##_loop };
+        .shape = equal_shape, .prepare = Name##_prepare, .elementwise = Name##_loop, .no_grad_because = "its output is bool" };
 EQUAL_OP(Equal, equal, false)
 EQUAL_OP(NotEqual, not_equal, true)
 
@@ -124,4 +124,5 @@ const ek_op_def ek__op_ApproximateEqual = {
     .attrs = "T: {" EK_T_NUMBER "}; tolerance: float = 1e-05",
     .attrs_size = sizeof(approximate_attrs), .fields = approximate_fields, .n_fields = EK_COUNT_OF(approximate_fields),
     .shape = approximate_shape, .prepare = ek__elementwise_prepare, .elementwise = approximate_loop,
+    .no_grad_because = "its output is bool",
 };

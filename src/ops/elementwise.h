@@ -74,12 +74,16 @@ ek_status ek__elementwise_prepare_fallible(ek_prepare_ctx *c, ek_fallible_fn fn,
 /* A pure op that is one loop by the type of its first input. Name, table (ek__loops_...), notation, shape rule, inputs
  * that may be overwritten. */
 #define EK_ELEMENTWISE_OP(Name, table, inputs_, outputs_, attrs_, rule, inplace_)                            \
+    EK_ELEMENTWISE_OP_FLAT(Name, table, inputs_, outputs_, attrs_, rule, inplace_, NULL)
+/* Nothing flows back through it, for this reason. */
+#define EK_ELEMENTWISE_OP_FLAT(Name, table, inputs_, outputs_, attrs_, rule, inplace_, reason)               \
     static ek_elementwise_fn Name##_loop(ek_prepare_ctx *c, const void **state)                              \
     {                                                                                                        \
         EK_UNUSED(state);                                                                                    \
         return ek__loop(&ek__loops_##table, c->in_dtype[0]);                                                 \
     }                                                                                                        \
     const ek_op_def ek__op_##Name = { .name = #Name, .inputs = inputs_, .outputs = outputs_, .attrs = attrs_, \
-        .shape = rule, .prepare = ek__elementwise_prepare, .elementwise = Name##_loop, .inplace = inplace_ };
+        .shape = rule, .prepare = ek__elementwise_prepare, .elementwise = Name##_loop, .inplace = inplace_, \
+        .no_grad_because = reason };
 
 #endif

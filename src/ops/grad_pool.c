@@ -45,16 +45,14 @@ void ek__grad_max_pool_grad_grad(ek_grad *c) { selecting(c, "MaxPoolGrad"); }
 void ek__grad_max_pool3d_grad(ek_grad *c) { selecting(c, "MaxPool3DGradGrad"); }
 void ek__grad_max_pool3d_grad_grad(ek_grad *c) { selecting(c, "MaxPool3DGrad"); }
 
-static void selecting_v2(ek_grad *c, const char *type)
+void ek__grad_max_pool_grad_v2(ek_grad *c)
 {
+    const ek_tensor in[] = { g_in(c, 0), g_in(c, 1), g_dy(c, 0), g_in(c, 3), g_in(c, 4) };
+
     g_set(c, 0, zeros_for(c, 0));
     g_set(c, 1, zeros_for(c, 1));
-    const ek_tensor in[] = { g_in(c, 0), g_in(c, 1), g_dy(c, 0), g_in(c, 3), g_in(c, 4) };
-    g_set(c, 2, pool(c, type, in, 5, v2_attrs));
+    g_set(c, 2, pool(c, "MaxPoolGradGradV2", in, 5, v2_attrs));
 }
-void ek__grad_max_pool_grad_v2(ek_grad *c) { selecting_v2(c, "MaxPoolGradGradV2"); }
-
-void ek__grad_max_pool_grad_grad_v2(ek_grad *c) { selecting_v2(c, "MaxPoolGradV2"); }
 
 /* ---- averages ---------------------------------------------------------------------------------------------------- */
 

@@ -111,6 +111,7 @@ const ek_op_def ek__op_OneHot = {
     .shape = one_hot_shape,
     .prepare = one_hot_prepare,
     .value_inputs = 1u << DEPTH,
+    .no_grad_because = "TensorFlow declares it constant, its two values too",
 };
 
 /* ---- Diag, DiagPart -------------------------------------------------------------------------- */

@@ -8,6 +8,8 @@
 #define RING "T: {" EK_T_FLOAT ", int32, int64, " EK_T_COMPLEX "}"
 
 #define UNARY_OP(Name, table, types) EK_ELEMENTWISE_OP(Name, table, "x: T", "y: T", types, ek__like_first_rule, 1)
+#define STEP_OP(Name, table, types) \
+    EK_ELEMENTWISE_OP_FLAT(Name, table, "x: T", "y: T", types, ek__like_first_rule, 1, "it is flat between its steps")
 #define TEST_OP(Name, table) EK_ELEMENTWISE_OP(Name, table, "x: T", "y: bool", FLOATS, ek__like_first_rule, 0)
 /* Of the function's result y and the gradient dy. */
 #define GRAD_OP(Name, table) EK_ELEMENTWISE_OP(Name, table, "y: T, dy: T", "z: T", FIELD, grad_shape, 3)
@@ -20,14 +22,14 @@ static ek_status grad_shape(ek_shape_ctx *c)
 }
 
 UNARY_OP(Abs, abs, ORDERED)
-UNARY_OP(Ceil, ceil, FLOATS)
-UNARY_OP(Floor, floor, FLOATS)
+STEP_OP(Ceil, ceil, FLOATS)
+STEP_OP(Floor, floor, FLOATS)
 UNARY_OP(Inv, reciprocal, RING)
-UNARY_OP(Invert, invert, "T: {" EK_T_INT "}")
+EK_ELEMENTWISE_OP_FLAT(Invert, invert, "x: T", "y: T", "T: {" EK_T_INT "}", ek__like_first_rule, 1, "its output is integers")
 UNARY_OP(Neg, neg, RING)
 UNARY_OP(Reciprocal, reciprocal, RING)
-UNARY_OP(Rint, rint, FLOATS)
-UNARY_OP(Round, round, RING)
+STEP_OP(Rint, rint, FLOATS)
+STEP_OP(Round, round, RING)
 UNARY_OP(Rsqrt, rsqrt, FIELD)
 UNARY_OP(Sign, sign, RING)
 UNARY_OP(Sqrt, sqrt, FIELD)
@@ -68,4 +70,4 @@ TEST_OP(IsFinite, is_finite)
 TEST_OP(IsInf, is_inf)
 TEST_OP(IsNan, is_nan)
 
-EK_ELEMENTWISE_OP(LogicalNot, logical_not, "x: bool", "y: bool", "", ek__like_first_rule, 1)
+EK_ELEMENTWISE_OP_FLAT(LogicalNot, logical_not, "x: bool", "y: bool", "", ek__like_first_rule, 1, "its output is bool")
