@@ -239,8 +239,8 @@ static void say_not_updated(text *t, const chorus *c)
     say_ops(t, c);
     say(t, ", but no path leads from them to the train step %s, so inference will %s; ", step_of(c), then);
     if (c->all_collected)
-        say(t, "put ek_with_control_dependencies(g, ek_get_collection(g, EK_UPDATE_OPS)) before what makes the train step, or "
-               "run them with it: .also = ek_get_collection(g, EK_UPDATE_OPS)");
+        say(t, "make the train step by ek_train_op(loss, optimizer), or put ek_with_control_dependencies(g, ek_get_collection(g, "
+               "EK_UPDATE_OPS)) before ek_minimize, or run them with it: .also = ek_get_collection(g, EK_UPDATE_OPS)");
     else
         say(t, "add these ops as control inputs of the train step, or run them with it: .targets");
 }

@@ -9,9 +9,9 @@
 
 static const char s_not_updated[] =
     "the moving mean and variance of norm are updated by norm/AssignMovingAvg and norm/AssignMovingAvg_1, but no path leads "
-    "from them to the train step train, so inference will use their initial values; put "
-    "ek_with_control_dependencies(g, ek_get_collection(g, EK_UPDATE_OPS)) before what makes the train step, or run them with "
-    "it: .also = ek_get_collection(g, EK_UPDATE_OPS)";
+    "from them to the train step train, so inference will use their initial values; make the "
+    "train step by ek_train_op(loss, optimizer), or put ek_with_control_dependencies(g, ek_get_collection(g, EK_UPDATE_OPS)) "
+    "before ek_minimize, or run them with it: .also = ek_get_collection(g, EK_UPDATE_OPS)";
 
 static void updates_that_nothing_runs_are_named(void **state)
 {
@@ -283,6 +283,27 @@ static void a_gradient_that_only_passes_trains_nothing(void **state)
     train(s, &n, 2, 8);
     expect_heard(&h, "");
     end(s, &n);
+}
+
+/* The library's own: minimize as TensorFlow has it, and ek_train_op, which runs the updates. */
+static void minimize_is_told_and_train_op_is_fine(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        net n = dense(EK_TRUE, 0.5, true);
+        heard h = { 0 };
+        ek_optimizer *adam = ek_adam_optimizer(n.g, 0.01);
+
+        if (way == 0) n.train = ek_minimize(adam, n.loss);
+        if (way == 1) n.train = ek_tensor_op(ek_train_op(n.loss, adam));
+        if (way == 2)
+            ek_with_control_dependencies(n.g, ek_get_collection(n.g, EK_UPDATE_OPS)) n.train = ek_minimize(adam, n.loss);
+        ek_session *s = session_of(&n, &h);
+        train(s, &n, 2, 8);
+        expect_heard(&h, way == 0 ? "BN001" : "");
+        if (way == 0) assert_non_null(strstr(h.at[0].text, "the train step Adam,"));
+        end(s, &n);
+    }
 }
 
 /* No optimizer's op: variables less a share of their gradients. */
@@ -858,6 +879,7 @@ int main(void)
         cmocka_unit_test(averages_that_have_no_update_are_told),
         cmocka_unit_test(a_layer_without_averages_is_fine),
         cmocka_unit_test(a_gradient_that_only_passes_trains_nothing),
+        cmocka_unit_test(minimize_is_told_and_train_op_is_fine),
         cmocka_unit_test(steps_by_hand_are_training_too),
         cmocka_unit_test(a_kernel_trains_its_layer),
         cmocka_unit_test(frozen_parameters_train_nothing),
