@@ -34,7 +34,7 @@ typedef struct ek_session_options {
                           * bit of any result */
     ek_store *store;     /* NULL: one of its own */
     bool check_numerics; /* runs node by node and looks at every output; a NaN or infinity is INVALID_ARGUMENT and names
-                          * the first bad node. Slower */
+                          * the first bad node, the run of the session, and the global step. Slower */
     ek_tristate fuse;    /* EK_DEFAULT: as EK_FUSE in the environment says (on) */
     bool deterministic;  /* own loops instead of oneDNN's: same bits on every processor */
     ek_error *error;

@@ -188,6 +188,7 @@ ek_status ek__execute(ek_session *s, ek_plan *p, const ek_request *r, ek_error *
     const int64_t start = s->traced ? ek__now_ns() : 0;
     ek_status st;
 
+    if (s->check_numerics) run.number = atomic_fetch_add(&s->runs, 1) + 1;
     EK_TRY(ek__frame_take(p, &run.frame, err));
     run.frame->outer = NULL;
     st = run_all(&run);

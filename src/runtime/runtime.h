@@ -40,6 +40,8 @@ struct ek_store {
 ek_store *ek__store_ref(ek_store *s);
 /* The place of a variable, made where it is new. `source` is its VariableV2 or VarHandleOp. */
 ek_status ek__store_slot(ek_store *s, const ek_node *source, ek_slot **out, ek_error *err);
+/* Where the training is: the number in the variable global_step; -1: there is none. The store is locked. */
+int64_t ek__store_global_step(ek_store *s);
 /* After a write, with the lock held exclusively. */
 void ek__store_written(ek_store *s, ek_slot *slot);
 
@@ -132,6 +134,7 @@ struct ek_session {
     ek_store *store;
     int threads;
     bool check_numerics, deterministic, traced;
+    _Atomic int64_t runs;      /* so far, where numbers are checked */
     bool fuse, fold, inplace, reuse; /* passes of plans */
     pthread_mutex_t planner;
     struct ek_recognised *recognised; /* what is known of the graph's batch norms; the planner's */
@@ -178,6 +181,7 @@ typedef struct ek_run_state {
     const ek_request *request;
     ek_error *err;
     ek_frame *frame;           /* the innermost */
+    int64_t number;            /* among the session's runs, where numbers are checked: 1 is the first */
     bool hands_on_feeds;       /* a fed tensor is fetched: found out when results are handed over */
 } ek_run_state;
 

@@ -123,3 +123,20 @@ void ek__store_written(ek_store *s, ek_slot *slot)
     v->seen_shape = slot->value->shape;
     atomic_fetch_add(&s->layout, 1);
 }
+
+int64_t ek__store_global_step(ek_store *s)
+{
+    static const char *const key[] = { "reference//global_step", "resource//global_step" };
+    int64_t step = -1;
+
+    pthread_mutex_lock(&s->names);
+    for (int i = 0; i < EK_COUNT_OF(key) && step < 0; i++) {
+        const int64_t at = ek__map_get(&s->by_key, key[i], strlen(key[i]), -1);
+        const ek_array *value = at >= 0 ? s->slot[at]->slot.value : NULL;
+
+        if (value != NULL && value->count == 1 && (value->dtype == EK_INT64 || value->dtype == EK_INT32))
+            step = ek__array_int(value, 0);
+    }
+    pthread_mutex_unlock(&s->names);
+    return step;
+}

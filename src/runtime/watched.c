@@ -38,7 +38,20 @@ static int bad_at(ek_dtype t, const void *data, int64_t i)
     }
 }
 
-static ek_status check_output(ek_frame *f, const ek_step *s, int32_t k)
+static ek_status bad_number(const ek_run_state *run, ek_frame *f, const ek_node *n, int32_t k, const char *what, int64_t at,
+                            int64_t of)
+{
+    const int64_t global_step = ek__store_global_step(run->session->store);
+    char step[64] = "";
+
+    if (global_step >= 0) snprintf(step, sizeof step, ", global_step %lld", (long long)global_step);
+    (void)EK_FAIL(&f->err, INVALID_ARGUMENT, "%s:%d of type %s has %s, first at element %lld of %lld, in run %lld of the session%s",
+                  n->name, k, n->type, what, (long long)at, (long long)of, (long long)run->number, step);
+    ek__fail_at(&f->err, n->name);
+    return f->err.code;
+}
+
+static ek_status check_output(const ek_run_state *run, ek_frame *f, const ek_step *s, int32_t k)
 {
     const ek_node *n = s->covers[0];
     const ek_dtype t = s->out_dtype[k];
@@ -51,12 +64,8 @@ static ek_status check_output(ek_frame *f, const ek_step *s, int32_t k)
     for (int64_t i = 0; i < count; i++) {
         const int bad = bad_at(real, data, i);
 
-        if (bad == 0) continue;
-        (void)EK_FAIL(&f->err, INVALID_ARGUMENT, "%s:%d of type %s has %s, first at element %lld of %lld", n->name, k,
-                      n->type, bad == 1 ? "NaN" : "Inf", (long long)(real != t ? i / 2 : i),
-                      (long long)s->out_count[k]);
-        ek__fail_at(&f->err, n->name);
-        return f->err.code;
+        if (bad != 0)
+            return bad_number(run, f, n, k, bad == 1 ? "NaN" : "Inf", real != t ? i / 2 : i, s->out_count[k]);
     }
     return EK_OK;
 }
@@ -70,7 +79,7 @@ static ek_status watch_step(ek_run_state *run, ek_frame *f, int32_t step)
     if (run->session->traced)
         ek__trace_event(s->covers[s->n_covers - 1]->name, s->n_covers > 1 ? "chain" : s->covers[0]->type, start,
                         ek__now_ns());
-    for (int32_t k = 0; k < s->n_out && run->session->check_numerics; k++) EK_TRY(check_output(f, s, k));
+    for (int32_t k = 0; k < s->n_out && run->session->check_numerics; k++) EK_TRY(check_output(run, f, s, k));
     return EK_OK;
 }
 

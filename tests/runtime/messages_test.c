@@ -152,8 +152,9 @@ static void the_first_nan_is_named(void **state)
 
     assert_int_equal(ek_run(s, .feed = { { f->x, v } }, .fetch = { { sum, &f->got } }, .error = &f->err),
                      EK_INVALID_ARGUMENT);
+    assert_error(&f->err, EK_INVALID_ARGUMENT,
+                 "log:0 of type Log has NaN, first at element 1 of 2, in run 1 of the session\n\t [[{{node log}}]]");
     assert_string_equal(f->err.node, "log");
-    assert_non_null(strstr(f->err.text, "NaN"));
     ek_session_destroy(s);
     ek_array_unref(v);
 }

@@ -95,6 +95,31 @@ static void without_memory_there_is_an_error_and_no_leak(void **state)
     ek_graph_destroy(no_memory_net.g);
 }
 
+/* ---- losses that are no numbers ---------------------------------------------------------------------------------- */
+
+/* The rate is far too high: some step's loss is no number, and its op and the step are named. */
+static void a_loss_that_is_no_number_is_named(void **state)
+{
+    (void)state;
+    ek_graph *g = ek_graph_create();
+    const ek_variable w = ek_variable_create(g, 3.0, .name = "w");
+    const ek_tensor loss = ek_log(ek_variable_value(w), .name = "loss"); /* falls below 0 in the third step */
+    const ek_op train = ek_minimize(ek_gradient_descent_optimizer(g, 5.0), loss, .global_step = ek_get_or_create_global_step(g));
+    ek_session *s = ek_session_create(g, .check_numerics = true);
+    ek_error err = { 0 };
+    int steps = 0;
+
+    EK_DIE(ek_graph_status(g, NULL));
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+    while (steps < 10 && ek_run(s, .fetch = { { loss, NULL } }, .target = { train }, .error = &err) == EK_OK) steps++;
+    assert_int_equal(2, steps);
+    assert_string_equal(err.node, "loss");
+    assert_string_equal(err.text, "loss:0 of type Log has NaN, first at element 0 of 1, in run 4 of the session, global_step 2\n\t "
+                                  "[[{{node loss}}]]");
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 /* ---- what TensorFlow wrote --------------------------------------------------------------------------------------- */
 
 /* The MetaGraph of a misuse program: from its own initializer, its own train op on made-up samples. */
@@ -147,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_hear_each_thing_once),
         cmocka_unit_test(without_memory_there_is_an_error_and_no_leak),
+        cmocka_unit_test(a_loss_that_is_no_number_is_named),
         cmocka_unit_test(misused_graphs_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
