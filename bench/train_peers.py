@@ -1,12 +1,12 @@
 """The peers of bench/train: the same training steps in PyTorch and TensorFlow, timed when asked.
 
-    python train_peers.py torch|tf|keras THREADS [FOLDER]
+    python train_peers.py torch|tf|keras THREADS
 
 Says "ready PEER ..." once its library is loaded, then answers lines on its input:
     time PEER MODEL STEPS    the microseconds a step of that many; the first time a model is asked for it is made and warmed up
     peak MODEL               (tf) the bytes that its allocator held at most during a step, beyond those it held before it
 An answer of 0 says that the peer cannot do it. One process per library and number of threads: a process has one pool.
-TF_ENABLE_ONEDNN_OPTS in the environment decides whether TensorFlow uses its oneDNN. tf writes FOLDER/MODEL.pb, the graphs.
+TF_ENABLE_ONEDNN_OPTS in the environment decides whether TensorFlow uses its oneDNN.
 
 The models: 784-100-100-100-10 with batch norm and sigmoid, batch 60, by gradient descent (mlp) or Adam (mlp_adam); three 3x3
 convolutions (16, 32, 64 filters, strides 1, 2, 2) with batch norm and ReLU over 32x32x3, batch 128, by gradient descent
@@ -55,10 +55,10 @@ class Graphs:
     """Session.run and make_callable."""
     names = ("session", "callable")
 
-    def __init__(self, threads, folder):
+    def __init__(self, threads):
         import numpy as np
         import tensorflow as tf
-        self.np, self.tf, self.threads, self.folder = np, tf, threads, folder
+        self.np, self.tf, self.threads = np, tf, threads
         tf.compat.v1.disable_v2_behavior()
         self.made = {}
         for model in SHAPES:
@@ -94,7 +94,7 @@ class Graphs:
     def session(self, model):
         tf, v1 = self.tf, self.tf.compat.v1
         shape = SHAPES[model]
-        with tf.Graph().as_default() as g:
+        with tf.Graph().as_default():
             v1.set_random_seed(1)
             x = v1.placeholder(tf.float32, [None] + list(shape[1:]), name="x")
             labels = v1.placeholder(tf.int64, [None], name="labels")
@@ -104,9 +104,6 @@ class Graphs:
             with tf.control_dependencies(v1.get_collection(v1.GraphKeys.UPDATE_OPS)):
                 how.get(model, v1.train.GradientDescentOptimizer(0.1)).minimize(loss, name="train")
             init = v1.global_variables_initializer()
-            if self.folder is not None:
-                with open(os.path.join(self.folder, model + ".pb"), "wb") as f:
-                    f.write(g.as_graph_def().SerializeToString())
             config = v1.ConfigProto(intra_op_parallelism_threads=self.threads, inter_op_parallelism_threads=self.threads)
             s = v1.Session(config=config)
             s.run(init)
@@ -157,7 +154,7 @@ class Keras:
     """model.train_on_batch and fit, whichever is faster."""
     names = ("keras",)
 
-    def __init__(self, threads, folder):
+    def __init__(self, threads):
         import numpy as np
         import tensorflow as tf
         self.np, self.tf = np, tf
@@ -213,7 +210,7 @@ class Torch:
     """Eager and torch.compile, images in either layout."""
     names = ("eager", "compiled")
 
-    def __init__(self, threads, folder):
+    def __init__(self, threads):
         import torch
         self.torch, self.threads = torch, threads
         torch.set_num_threads(threads)
@@ -291,11 +288,10 @@ class Torch:
 
 def main():
     kind, threads = sys.argv[1], int(sys.argv[2])
-    folder = sys.argv[3] if len(sys.argv) > 3 else None
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the libraries say is no answer
     try:
-        peer = {"tf": Graphs, "keras": Keras, "torch": Torch}[kind](threads, folder)
+        peer = {"tf": Graphs, "keras": Keras, "torch": Torch}[kind](threads)
     except ImportError as e:
         print("not here:", e, file=sys.stderr)
         sys.exit(3)
