@@ -214,8 +214,9 @@ typedef struct ek_apply_gradients_options {
 /* optimizer.apply_gradients: an operation that updates every variable that has a gradient. Slots are made the first time,
  * in the order of the variables. Rows (tf.IndexedSlices) update their rows only, a row that comes twice by the sum.
  * A variable's constraint is applied after its update. The operation goes to the collection EK_TRAIN_OP.
- * Errors  "No variables provided."; "No gradients provided for any variable: [...]."; "Cannot use a constraint function on a
- *         sparse variable."; "Trying to update a Tensor"; a gradient of another dtype or shape than its variable. */
+ * Errors  INVALID_ARGUMENT: "No variables provided."; "No gradients provided for any variable: [...]."; a gradient of another
+ *         dtype or shape than its variable. FAILED_PRECONDITION: "Cannot use a constraint function on a sparse variable."
+ *         UNIMPLEMENTED: "Trying to update a Tensor". */
 #define ek_apply_gradients(optimizer, ...)                                                                      \
     EK_CALL(ek_op, ek_apply_gradients_with, ((optimizer),), ek_apply_gradients_options,                         \
             .global_step = { NULL, -1 }, .name = NULL, .grads_and_vars = __VA_ARGS__)

@@ -28,10 +28,11 @@ static bool check(accumulator *a)
         const ek_item *v = &a->variables.item[i];
         if (!ek_gradient_ok(a->in.at[i])) continue;
         a->n++;
-        if (ek__tensor_in(a->g, a->in.at[i].value) && v->kind == EK_ITEM_VARIABLE && ek__variable_in(a->g, v->u.variable))
+        if (ek__tensor_in(a->g, a->in.at[i].value) && v->kind == EK_ITEM_VARIABLE &&
+            ek__variable_in(a->g, v->u.variable))
             continue;
-        ek__graph_fail(a->g, a->where, EK_INVALID_ARGUMENT, "gradient %lld, or what it is of, is no variable's of this graph",
-                       (long long)i);
+        ek__graph_fail(a->g, a->where, EK_INVALID_ARGUMENT,
+                       "gradient %lld, or what it is of, is no variable's of this graph", (long long)i);
         return false;
     }
     if (a->n == 0)

@@ -10,7 +10,11 @@ typedef struct application {
     ek_where where;
 } application;
 
-static ek_variable variable_at(const application *p, int64_t i) { return p->a->grads_and_vars.variables.item[i].u.variable; }
+static ek_variable variable_at(const application *p, int64_t i)
+{
+    return p->a->grads_and_vars.variables.item[i].u.variable;
+}
+
 static ek_gradient gradient_at(const application *p, int64_t i) { return p->a->grads_and_vars.gradients.at[i]; }
 
 /* ---- what may be applied -------------------------------------------------------------------------------- */
@@ -27,10 +31,15 @@ void ek__print_variables(ek_list list, char *text, size_t room)
     if (n < room) snprintf(text + n, room - n, "]");
 }
 
+static bool refuse_as(const application *p, ek_status code, const char *sentence, const char *name)
+{
+    ek__graph_fail(p->g, p->where, code, sentence, name);
+    return false;
+}
+
 static bool refuse(const application *p, const char *sentence, const char *name)
 {
-    ek__graph_fail(p->g, p->where, EK_INVALID_ARGUMENT, sentence, name);
-    return false;
+    return refuse_as(p, EK_INVALID_ARGUMENT, sentence, name);
 }
 
 static bool check_pair(const application *p, int64_t i)
@@ -39,7 +48,8 @@ static bool check_pair(const application *p, int64_t i)
     const ek_gradient d = gradient_at(p, i);
 
     if (item->kind == EK_ITEM_TENSOR && ek_gradient_ok(d))
-        return refuse(p, "Trying to update a Tensor: %s; only variables can be updated", ek_item_name(p->g, *item));
+        return refuse_as(p, EK_UNIMPLEMENTED, "Trying to update a Tensor: %s; only variables can be updated",
+                         ek_item_name(p->g, *item));
     if (item->kind == EK_ITEM_TENSOR) return true;
     if (item->kind != EK_ITEM_VARIABLE || !ek__variable_in(p->g, item->u.variable))
         return refuse(p, "a variable to update is dead or of another graph than %s", p->o->name);

@@ -138,7 +138,7 @@ static ek_op update_rows(const ek_update *u)
     ek_update unique = *u;
 
     if (u->info->constraint != NULL) {
-        ek__graph_fail(u->o->graph, u->where, EK_INVALID_ARGUMENT,
+        ek__graph_fail(u->o->graph, u->where, EK_FAILED_PRECONDITION,
                        "Cannot use a constraint function on a sparse variable.");
         return (ek_op){ u->o->graph, -1 };
     }

@@ -2,15 +2,15 @@
 #include "train/train.h"
 
 /* The value of a resource variable after a write is a read that waits for the write. */
-static ek_op write_before(const ek_graph *g, int32_t id)
+static ek_op write_before(ek_graph *g, int32_t id)
 {
     const ek_node *read = ek__node(g, id);
 
     for (int32_t i = 0; i < read->n_control; i++) {
         const ek_node *n = ek__node(g, read->control[i]);
-        if (n->n_in > 0 && n->n_out == 0 && n->in[0].node == read->in[0].node) return (ek_op){ (ek_graph *)(uintptr_t)g, n->id };
+        if (n->n_in > 0 && n->n_out == 0 && n->in[0].node == read->in[0].node) return (ek_op){ g, n->id };
     }
-    return (ek_op){ (ek_graph *)(uintptr_t)g, id };
+    return (ek_op){ g, id };
 }
 
 ek_write ek__write(ek_assign_fn fn, ek_variable v, ek_operand value, ek_tristate use_locking, const char *name,

@@ -451,6 +451,7 @@ static void nothing_to_apply_is_refused(void **state)
     expect_failure(f.g, "1 gradients for 2 variables");
     f = few_rows(EK_FLOAT32, EK_NO);
     ek_apply_gradients(ek_gradient_descent_optimizer(f.g, 0.1), { { f.g, &f.dense, 1 }, EK_LIST(f.dense.value) });
+    assert_int_equal(ek_graph_status(f.g, NULL), EK_UNIMPLEMENTED);
     expect_failure(f.g, "Trying to update a Tensor: Const_3:0; only variables can be updated");
     f = few_rows(EK_FLOAT32, EK_NO);
     ek_apply_gradients(NULL, { { f.g, &f.dense, 1 }, EK_LIST(f.v) });
@@ -487,6 +488,7 @@ static void gradients_that_do_not_fit_are_refused(void **state)
     f = few_rows(EK_FLOAT32, EK_NO);
     f.v = ek_variable_create(f.g, f.dense.value, .name = "w", .constraint = ek_non_neg_constraint());
     ek_apply_gradients(ek_gradient_descent_optimizer(f.g, 0.1), { { f.g, &f.rows, 1 }, EK_LIST(f.v) });
+    assert_int_equal(ek_graph_status(f.g, NULL), EK_FAILED_PRECONDITION);
     expect_failure(f.g, "Cannot use a constraint function on a sparse variable.");
 }
 
