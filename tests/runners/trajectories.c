@@ -42,7 +42,7 @@ typedef struct test {
     ek_tensor loss, output;
     ek_op train, second; /* second: run after each step; dead where there is none */
     int off_every, off_at; /* the flag is off in steps k with k % off_every == off_at; 0: always on */
-    int compared, differ;
+    int compared, differ, told;
     double worst; /* largest difference as a share of what is allowed */
 } test;
 
@@ -337,11 +337,33 @@ static void check_evaluation(test *t)
 
 /* ---- cases ------------------------------------------------------------------------------------------------------ */
 
+/* What the session must say of the case's batch norms: a hundred steps of momentum 0.99 leave a third of the first value,
+ * and batches of 6 and 4 are small. NULL: nothing. */
+static const char *rule_of(const char *name)
+{
+    static const struct { const char *begins, *rule; } told[] = {
+        { "convnet_", "BN007" }, { "mlp_relu_l2_", "BN007" }, { "renorm_", "BN013" }, { "virtual_batch_", "BN013" },
+    };
+
+    for (int i = 0; i < EK_COUNT_OF(told); i++)
+        if (strncmp(name, told[i].begins, strlen(told[i].begins)) == 0) return told[i].rule;
+    return NULL;
+}
+
+static void hear(const ek_finding *f, void *arg)
+{
+    test *t = arg;
+    const char *rule = rule_of(t->name);
+
+    t->told++;
+    if (rule == NULL || strcmp(f->rule, rule) != 0) complain(t, "a false alarm: %s: %s", f->rule, f->text);
+}
+
 static void run_open_case(test *t)
 {
     ek_error err = { .code = EK_OK };
 
-    t->session = ek_session_create(t->graph, .error = &err);
+    t->session = ek_session_create(t->graph, .watch = EK_YES, .report = hear, .report_arg = t, .error = &err);
     if (t->session == NULL) {
         complain(t, "session: %s", err.text);
         return;
@@ -350,6 +372,7 @@ static void run_open_case(test *t)
     if (t->differ == 0) train(t);
     if (t->differ == 0) check_finals(t);
     if (t->differ == 0) check_evaluation(t);
+    if (t->differ == 0 && t->told != (rule_of(t->name) != NULL)) complain(t, "the session said %d things of its batch norms", t->told);
     ek_session_destroy(t->session);
 }
 
