@@ -63,7 +63,7 @@ static void minimize(ek_graph *g, trajectory *t, ek_optimizer *optimizer)
 
 static void mlp(ek_graph *g, trajectory *t, const trajectory_program *p)
 {
-    char hidden[16], bn[16];
+    char hidden[24], bn[24];
 
     inputs(g, t, EK_SHAPE(-1, p->inputs));
     flag(g, t);
