@@ -97,8 +97,8 @@ COMPLEX2(pow, pow_of(a, b))
 COMPLEX2(xlogy, a == 0.0 ? 0.0 : a * log_of(b))
 COMPLEX2(xdivy, a == 0.0 ? 0.0 : a / b)
 
-/* Gradients: y is conjugated, as in all of TensorFlow's gradients of holomorphic functions. */
+/* Gradients: y is conjugated here as in TensorFlow's kernels; of sigmoid and tanh its Python does that before. */
 COMPLEX2(rsqrt_grad, b == 0.0 ? 0.0 : b * conj(a) / -2.0 * (conj(a) * conj(a)))
 COMPLEX2(sqrt_grad, b == 0.0 ? 0.0 : b / 2.0 / conj(a))
-COMPLEX2(sigmoid_grad, b * conj(a) * (1.0 - conj(a)))
-COMPLEX2(tanh_grad, b * (1.0 - conj(a) * conj(a)))
+COMPLEX2(sigmoid_grad, b * a * (1.0 - a))
+COMPLEX2(tanh_grad, b * (1.0 - a * a))

@@ -71,8 +71,9 @@ void ek__grad_mul(ek_grad *c)
         return;
     }
     const ek_unbroadcast u = g_unbroadcast(c, x, y, dy);
-    g_set(c, 0, g_reduce_to(c, &u, 0, g2(c, "Mul", dy, y)));
-    g_set(c, 1, g_reduce_to(c, &u, 1, g2(c, "Mul", x, dy)));
+    const ek_tensor cx = g_conj(c, x), cy = g_conj(c, y);
+    g_set(c, 0, g_reduce_to(c, &u, 0, g2(c, "Mul", dy, cy)));
+    g_set(c, 1, g_reduce_to(c, &u, 1, g2(c, "Mul", cx, dy)));
 }
 
 void ek__grad_mul_no_nan(ek_grad *c)
@@ -95,8 +96,9 @@ static void quotient(ek_grad *c, ek_tensor (*divide)(const ek_grad *c, ek_tensor
     const ek_tensor x = g_in(c, 0), y = g_in(c, 1), dy = g_dy(c, 0);
     const ek_unbroadcast u = g_unbroadcast_plain(c, x, y);
 
-    g_set(c, 0, g_reduce_to(c, &u, 0, divide(c, dy, y)));
-    const ek_tensor ratio = divide(c, divide(c, neg(c, x), y), y);
+    const ek_tensor cx = g_conj(c, x), cy = g_conj(c, y);
+    g_set(c, 0, g_reduce_to(c, &u, 0, divide(c, dy, cy)));
+    const ek_tensor ratio = divide(c, divide(c, neg(c, cx), cy), cy);
     g_set(c, 1, g_reduce_to(c, &u, 1, g_times(c, dy, ratio)));
 }
 static ek_tensor real_div(const ek_grad *c, ek_tensor x, ek_tensor y) { return g2(c, "RealDiv", x, y); }
@@ -137,8 +139,9 @@ static ek_tensor sensible_log(const ek_grad *c, ek_tensor x)
 
 void ek__grad_pow(ek_grad *c)
 {
-    const ek_tensor x = g_in(c, 0), y = g_in(c, 1), dy = g_dy(c, 0);
-    const ek_unbroadcast u = g_unbroadcast(c, x, y, dy);
+    const ek_tensor dy = g_dy(c, 0);
+    const ek_unbroadcast u = g_unbroadcast(c, g_in(c, 0), g_in(c, 1), dy);
+    const ek_tensor x = g_conj(c, g_in(c, 0)), y = g_conj(c, g_in(c, 1)), z = g_conj(c, g_out(c, 0));
     const ek_tensor first = g_times(c, dy, y);
 
     /* y - 1 becomes a node between the two products, as Python evaluates dy * y * pow(x, y - 1). */
@@ -146,7 +149,7 @@ void ek__grad_pow(ek_grad *c)
     const ek_tensor power = gx2(c, ek_pow_with, x, less);
     g_set(c, 0, g_reduce_to(c, &u, 0, g_times(c, first, power)));
     const ek_tensor log = sensible_log(c, x);
-    const ek_tensor by_y = g_times(c, g_times(c, dy, g_out(c, 0)), log);
+    const ek_tensor by_y = g_times(c, g_times(c, dy, z), log);
     g_set(c, 1, g_reduce_to(c, &u, 1, by_y));
 }
 

@@ -6,14 +6,20 @@ static ek_tensor one(const ek_grad *c) { return ek__const_scalar(c->g, g_dtype(g
 /* dy times the derivative, which `inner` builds from `of`. */
 static void chain(ek_grad *c, ek_tensor of, ek_tensor (*inner)(const ek_grad *c, ek_tensor of))
 {
-    EK_AFTER_DY(c) g_set(c, 0, g_times(c, g_dy(c, 0), inner(c, of)));
+    EK_AFTER_DY(c) {
+        const ek_tensor conjugate = g_conj(c, of);
+        g_set(c, 0, g_times(c, g_dy(c, 0), inner(c, conjugate)));
+    }
 }
 
 /* A gradient op of TensorFlow's of the output and dy, or of dy and the output. */
 static void by_output(ek_grad *c, const char *type) { g_set(c, 0, g2(c, type, g_out(c, 0), g_dy(c, 0))); }
 static void by_output_after(ek_grad *c, const char *type)
 {
-    EK_AFTER_DY(c) by_output(c, type);
+    EK_AFTER_DY(c) {
+        const ek_tensor y = g_conj(c, g_out(c, 0));
+        g_set(c, 0, g2(c, type, y, g_dy(c, 0)));
+    }
 }
 
 /* ---- signs, roots, powers -------------------------------------------------------------------------------- */
@@ -32,8 +38,8 @@ void ek__grad_sign(ek_grad *c) { g_set(c, 0, g_zeros(c, g_shape(c, g_in(c, 0)), 
 void ek__grad_square(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor two = ek__const_scalar(c->g, g_dtype(g_in(c, 0)), 2, NULL, c->where);
-        const ek_tensor twice = gx2(c, ek_multiply_with, g_in(c, 0), two);
+        const ek_tensor x = g_conj(c, g_in(c, 0)), two = ek__const_scalar(c->g, g_dtype(x), 2, NULL, c->where);
+        const ek_tensor twice = gx2(c, ek_multiply_with, x, two);
         g_set(c, 0, gx2(c, ek_multiply_with, g_dy(c, 0), twice));
     }
 }
@@ -46,7 +52,7 @@ void ek__grad_sqrt_grad(ek_grad *c)
 {
     EK_AFTER_DY(c) {
         const ek_tensor ratio = gx2(c, ek_over_with, g_dy(c, 0), g_in(c, 0));
-        g_set(c, 0, g_times(c, gx1(c, ek_negative_with, ratio), g_out(c, 0)));
+        g_set(c, 0, g_times(c, gx1(c, ek_negative_with, g_conj(c, ratio)), g_out(c, 0)));
         g_set(c, 1, gnx(c, ek_times_with, 0.5, ratio));
     }
 }
@@ -54,24 +60,37 @@ void ek__grad_sqrt_grad(ek_grad *c)
 void ek__grad_rsqrt_grad(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor scaled = g_times(c, gnx(c, ek_times_with, -1.5, g_dy(c, 0)), g_in(c, 1));
-        g_set(c, 0, g_times(c, scaled, gx1(c, ek_square_with, g_in(c, 0))));
-        g_set(c, 1, g2(c, "RsqrtGrad", g_in(c, 0), g_dy(c, 0)));
+        const ek_tensor a = g_conj(c, g_in(c, 0)), dy = g_conj(c, g_dy(c, 0));
+        const ek_tensor scaled = g_times(c, gnx(c, ek_times_with, -1.5, dy), g_in(c, 1));
+        g_set(c, 0, g_times(c, scaled, gx1(c, ek_square_with, a)));
+        g_set(c, 1, g2(c, "RsqrtGrad", a, g_dy(c, 0)));
     }
 }
 
 /* dy * -2 * b * a of the gradient ops that have a in their first input and what flows into them in their second. */
-static void minus_twice(ek_grad *c, const char *type)
+static void minus_twice(ek_grad *c, const char *type, ek_tensor dy, ek_tensor a, ek_tensor b)
+{
+    const ek_tensor scaled = g_times(c, gxn(c, ek_times_with, dy, -2.0), b);
+
+    g_set(c, 0, g_times(c, scaled, a));
+    g_set(c, 1, g2(c, type, a, g_dy(c, 0)));
+}
+
+void ek__grad_reciprocal_grad(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor scaled = g_times(c, gxn(c, ek_times_with, g_dy(c, 0), -2.0), g_in(c, 1));
-        g_set(c, 0, g_times(c, scaled, g_in(c, 0)));
-        g_set(c, 1, g2(c, type, g_in(c, 0), g_dy(c, 0)));
+        const ek_tensor a = g_conj(c, g_in(c, 0)), dy = g_conj(c, g_dy(c, 0));
+        minus_twice(c, "ReciprocalGrad", dy, a, g_in(c, 1));
     }
 }
 
-void ek__grad_reciprocal_grad(ek_grad *c) { minus_twice(c, "ReciprocalGrad"); }
-void ek__grad_tanh_grad(ek_grad *c) { minus_twice(c, "TanhGrad"); }
+void ek__grad_tanh_grad(ek_grad *c)
+{
+    EK_AFTER_DY(c) {
+        const ek_tensor a = g_conj(c, g_in(c, 0)), b = g_conj(c, g_in(c, 1));
+        minus_twice(c, "TanhGrad", g_dy(c, 0), a, b);
+    }
+}
 
 /* ---- exponentials ------------------------------------------------------------------------------------------ */
 
@@ -145,33 +164,33 @@ void ek__grad_cosh(ek_grad *c) { chain(c, g_in(c, 0), sinh_of); }
 void ek__grad_cos(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor minus = gx1(c, ek_negative_with, g_dy(c, 0));
-        g_set(c, 0, g_times(c, minus, gx1(c, ek_sin_with, g_in(c, 0))));
+        const ek_tensor x = g_conj(c, g_in(c, 0)), minus = gx1(c, ek_negative_with, g_dy(c, 0));
+        g_set(c, 0, g_times(c, minus, gx1(c, ek_sin_with, x)));
     }
 }
 
 void ek__grad_tan(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor secant = reciprocal_of(c, cos_of(c, g_in(c, 0)));
+        const ek_tensor secant = reciprocal_of(c, cos_of(c, g_conj(c, g_in(c, 0))));
         g_set(c, 0, g_times(c, gx1(c, ek_square_with, secant), g_dy(c, 0)));
     }
 }
 
 void ek__grad_asinh(ek_grad *c)
 {
-    EK_AFTER_DY(c) g_set(c, 0, gx2(c, ek_over_with, g_dy(c, 0), cosh_of(c, g_out(c, 0))));
+    EK_AFTER_DY(c) g_set(c, 0, gx2(c, ek_over_with, g_dy(c, 0), cosh_of(c, g_conj(c, g_out(c, 0)))));
 }
 
 void ek__grad_acosh(ek_grad *c)
 {
-    EK_AFTER_DY(c) g_set(c, 0, gx2(c, ek_over_with, g_dy(c, 0), sinh_of(c, g_out(c, 0))));
+    EK_AFTER_DY(c) g_set(c, 0, gx2(c, ek_over_with, g_dy(c, 0), sinh_of(c, g_conj(c, g_out(c, 0)))));
 }
 
 /* 1 / (1 +- x^2), perhaps of the root of it. */
 static ek_tensor one_over(const ek_grad *c, ek_binary_builder f, bool root)
 {
-    const ek_tensor square = gx1(c, ek_square_with, g_in(c, 0));
+    const ek_tensor square = gx1(c, ek_square_with, g_conj(c, g_in(c, 0)));
     const ek_tensor sum = gx2(c, f, one(c), square);
 
     return reciprocal_of(c, root ? gx1(c, ek_sqrt_with, sum) : sum);
@@ -208,10 +227,10 @@ void ek__grad_sigmoid(ek_grad *c) { by_output_after(c, "SigmoidGrad"); }
 void ek__grad_sigmoid_grad(ek_grad *c)
 {
     EK_AFTER_DY(c) {
-        const ek_tensor both = g_times(c, g_dy(c, 0), g_in(c, 1));
-        const ek_tensor twice = g_times(c, gnx(c, ek_times_with, 2.0, both), g_in(c, 0));
+        const ek_tensor a = g_conj(c, g_in(c, 0)), b = g_conj(c, g_in(c, 1)), both = g_times(c, g_dy(c, 0), b);
+        const ek_tensor twice = g_times(c, gnx(c, ek_times_with, 2.0, both), a);
         g_set(c, 0, gx2(c, ek_minus_with, both, twice));
-        g_set(c, 1, g2(c, "SigmoidGrad", g_in(c, 0), g_dy(c, 0)));
+        g_set(c, 1, g2(c, "SigmoidGrad", a, g_dy(c, 0)));
     }
 }
 

@@ -13,7 +13,7 @@ static ek_tensor product(const ek_grad *c, ek_tensor a, ek_tensor b, bool ta, bo
 void ek__grad_mat_mul(ek_grad *c)
 {
     const bool ta = g_flag(c, "transpose_a"), tb = g_flag(c, "transpose_b");
-    const ek_tensor a = g_in(c, 0), b = g_in(c, 1), dy = g_dy(c, 0);
+    const ek_tensor a = g_conj(c, g_in(c, 0)), b = g_conj(c, g_in(c, 1)), dy = g_dy(c, 0);
 
     g_set(c, 0, ta ? product(c, b, dy, tb, true) : product(c, dy, b, false, !tb));
     g_set(c, 1, tb ? product(c, dy, a, true, ta) : product(c, a, dy, !ta, false));

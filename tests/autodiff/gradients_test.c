@@ -206,6 +206,9 @@ static ek_status everything(void)
     const ek_variable w = ek_get_variable(g, "w", .shape = EK_SHAPE(3, 2));
     const ek_tensor y = ek_reduce_mean(ek_square(ek_batch_normalization(ek_matmul(x, w), .training = EK_TRUE)));
     (void)ek_gradients(EK_LIST(y), EK_LIST(x, w), .gate_gradients = true);
+    const ek_tensor rows = ek_constant(g, ek_int(1), .shape = EK_SHAPE(2));
+    const ek_tensor picked = ek_plus(ek_reduce_prod(ek_gather(x, rows, .axis = 1)), ek_reduce_sum(ek_gather(ek_square(x), rows)));
+    (void)ek_gradients(EK_LIST(picked), EK_LIST(x));
     st = ek_graph_status(g, NULL);
     ek_graph_destroy(g);
     return st;
