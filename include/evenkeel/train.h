@@ -445,7 +445,7 @@ EK_API ek_clipped_gradients ek_clip_by_global_norm_with(ek_gradient_list list, c
 
 /* Gradients of parts of a batch, added up in variables of their own ("<variable>/accumulation") until they are applied. */
 typedef struct ek_accumulation {
-    ek_op add;              /* run it for each part */
+    ek_op add;              /* run it for each part; runs EK_UPDATE_OPS too, as they are when this is built */
     ek_op reset;            /* forgets what was added */
     ek_grads_and_vars mean; /* what was added / number of parts: dense, also where rows were added */
     ek_list kept;           /* the sums, and last the number of parts: variables, 0 at first */
@@ -459,7 +459,7 @@ typedef struct ek_accumulate_gradients_options {
  *     ek_op step = ek_apply_accumulated(optimizer, parts);
  *     for (int i = 0; i < 4; i++) EK_DIE(ek_run(s, .feed = { { x, part[i] } }, .target = { parts.add }));
  *     EK_DIE(ek_run(s, .target = { step }));
- * The mean of nothing is NaN. Batch norms see each part by itself.
+ * The mean of nothing is NaN. Batch norms see each part by itself, and their averages move with each.
  * Errors  "there is no gradient to accumulate: all 2 are None"; a gradient of what is no variable of its graph. */
 #define ek_accumulate_gradients(...) \
     EK_CALL(ek_accumulation, ek_accumulate_gradients_with, (), ek_accumulate_gradients_options, .name = NULL, \

@@ -16,6 +16,14 @@ static ek_tensor turned(const ek_grad *c, ek_tensor x, bool to_last)
                                                       .perm = { to_last ? last : first, 4 } }, c->where);
 }
 
+/* In training 1.15 hands the op's two empty outputs to its inputs mean and variance, which are empty too. Later versions
+ * feed the moving statistics there, which get nothing. */
+static bool without_mean(const ek_grad *c)
+{
+    const ek_shape mean = ek_tensor_shape(g_in(c, 3));
+    return ek_shape_count(&mean) == 0;
+}
+
 /* Version 0, 2 or 3: FusedBatchNormGrad of dy, x, scale and what the forward pass kept, or in inference the moving
  * statistics; on channels first in inference around transpositions, as TensorFlow has it. */
 static void fused(ek_grad *c, int version)
@@ -34,7 +42,7 @@ static void fused(ek_grad *c, int version)
                              version == 3 ? g_out(c, 5) : dy };
     const ek_op op = g_like(c, type[version], in, version == 3 ? 6 : 5, turn ? no_format : attrs);
     g_set(c, 0, turn ? turned(c, ek_op_output(op, 0), false) : ek_op_output(op, 0));
-    for (int k = 1; k < (train ? 5 : 3); k++) g_set(c, k, ek_op_output(op, k));
+    for (int k = 1; k < (train && without_mean(c) ? 5 : 3); k++) g_set(c, k, ek_op_output(op, k));
 }
 
 void ek__grad_fused_batch_norm(ek_grad *c) { fused(c, 0); }

@@ -71,8 +71,10 @@ static ek_op group(ek_graph *g, ek_item *op, int64_t n, const char *name, ek_whe
                          where);
 }
 
+/* With it the update ops run: each part moves the averages of batch norms, as ek_train_op does. */
 static ek_op make_add(accumulator *a)
 {
+    const ek_list updates = ek_get_collection(a->g, EK_UPDATE_OPS);
     int64_t n = 0;
 
     for (int64_t i = 0; i < a->in.count; i++) {
@@ -81,7 +83,15 @@ static ek_op make_add(accumulator *a)
         n++;
     }
     a->op[n] = ek_item_of_op(ek__write(ek_assign_add_with, kept_at(a, n), ek__num(1.0), EK_NO, NULL, a->where).op);
-    return group(a->g, a->op, n + 1, "add", a->where);
+    n++;
+    ek_item *all = EK_ARENA_NEW(&a->g->arena, ek_item, n + updates.count);
+    if (all == NULL) {
+        ek__graph_fail(a->g, a->where, EK_RESOURCE_EXHAUSTED, "no memory to accumulate gradients");
+        return (ek_op){ a->g, -1 };
+    }
+    memcpy(all, a->op, (size_t)n * sizeof *all);
+    if (updates.count > 0) memcpy(all + n, updates.item, (size_t)updates.count * sizeof *all);
+    return group(a->g, all, n + updates.count, "add", a->where);
 }
 
 /* Of no run it is 0 / 0: NaN, which says that a step was made of nothing. */

@@ -98,8 +98,10 @@ ek_op ek_assign_moving_average_with(ek_variable v, ek_operand value, const ek_as
     ek_graph *g = v.graph;
 
     if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where) || g->error.code != EK_OK) return (ek_op){ g, -1 };
-    if (ek__variable_in(g, v) && operand_ok(g, &value) && operand_ok(g, &o->decay))
+    if (ek__variable_in(g, v) && operand_ok(g, &value) && operand_ok(g, &o->decay) &&
+        ek__finite_operand(g, "decay", &o->decay, where))
         return assign(v, value, o->decay, o->zero_debias, o->name, where);
+    if (g->error.code != EK_OK) return (ek_op){ g, -1 };
     ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
                    "a moving average is of a variable; value and decay are numbers, or tensors or variables of its graph");
     return (ek_op){ g, -1 };
@@ -131,6 +133,7 @@ ek_moving_average *ek_exponential_moving_average_with(ek_graph *g, const ek_movi
                        "decay and num_updates must be numbers, or tensors or variables of this graph");
         return NULL;
     }
+    if (!ek__finite_operand(g, "decay", &o->decay, where)) return NULL;
     m = EK_ARENA_NEW(&g->arena, ek_moving_average, 1);
     if (m != NULL) m->name = ek__arena_strdup(&g->arena, o->name != NULL ? o->name : "ExponentialMovingAverage");
     if (m == NULL || m->name == NULL) {
@@ -147,8 +150,9 @@ ek_moving_average *ek_exponential_moving_average_with(ek_graph *g, const ek_movi
 static bool is_same(const ek_item *a, const ek_item *b)
 {
     if (a->kind != b->kind) return false;
-    if (a->kind == EK_ITEM_VARIABLE) return a->u.variable.id == b->u.variable.id;
-    return a->u.tensor.op == b->u.tensor.op && a->u.tensor.index == b->u.tensor.index;
+    if (a->kind == EK_ITEM_VARIABLE)
+        return a->u.variable.graph == b->u.variable.graph && a->u.variable.id == b->u.variable.id;
+    return a->u.tensor.graph == b->u.tensor.graph && a->u.tensor.op == b->u.tensor.op && a->u.tensor.index == b->u.tensor.index;
 }
 
 ek_variable ek_average_of_item(const ek_moving_average *m, ek_item x)

@@ -44,6 +44,8 @@ static ek_graph *graph_of(const ek_operand *x, int n, ek_where where)
     if (g == NULL)
         ek__graph_fail(NULL, where, EK_INVALID_ARGUMENT,
                        "a learning rate that changes needs the global step: a variable or a tensor");
+    for (int i = 0; g != NULL && g->error.code == EK_OK && i < n; i++)
+        (void)ek__finite_operand(g, "what a learning rate begins with, or changes by,", &x[i], where);
     return g != NULL && g->error.code == EK_OK ? g : NULL;
 }
 

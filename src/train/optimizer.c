@@ -61,6 +61,17 @@ static double number_of(ek_graph *g, const ek_operand *x, bool *known)
     return number;
 }
 
+bool ek__finite_operand(ek_graph *g, const char *name, const ek_operand *x, ek_where where)
+{
+    bool known;
+    const double number = number_of(g, x, &known);
+
+    if (!known || isfinite((float)number)) return true;
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is %s; it must be a finite number", name,
+                   isnan(number) ? "nan" : isfinite(number) ? "beyond float32" : number > 0 ? "inf" : "-inf");
+    return false;
+}
+
 static bool is_of(ek_graph *g, const ek_operand *x)
 {
     if (x->kind == 't') return ek__tensor_in(g, x->u.tensor);
@@ -70,7 +81,6 @@ static bool is_of(ek_graph *g, const ek_operand *x)
 
 static bool check_hyper(ek_graph *g, const char *name, const ek_operand *x, ek_where where)
 {
-    bool known;
     char text[256];
     const ek_graph *owner = x->kind == 't' || x->kind == 'v' ? ek__operand_graph(x, 1) : g;
 
@@ -85,11 +95,7 @@ static bool check_hyper(ek_graph *g, const char *name, const ek_operand *x, ek_w
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s must be a scalar; it has shape %s", name, text);
         return false;
     }
-    const double number = number_of(g, x, &known);
-    if (!known || isfinite(number)) return true;
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is %s; it must be a finite number", name,
-                   isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
-    return false;
+    return ek__finite_operand(g, name, x, where);
 }
 
 /* ---- making one ------------------------------------------------------------------------------------------- */

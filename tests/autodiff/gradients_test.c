@@ -151,6 +151,35 @@ static void a_resource_variable_inside_a_branch(void **state)
     ek_graph_destroy(g);
 }
 
+/* ---- batch norm as later versions write it -------------------------------------------------------------------- */
+
+/* TensorFlow 2 feeds the moving statistics to the op in training as well, where 1.15 has empty tensors. */
+static const char later_version[] =
+    "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_FLOAT } }"
+    "  attr { key: 'shape' value { shape { dim { size: -1 } dim { size: 2 } dim { size: 2 } dim { size: 3 } } } } }"
+    "node { name: 'c' op: 'Const' attr { key: 'dtype' value { type: DT_FLOAT } }"
+    "  attr { key: 'value' value { tensor { dtype: DT_FLOAT tensor_shape { dim { size: 3 } } float_val: 1.0 } } } }"
+    "node { name: 'y' op: 'FusedBatchNormV3' input: 'x' input: 'c' input: 'c' input: 'c' input: 'c'"
+    "  attr { key: 'T' value { type: DT_FLOAT } } attr { key: 'U' value { type: DT_FLOAT } }"
+    "  attr { key: 'exponential_avg_factor' value { f: 1.0 } } }"
+    "versions { producer: 1645 }";
+
+static void a_fused_batch_norm_that_is_given_its_averages_in_training(void **state)
+{
+    ek_graph *g = NULL;
+    ek_error err = { 0 };
+    ek_tensor x, y;
+
+    EK_UNUSED(state);
+    EK_DIE(ek_graph_load_bytes(later_version, sizeof later_version - 1, &g, NULL));
+    EK_DIE(ek_graph_tensor_by_name(g, "x:0", &x));
+    EK_DIE(ek_graph_tensor_by_name(g, "y:0", &y));
+    const ek_gradient_list d = ek_gradients(EK_LIST(ek_square(y)), EK_LIST(x));
+    if (ek_graph_status(g, &err) != EK_OK) fail_msg("%s", err.text);
+    assert_true(ek_gradient_ok(d.at[0]));
+    ek_graph_destroy(g);
+}
+
 /* ---- what is refused ---------------------------------------------------------------------------------------- */
 
 #define REFUSED(g, CODE, call, part)                                                       \
@@ -229,6 +258,7 @@ int main(void)
         cmocka_unit_test(given_gradients_of_the_ys),
         cmocka_unit_test(gates_change_no_number),
         cmocka_unit_test(a_resource_variable_inside_a_branch),
+        cmocka_unit_test(a_fused_batch_norm_that_is_given_its_averages_in_training),
         cmocka_unit_test(bad_requests_say_what_was_wrong),
         cmocka_unit_test(memory_that_runs_out_is_an_error_and_nothing_leaks),
     };

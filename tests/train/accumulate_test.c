@@ -92,6 +92,37 @@ static void nothing_to_add_is_refused(void **state)
     expect_failure(g, "1 gradients for 0 variables");
 }
 
+static void hear(const ek_finding *f, void *arg)
+{
+    (void)f;
+    ++*(int *)arg;
+}
+
+/* The updates run with each part: nothing to warn of, and the averages move twice. */
+static void parts_move_the_averages_of_batch_norms(void **state)
+{
+    ek_graph *g = ek_graph_create();
+    ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 1));
+    ek_tensor y = ek_batch_normalization(x, .training = EK_TRUE, .momentum = 0.5, .name = "bn");
+    ek_optimizer *o = ek_gradient_descent_optimizer(g, 0.1);
+    ek_accumulation parts = ek_accumulate_gradients(ek_compute_gradients(o, ek_reduce_mean(ek_square(y))));
+    ek_op step = ek_apply_accumulated(o, parts);
+    ek_array *eights = ek_array_of(EK_FLOAT32, EK_SHAPE(8, 1), (float[]){ 8, 8, 8, 8, 8, 8, 8, 8 });
+    int heard = 0;
+    ek_session *s = ek_session_create(g, .report = hear, .report_arg = &heard);
+
+    (void)state;
+    expect_fine(g);
+    EK_DIE(ek_run(s, .target = { ek_global_variables_initializer(g) }));
+    for (int i = 0; i < 2; i++) EK_DIE(ek_run(s, .feed = { { x, eights } }, .target = { parts.add }));
+    EK_DIE(ek_run(s, .target = { step }));
+    assert_true(number_now(s, ek_variable_by_name(g, "bn/moving_mean"), 0) == 6.0);
+    assert_int_equal(heard, 0);
+    ek_array_unref(eights);
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+}
+
 static ek_status everything(void)
 {
     ek_graph *g = ek_graph_create();
@@ -116,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_of_a_batch_make_one_step),
+        cmocka_unit_test(parts_move_the_averages_of_batch_norms),
         cmocka_unit_test(nothing_to_add_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
