@@ -459,7 +459,7 @@ typedef struct ek_accumulate_gradients_options {
  *     ek_op step = ek_apply_accumulated(optimizer, parts);
  *     for (int i = 0; i < 4; i++) EK_DIE(ek_run(s, .feed = { { x, part[i] } }, .target = { parts.add }));
  *     EK_DIE(ek_run(s, .target = { step }));
- * The mean of nothing is NaN. Batch norms see each part by itself, and their averages move with each.
+ * A step without a part is INVALID_ARGUMENT when it runs, and changes nothing. Batch norms see each part by itself, and their averages move with each.
  * Errors  "there is no gradient to accumulate: all 2 are None"; a gradient of what is no variable of its graph. */
 #define ek_accumulate_gradients(...) \
     EK_CALL(ek_accumulation, ek_accumulate_gradients_with, (), ek_accumulate_gradients_options, .name = NULL, \

@@ -86,7 +86,8 @@ static ek_batch_norm *create(ek_graph *g, const ek_batch_normalization_options *
     for (int i = 0; i < bn->n_axes; i++) bn->axis[i] = o->axes.count != -1 ? o->axes.axis[i] : o->axis;
     ek__layer_init(&bn->layer, g, o->name != NULL ? o->name : "batch_normalization", function ? o->name : NULL,
                    function ? (int)o->reuse : EK_VSCOPE_NEW, o->trainable, where);
-    return keep_arrays(g, bn, where) && check_clipping(g, &bn->o, where) ? bn : NULL;
+    return keep_arrays(g, bn, where) && check_clipping(g, &bn->o, where) && ek__finite(g, "momentum", bn->o.momentum, where) &&
+           ek__finite(g, "epsilon", bn->o.epsilon, where) && ek__finite(g, "renorm_momentum", bn->o.renorm_momentum, where) ? bn : NULL;
 }
 
 /* ---- validation ------------------------------------------------------------------------------------- */

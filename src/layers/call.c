@@ -97,7 +97,12 @@ static ek_tensor run(const ek_layer *l, const ek_layer_args *a, ek_tensor x, ek_
 
     if (!check_rank(l, a, x)) return ek__dead(l->graph);
     y = body(l, x, of, a->where);
-    if (a->activation != NULL && ek_tensor_ok(y)) y = ek__op1(a->activation, ek__of(y), NULL, a->where);
+    if (a->activation != NULL && ek_tensor_ok(y)) {
+        y = ek__op1(a->activation, ek__of(y), NULL, a->where);
+        if (!ek__tensor_in(l->graph, y) && l->graph->error.code == EK_OK)
+            ek__graph_fail(l->graph, a->where, EK_INVALID_ARGUMENT,
+                           "the activation of layer %s gave a tensor that is dead or of another graph", ek__layer_name(l));
+    }
     if (a->activity != NULL && a->activity->kind != 0 && ek_tensor_ok(y))
         regularize_activity(l->graph, a->activity, y, a->where);
     return y;

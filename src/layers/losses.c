@@ -29,11 +29,26 @@ static const char *unexpected(const ek_loss_options *o, int takes)
     return NULL;
 }
 
+static bool of_graph(ek_graph *g, const char *name, const char *what, const ek_operand *x, ek_where where)
+{
+    const ek_graph *its = ek__operand_graph(x, 1);
+
+    if (its == NULL || its == g) return true;
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s of %s() is of another graph", what, name);
+    return false;
+}
+
 static bool ready(ek_graph *g, const char *name, ek_operand labels, const ek_loss_options *o, int takes, ek_where where)
 {
     const char *extra;
 
-    if (!EK_GRAPH_OK(g, where)) return false;
+    if (!ek__graph_ok(g, name, where)) return false;
+    if (!of_graph(g, name, "labels", &labels, where) || !of_graph(g, name, "predictions", &o->predictions, where) ||
+        !of_graph(g, name, "weights", &o->weights, where))
+        return false;
+    if (!ek__finite(g, "delta", o->delta, where) || !ek__finite(g, "epsilon", o->epsilon, where) ||
+        !ek__finite(g, "label_smoothing", o->label_smoothing, where))
+        return false;
     extra = unexpected(o, takes);
     if (extra != NULL)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s() got an unexpected keyword argument '%s'", name, extra);

@@ -64,7 +64,7 @@ ek_graph *ek__metric_ready(const char *name, ek_operand labels, const ek_metric_
     if (!EK_OPTIONS_OK(ek__operand_graph(&labels, 1), o, where)) return NULL;
     g = ek__operand_graph((const ek_operand[]){ labels, o->predictions, o->weights, o->normalizer, o->threshold },
                           5);
-    if (!EK_GRAPH_OK(g, where) || !keys_ok(g, &o->metrics_collections, ".metrics_collections", where) ||
+    if (!ek__graph_ok(g, name, where) || !keys_ok(g, &o->metrics_collections, ".metrics_collections", where) ||
         !keys_ok(g, &o->updates_collections, ".updates_collections", where) ||
         !EK_LIST_OK(g, o->thresholds, ".thresholds", where) || !operands_ok(g, name, labels, o, takes, where))
         return NULL;

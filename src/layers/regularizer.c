@@ -43,6 +43,7 @@ static ek_tensor keras(ek_graph *g, const ek_regularizer *r, ek_operand x, ek_wh
 {
     ek_tensor total = ek__dead(g);
 
+    if (!ek__finite(g, "l1 of a regularizer", r->l1, where) || !ek__finite(g, "l2 of a regularizer", r->l2, where)) return total;
     if (r->l1 == 0.0 && r->l2 == 0.0) return ek__const_scalar(g, EK_FLOAT32, 0.0, "Const", where);
     if (r->l1 != 0.0) total = add_term(total, r->l1, ek__op1(ek_abs_with, x, NULL, where), where);
     if (r->l2 != 0.0) total = add_term(total, r->l2, ek__op1(ek_square_with, x, NULL, where), where);

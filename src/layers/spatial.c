@@ -29,11 +29,13 @@ bool ek__spatial_tuple(ek_graph *g, const char *argument, int n, int64_t all, co
     return false;
 }
 
-static bool none_below_one(ek_graph *g, const char *what, const int64_t *at, int n, ek_where where)
+static bool all_positive(ek_graph *g, const char *what, const int64_t *at, int n, ek_where where)
 {
     for (int i = 0; i < n; i++) {
-        if (at[i] >= 1) continue;
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "all values of %s must be positive", what);
+        if (at[i] >= 1 && at[i] <= INT32_MAX) continue;
+        if (at[i] < 1) ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "all values of %s must be positive", what);
+        else
+            ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s of %lld: at most %d is possible", what, (long long)at[i], INT32_MAX);
         return false;
     }
     return true;
@@ -108,8 +110,8 @@ bool ek__spatial_steps_ok(ek_graph *g, const ek_spatial *s, ek_where where)
 {
     bool strided = false, dilated = false;
 
-    if (!none_below_one(g, "dilation_rate", s->dilation, s->n, where)) return false;
-    if (!none_below_one(g, "strides", s->strides, s->n, where)) return false;
+    if (!all_positive(g, "dilation_rate", s->dilation, s->n, where)) return false;
+    if (!all_positive(g, "strides", s->strides, s->n, where)) return false;
     for (int i = 0; i < s->n; i++) {
         int32_t reach;
         strided |= s->strides[i] > 1;

@@ -106,6 +106,12 @@ ek_tensor ek_reshape_with(const ek_reshape_options *o, ek_where where)
         return ek__call_tensor(&(ek_call){ .type = "Reshape", .name = o->name,
                                            .in = (ek_operand[]){ ek__of(o->tensor), ek__of(o->shape) }, .n_in = 2,
                                            .where = where });
+    if (o->to.rank == 0 && o->to.dim[0] != 0) { /* EK_SCALAR has no dimensions: a bare number stands here */
+        if (o->tensor.graph != NULL)
+            ek__graph_fail(o->tensor.graph, where, EK_INVALID_ARGUMENT, "ek_reshape takes a shape: EK_SHAPE(%lld), not %lld",
+                           (long long)o->to.dim[0], (long long)o->to.dim[0]);
+        return ek__dead(o->tensor.graph);
+    }
     if (o->to.rank < 0 || o->to.rank > EK_MAX_RANK) {
         if (o->tensor.graph != NULL)
             ek__graph_fail(o->tensor.graph, where, EK_INVALID_ARGUMENT,
@@ -267,6 +273,10 @@ ek_tensor ek_range_with(ek_graph *g, const ek_range_options *o, ek_where where)
     if (!EK_OPTIONS_OK(g, o, where)) return ek__dead(g);
     const ek_operand in[] = { o->start, o->limit, o->delta };
 
+    if (g != NULL && o->limit.kind != 't' && o->limit.kind != 'v' && o->limit.kind != 'l') {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "ek_range takes an operand: EK_OPERAND(5), not 5");
+        return ek__dead(g);
+    }
     return ek__call_tensor(&(ek_call){ .graph = g,
                                        .type = "Range",
                                        .name = o->name != NULL ? o->name : "range",

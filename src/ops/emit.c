@@ -1,6 +1,8 @@
 /* ops/emit.c - see emit.h. */
 #include "ops/emit.h"
 
+#include <math.h>
+
 ek_attr ek__attr_string(const char *name, const char *s)
 {
     ek_attr a = { .name = name, .value = { .kind = EK_ATTR_STRING } };
@@ -43,6 +45,14 @@ ek_tensor ek__const_filled(ek_graph *g, ek_dtype dtype, ek_shape shape, double v
 ek_tensor ek__const_scalar(ek_graph *g, ek_dtype dtype, double v, const char *name, ek_where where)
 {
     return ek__const_filled(g, dtype, EK_SCALAR, v, name, where);
+}
+
+bool ek__finite(ek_graph *g, const char *what, double v, ek_where where)
+{
+    if (isfinite((float)v)) return true;
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is %s; it must be a finite number", what,
+                   isnan(v) ? "nan" : isfinite(v) ? "beyond float32" : v > 0 ? "inf" : "-inf");
+    return false;
 }
 
 ek_tensor ek__zeros_of(ek_tensor shape, ek_dtype dtype, ek_where where)

@@ -35,6 +35,8 @@ ek_tensor ek__emit2(const char *type, ek_tensor x, ek_tensor y, const char *name
 ek_tensor ek__const_scalar(ek_graph *g, ek_dtype dtype, double v, const char *name, ek_where where);
 ek_tensor ek__const_filled(ek_graph *g, ek_dtype dtype, ek_shape shape, double v, const char *name, ek_where where);
 
+/* Whether a number that became an argument is finite in float32; otherwise the graph fails and names it. */
+bool ek__finite(ek_graph *g, const char *what, double v, ek_where where);
 /* tf.zeros of a shape that is a tensor: zeros/Const and the Fill zeros. */
 ek_tensor ek__zeros_of(ek_tensor shape, ek_dtype dtype, ek_where where);
 

@@ -1,4 +1,5 @@
 /* train/accumulate.c - gradients of several runs, added up and applied once. */
+#include "layers/fit.h"
 #include "train/train.h"
 
 typedef struct accumulator {
@@ -94,7 +95,6 @@ static ek_op make_add(accumulator *a)
     return group(a->g, all, n + updates.count, "add", a->where);
 }
 
-/* Of no run it is 0 / 0: NaN, which says that a step was made of nothing. */
 static void make_mean(accumulator *a)
 {
     int64_t n = 0;
@@ -166,15 +166,27 @@ ek_accumulation ek_accumulate_gradients_with(const ek_accumulate_gradients_optio
     return out;
 }
 
+/* Fails a run where no part was added: the mean of nothing would make all variables NaN. */
+static ek_op some_part(ek_graph *g, ek_list kept, ek_where where)
+{
+    const ek_operand why = ek_operand_of_string("ek_apply_accumulated: no part was added since the last step");
+    const ek_variable parts = kept.item[kept.count - 1].u.variable;
+
+    return ek__assert(g, ek__op2(ek_greater_with, ek__v(parts), ek__num(0.0), where), &why, 1, NULL, where);
+}
+
 ek_op ek_apply_accumulated_with(ek_optimizer *optimizer, const ek_apply_accumulated_options *o, ek_where where)
 {
     ek_graph *g = optimizer != NULL ? optimizer->graph : NULL;
-    ek_op op = { g, -1 };
+    ek_op op = { g, -1 }, any = op;
 
-    if (!EK_OPTIONS_OK(g, o, where)) return op;
-    op = ek_apply_gradients_with(optimizer, &(ek_apply_gradients_options){
-        .size = sizeof(ek_apply_gradients_options), .grads_and_vars = o->accumulation.mean,
-        .global_step = o->global_step, .name = o->name }, where);
+    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where)) return op;
+    if (g->error.code == EK_OK && o->accumulation.kept.count > 0 && o->accumulation.kept.item != NULL)
+        any = some_part(g, o->accumulation.kept, where);
+    EK_IN_SCOPE(ek_control_dependencies_push(g, ek_op_ok(any) ? EK_LIST(any) : EK_EMPTY_LIST, where))
+        op = ek_apply_gradients_with(optimizer, &(ek_apply_gradients_options){
+            .size = sizeof(ek_apply_gradients_options), .grads_and_vars = o->accumulation.mean,
+            .global_step = o->global_step, .name = o->name }, where);
     if (!ek_op_ok(op)) return op;
     EK_IN_SCOPE(ek_name_scope_push(g, ek_op_name(op), where))
         EK_IN_SCOPE(ek_control_dependencies_push(g, EK_LIST(op), where)) op = make_reset(g, o->accumulation.kept, where);

@@ -31,7 +31,9 @@ ek_tensor ek_clip_by_norm_with(ek_tensor t, const ek_clip_by_norm_options *o, ek
     ek_graph *g = t.graph;
     ek_tensor out = ek__dead(g), sum, positive, safe, norm, scaled;
 
-    if (!EK_OPTIONS_OK(g, o, where) || !check_tensor(t, "ek_clip_by_norm", where)) return out;
+    if (!EK_OPTIONS_OK(g, o, where) || !check_tensor(t, "ek_clip_by_norm", where) ||
+        !ek__finite_operand(g, "clip_norm", &o->clip_norm, where))
+        return out;
     EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "clip_by_norm"), where)) {
         const char *own = ek_name_scope(g);
         sum = ek__op2(ek_times_with, ek__of(t), ek__of(t), where);

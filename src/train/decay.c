@@ -36,6 +36,10 @@ static ek_tensor last(const schedule *s, binary with, ek_operand x, ek_operand y
     return with(&(ek_binary_options){ .size = sizeof(ek_binary_options), .x = x, .y = y, .name = s->own }, s->where);
 }
 
+enum { STEPS = 2 }; /* place of decay_steps among the operands of a decay */
+
+static double number(const ek_literal *l) { return l->kind == 'f' ? l->u.f : (double)l->u.i; }
+
 /* The graph that the operands of a call are of; NULL, and the reason where it can be told, if that will not do. */
 static ek_graph *graph_of(const ek_operand *x, int n, ek_where where)
 {
@@ -46,6 +50,9 @@ static ek_graph *graph_of(const ek_operand *x, int n, ek_where where)
                        "a learning rate that changes needs the global step: a variable or a tensor");
     for (int i = 0; g != NULL && g->error.code == EK_OK && i < n; i++)
         (void)ek__finite_operand(g, "what a learning rate begins with, or changes by,", &x[i], where);
+    if (g != NULL && g->error.code == EK_OK && n > STEPS && x[STEPS].kind == 'l' && !(number(&x[STEPS].u.literal) > 0))
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the number of steps of a decay is %g; it must be above 0",
+                       number(&x[STEPS].u.literal));
     return g != NULL && g->error.code == EK_OK ? g : NULL;
 }
 
@@ -416,6 +423,14 @@ ek_tensor ek_piecewise_constant_with(ek_operand step, const ek_piecewise_constan
     if (o->boundaries.n != o->values.n - 1) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
                        "The length of boundaries should be 1 less than the length of values");
+        return ek__dead(g);
+    }
+    for (int i = 0; i < o->values.n; i++)
+        if (!ek__finite(g, "a value of a learning rate", o->values.at[i], where)) return ek__dead(g);
+    for (int i = 1; i < o->boundaries.n; i++) {
+        if (o->boundaries.at[i] > o->boundaries.at[i - 1]) continue;
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "boundaries must ascend; %lld comes after %lld",
+                       (long long)o->boundaries.at[i], (long long)o->boundaries.at[i - 1]);
         return ek__dead(g);
     }
     if (p.n >= 1 && p.n < EK_MAX_PIECES) return piecewise(&p, o, step);

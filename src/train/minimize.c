@@ -200,11 +200,15 @@ static ek_variable step_for(ek_graph *g, const ek_train_op_options *o, ek_where 
 
 ek_tensor ek_train_op_with(ek_tensor loss, const ek_train_op_options *o, ek_where where)
 {
-    ek_graph *g = loss.graph;
+    ek_graph *g = loss.graph != NULL || o == NULL || o->optimizer == NULL ? loss.graph : o->optimizer->graph;
     ek_tensor out = ek__dead(g);
 
-    if (!EK_OPTIONS_OK(g, o, where) || !EK_GRAPH_OK(g, where) || g->error.code != EK_OK) return out;
+    if (!EK_OPTIONS_OK(g, o, where) || !ek__graph_ok(g, "ek_train_op", where) || g->error.code != EK_OK) return out;
     if (!check_tensor(g, "the loss", loss, where)) return out;
+    if (o->optimizer != NULL && o->optimizer->graph != g) {
+        ek__graph_fail(o->optimizer->graph, where, EK_INVALID_ARGUMENT, "the loss is of another graph than the optimizer");
+        return out;
+    }
     const ek_variable step = step_for(g, o, where);
     loss = after_updates(loss, o->all_update_ops ? ek_get_collection(g, EK_UPDATE_OPS) : o->update_ops, where);
     ek_grads_and_vars gv = ek_compute_gradients_with(o->optimizer, &(ek_compute_gradients_options){

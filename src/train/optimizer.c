@@ -66,10 +66,7 @@ bool ek__finite_operand(ek_graph *g, const char *name, const ek_operand *x, ek_w
     bool known;
     const double number = number_of(g, x, &known);
 
-    if (!known || isfinite((float)number)) return true;
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is %s; it must be a finite number", name,
-                   isnan(number) ? "nan" : isfinite(number) ? "beyond float32" : number > 0 ? "inf" : "-inf");
-    return false;
+    return !known || ek__finite(g, name, number, where);
 }
 
 static bool is_of(ek_graph *g, const ek_operand *x)

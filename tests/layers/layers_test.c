@@ -37,6 +37,24 @@ static void dense_refuses(void **state)
     expect_failure(graph, "a layer's initializer must be an initializer, not a value");
 }
 
+static ek_tensor no_activation(const ek_unary_options *o, ek_where where)
+{
+    (void)o;
+    (void)where;
+    return (ek_tensor){ graph, -1, 0 };
+}
+
+static void what_goes_wrong_inside_is_told_where_it_is(void **state)
+{
+    (void)state;
+    ek_dense(ROWS, 3, .activation = no_activation);
+    expect_failure(graph, "the activation of layer dense gave a tensor that is dead or of another graph");
+    ek_dense(ROWS, 3, .kernel_regularizer = ek_l2_regularizer(NAN));
+    expect_failure(graph, "l2 of a regularizer is nan; it must be a finite number");
+    ek_conv2d_transpose(IMAGES, 3, 2, .strides = 3000000000LL);
+    expect_failure(graph, "strides of 3000000000: at most 2147483647 is possible");
+}
+
 static void a_dead_input_is_told_of(void **state)
 {
     (void)state;
@@ -352,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dense_refuses),
+        cmocka_unit_test(what_goes_wrong_inside_is_told_where_it_is),
         cmocka_unit_test(a_dead_input_is_told_of),
         cmocka_unit_test(a_failed_graph_stays_as_it_is),
         cmocka_unit_test(names_taken_and_missing_are_refused),

@@ -1,6 +1,8 @@
 /* tests/layers/losses_test.c - tf.losses and the cross entropies: TensorFlow's nodes, collections and values, its words where
  * something does not fit, and what lack of memory leaves. The programs are those of tools/make_loss_goldens.py, line by line.
  */
+#include <math.h>
+
 #include "support/building.h"
 #include "support/made.h"
 
@@ -300,6 +302,27 @@ static void losses_refuse_in_tensorflows_words(void **state)
                                       EK_HERE));
 }
 
+static void numbers_that_are_none_and_other_graphs_are_refused(void **state)
+{
+    ek_graph *g = ek_graph_create(), *other = ek_graph_create();
+    ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2)), far = ek_placeholder(other, EK_FLOAT32, .shape = EK_SHAPE(2));
+
+    (void)state;
+    ek_losses_mean_squared_error(x, x, .weights = EK_OPERAND(far));
+    expect_failure(g, "weights of mean_squared_error() is of another graph");
+    assert_int_equal(ek_graph_op_count(other), 1);
+    ek_graph_destroy(other);
+    g = ek_graph_create();
+    x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2));
+    ek_losses_huber_loss(x, x, .delta = NAN);
+    expect_failure(g, "delta is nan; it must be a finite number");
+    g = ek_graph_create();
+    ek_batch_normalization(ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(-1, 2)), .momentum = NAN);
+    expect_failure(g, "momentum is nan; it must be a finite number");
+    assert_false(ek_tensor_ok(ek_losses_mean_squared_error(1.0, 2.0)));
+    assert_non_null(strstr(ek_last_error()->text, "mean_squared_error needs a graph"));
+}
+
 static void options_of_other_losses_are_refused(void **state)
 {
     (void)state;
@@ -490,6 +513,7 @@ int main(void)
         cmocka_unit_test(losses_in_cond_as_tensorflow),
         cmocka_unit_test(gradients_of_losses_are_tensorflows),
         cmocka_unit_test(losses_refuse_in_tensorflows_words),
+        cmocka_unit_test(numbers_that_are_none_and_other_graphs_are_refused),
         cmocka_unit_test(options_of_other_losses_are_refused),
         cmocka_unit_test(cross_entropies_refuse_labels_that_do_not_fit),
         cmocka_unit_test(a_loss_of_numbers_alone_has_no_graph),

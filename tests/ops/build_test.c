@@ -72,6 +72,20 @@ static void test_refused_literals(void **state)
     expect_failure(g, "Too many elements provided. Needed at most 2, but received 3");
 }
 
+/* ek_reshape(x, 3) and ek_range(g, 5) compile: the number becomes the first member. */
+static void test_bare_numbers(void **state)
+{
+    ek_graph *g = ek_graph_create();
+
+    EK_UNUSED(state);
+    (void)ek_reshape_with(&(ek_reshape_options){ .size = sizeof(ek_reshape_options), .to = { .dim = { 3 } },
+                                                 .tensor = ek_placeholder(g, EK_FLOAT32) }, EK_HERE);
+    expect_failure(g, "ek_reshape takes a shape: EK_SHAPE(3), not 3");
+    g = ek_graph_create();
+    (void)ek_range_with(g, &(ek_range_options){ .size = sizeof(ek_range_options), .limit = { .kind = 5 } }, EK_HERE);
+    expect_failure(g, "ek_range takes an operand: EK_OPERAND(5), not 5");
+}
+
 /* Names as tf.shape, tf.zeros_like, tf.concat, ... give them in TensorFlow 1.15. */
 static void test_arrays(void **state)
 {
@@ -162,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_literals),
         cmocka_unit_test(test_refused_literals),
+        cmocka_unit_test(test_bare_numbers),
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_joining),
         cmocka_unit_test(test_writes),

@@ -156,6 +156,21 @@ static void variables_are_restored_from_their_averages(void **state)
     ek_graph_destroy(a.g);
 }
 
+static void a_variable_of_another_graph_has_no_average(void **state)
+{
+    ek_graph *g = ek_graph_create(), *other = ek_graph_create();
+    ek_variable v = ek_variable_create(g, 1.0), w = ek_variable_create(other, 1.0);
+    ek_moving_average *m = ek_exponential_moving_average(g, 0.9);
+
+    (void)state;
+    ek_moving_average_apply(m, EK_LIST(v));
+    expect_fine(g);
+    assert_true(ek_variable_ok(ek_average_of(m, v)));
+    assert_false(ek_variable_ok(ek_average_of(m, w)));
+    ek_graph_destroy(g);
+    ek_graph_destroy(other);
+}
+
 static void what_cannot_be_averaged_is_refused(void **state)
 {
     ek_graph *g = ek_graph_create(), *other = ek_graph_create();
@@ -174,6 +189,9 @@ static void what_cannot_be_averaged_is_refused(void **state)
     n = ek_get_variable(g, "n", .shape = EK_SCALAR);
     ek_assign_moving_average(n, "word", 0.9);
     expect_failure(g, "a moving average is of a variable; value and decay are numbers, or tensors or variables of its graph");
+    g = ek_graph_create();
+    assert_null(ek_exponential_moving_average(g, NAN));
+    expect_failure(g, "decay is nan; it must be a finite number");
     g = ek_graph_create();
     n = ek_get_variable(g, "n", .shape = EK_SCALAR);
     ek_moving_average_apply(NULL, EK_LIST(n));
@@ -211,6 +229,7 @@ int main(void)
         cmocka_unit_test(averages_are_made_of_tensorflows_nodes),
         cmocka_unit_test(one_variable_follows_a_value),
         cmocka_unit_test(variables_are_restored_from_their_averages),
+        cmocka_unit_test(a_variable_of_another_graph_has_no_average),
         cmocka_unit_test(what_cannot_be_averaged_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };

@@ -79,6 +79,15 @@ static void what_cannot_change_is_refused(void **state)
     step = ek_get_or_create_global_step(g);
     ek_piecewise_constant(step, none, EK_NUMBERS(0.1));
     expect_failure(g, "a learning rate of 1 pieces; 2 to 64 are possible");
+    g = ek_graph_create();
+    ek_exponential_decay(NAN, ek_get_or_create_global_step(g), 10, 0.5);
+    expect_failure(g, "what a learning rate begins with, or changes by, is nan; it must be a finite number");
+    g = ek_graph_create();
+    ek_polynomial_decay(0.1, ek_get_or_create_global_step(g), 0);
+    expect_failure(g, "the number of steps of a decay is 0; it must be above 0");
+    g = ek_graph_create();
+    ek_piecewise_constant(ek_get_or_create_global_step(g), EK_INTS(5, 2), EK_NUMBERS(1, 2, 3));
+    expect_failure(g, "boundaries must ascend; 2 comes after 5");
     assert_false(ek_tensor_ok(ek_exponential_decay(0.1, 3, 100, 0.5)));
     assert_string_equal(ek_last_error()->text, "a learning rate that changes needs the global step: a variable or a tensor");
 }

@@ -236,6 +236,22 @@ static void a_loss_that_is_not_finite_is_told(void **state)
 
 /* ---- what cannot be --------------------------------------------------------------------------------------------- */
 
+/* The graph of the loss has nothing to do with it and stays as it was. */
+static void a_loss_of_another_graph_is_refused(void **state)
+{
+    ek_graph *g = ek_graph_create(), *other = ek_graph_create();
+    ek_variable w = ek_variable_create(other, 1.0);
+    ek_tensor loss = ek_square(w);
+    const int64_t before = ek_graph_op_count(other);
+
+    (void)state;
+    assert_false(ek_tensor_ok(ek_train_op(loss, ek_gradient_descent_optimizer(g, 0.1))));
+    assert_int_equal(ek_graph_op_count(other), before);
+    expect_fine(other);
+    ek_graph_destroy(other);
+    expect_failure(g, "the loss is of another graph than the optimizer");
+}
+
 static void nothing_to_train_is_refused(void **state)
 {
     ek_graph *g = ek_graph_create(), *other;
@@ -298,6 +314,7 @@ int main(void)
         cmocka_unit_test(the_training_step_moves_them),
         cmocka_unit_test(a_training_step_has_options),
         cmocka_unit_test(a_loss_that_is_not_finite_is_told),
+        cmocka_unit_test(a_loss_of_another_graph_is_refused),
         cmocka_unit_test(nothing_to_train_is_refused),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };

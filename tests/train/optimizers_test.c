@@ -406,6 +406,9 @@ static void hyper_parameters_are_looked_at(void **state)
     assert_null(ek_gradient_descent_optimizer(g, (double)NAN));
     expect_failure(g, "learning_rate is nan; it must be a finite number");
     g = ek_graph_create();
+    assert_null(ek_gradient_descent_optimizer(g, 1e300));
+    expect_failure(g, "learning_rate is beyond float32; it must be a finite number");
+    g = ek_graph_create();
     assert_null(ek_adam_optimizer(g, ek_constant(g, ek_float((double)INFINITY))));
     expect_failure(g, "learning_rate is inf; it must be a finite number");
     g = ek_graph_create();
