@@ -10,6 +10,7 @@
  * time over ours. Before it: the bytes of the block that a step of ours works in, scratch included, and the peak of TensorFlow's
  * allocator in a step, without its oneDNN and with it.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,9 @@ static void library_start(library *l, int threads)
     char line[100] = "", *at = line;
     int in[2], out[2], used = 0;
 
-    if (pipe(in) != 0) return;
-    if (pipe(out) != 0) {
+    /* closed in later children, or this one would never see its input end */
+    if (pipe2(in, O_CLOEXEC) != 0) return;
+    if (pipe2(out, O_CLOEXEC) != 0) {
         close(in[0]);
         close(in[1]);
         return;
@@ -76,10 +78,6 @@ static void library_start(library *l, int threads)
     if (l->pid == 0) {
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
-        for (int i = 0; i < 2; i++) {
-            close(in[i]);
-            close(out[i]);
-        }
         become_python(l, threads);
     }
     close(in[0]);
