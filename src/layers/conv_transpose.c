@@ -78,12 +78,7 @@ static ek_tensor transpose_2d(ek_tensor x, ek_tensor to, ek_variable kernel, ek_
     return moved ? ek__move_channels(y, 4, false, where) : y;
 }
 
-typedef struct transpose_call {
-    const ek_conv_options *o;
-    int n;
-} transpose_call;
-
-static bool arguments(ek_graph *g, const transpose_call *c, ek_spatial *s, ek_where where)
+static bool arguments(ek_graph *g, const ek_conv_call *c, ek_spatial *s, ek_where where)
 {
     if (!ek__spatial_of_conv(g, c->n, c->o, s, where)) return false;
     for (int i = 0; i < c->n; i++) {
@@ -96,12 +91,10 @@ static bool arguments(ek_graph *g, const transpose_call *c, ek_spatial *s, ek_wh
 
 static ek_tensor body(const ek_layer *l, ek_tensor x, const void *of, ek_where where)
 {
-    const transpose_call *c = of;
+    const ek_conv_call *c = of;
     const ek_conv_options *o = c->o;
     const ek_shape shape = ek_tensor_shape(x);
-    const ek_dtype dtype = ek_dtype_base(ek_tensor_dtype(x));
     ek_shape kernel_shape = { .rank = c->n + 2 };
-    ek_variable kernel, bias = ek__dead_variable(l->graph);
     ek_spatial s;
 
     if (!arguments(l->graph, c, &s, where)) return ek__dead(l->graph);
@@ -109,33 +102,20 @@ static ek_tensor body(const ek_layer *l, ek_tensor x, const void *of, ek_where w
     kernel_shape.dim[c->n] = o->filters;
     kernel_shape.dim[c->n + 1] = ek__spatial_channels(l->graph, &s, &shape, where);
     if (kernel_shape.dim[c->n + 1] < 0) return ek__dead(l->graph);
-    kernel = ek__layer_kernel(l, "kernel", kernel_shape, dtype,
-                              (ek_weights){ &o->kernel_initializer, &o->kernel_regularizer, &o->kernel_constraint }, where);
-    if (o->use_bias)
-        bias = ek__layer_bias(l, o->filters, dtype,
-                              (ek_weights){ &o->bias_initializer, &o->bias_regularizer, &o->bias_constraint }, where);
+    const ek_conv_weights w = ek__conv_weights(l, o, kernel_shape, ek_dtype_base(ek_tensor_dtype(x)), where);
     const ek_tensor to = output_shape(x, &s, o->filters, where);
-    const ek_tensor y = c->n == 2 ? transpose_2d(x, to, kernel, s, where)
-                                  : backprop("Conv3DBackpropInputV2", "conv3d_transpose", x, to, kernel, &s, where);
+    const ek_tensor y = c->n == 2 ? transpose_2d(x, to, w.kernel, s, where)
+                                  : backprop("Conv3DBackpropInputV2", "conv3d_transpose", x, to, w.kernel, &s, where);
     if (ek_tensor_ok(y)) ek_set_shape_at(y, known_shape(&shape, &s, o->filters), where);
-    return o->use_bias ? ek__layer_add_bias(y, bias, s.channels_first ? "NCHW" : "NHWC", where) : y;
-}
-
-static ek_tensor layer(const char *kind, int n, ek_tensor x, const ek_conv_options *o, ek_where where)
-{
-    if (!EK_OPTIONS_OK(x.graph, o, where)) return ek__dead(x.graph);
-    return ek__layer_call(&(ek_layer_args){ .kind = kind, .name = o->name, .reuse = (int)o->reuse,
-                                            .trainable = o->trainable, .activation = o->activation,
-                                            .activity = &o->activity_regularizer, .rank = n + 2, .where = where },
-                          x, body, &(transpose_call){ o, n });
+    return o->use_bias ? ek__layer_add_bias(y, w.bias, s.channels_first ? "NCHW" : "NHWC", where) : y;
 }
 
 ek_tensor ek_conv2d_transpose_with(ek_tensor x, const ek_conv_options *o, ek_where where)
 {
-    return layer("conv2d_transpose", 2, x, o, where);
+    return ek__conv_layer("conv2d_transpose", 2, x, o, body, where);
 }
 
 ek_tensor ek_conv3d_transpose_with(ek_tensor x, const ek_conv_options *o, ek_where where)
 {
-    return layer("conv3d_transpose", 3, x, o, where);
+    return ek__conv_layer("conv3d_transpose", 3, x, o, body, where);
 }

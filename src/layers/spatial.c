@@ -186,3 +186,25 @@ ek_tensor ek__pad_before(ek_tensor x, const ek_spatial *s, ek_where where)
     ek_array_unref(paddings);
     return y;
 }
+
+/* ---- convolutions and transposed ones ------------------------------------------------------------- */
+
+ek_tensor ek__conv_layer(const char *kind, int n, ek_tensor x, const ek_conv_options *o, ek_layer_body body, ek_where where)
+{
+    if (!EK_OPTIONS_OK(x.graph, o, where)) return ek__dead(x.graph);
+    return ek__layer_call(&(ek_layer_args){ .kind = kind, .name = o->name, .reuse = (int)o->reuse,
+                                            .trainable = o->trainable, .activation = o->activation,
+                                            .activity = &o->activity_regularizer, .rank = n + 2, .where = where },
+                          x, body, &(ek_conv_call){ o, n });
+}
+
+ek_conv_weights ek__conv_weights(const ek_layer *l, const ek_conv_options *o, ek_shape kernel, ek_dtype dtype, ek_where where)
+{
+    const ek_weights of_kernel = { &o->kernel_initializer, &o->kernel_regularizer, &o->kernel_constraint };
+    const ek_weights of_bias = { &o->bias_initializer, &o->bias_regularizer, &o->bias_constraint };
+    ek_conv_weights w = { .bias = ek__dead_variable(l->graph) };
+
+    w.kernel = ek__layer_kernel(l, "kernel", kernel, dtype, of_kernel, where);
+    if (o->use_bias) w.bias = ek__layer_bias(l, o->filters, dtype, of_bias, where);
+    return w;
+}

@@ -38,6 +38,20 @@ ek_tensor ek__move_channels(ek_tensor x, int rank, bool last, ek_where where);
 /* Causal: a row is padded before it alone, so that no output sees what comes after it. */
 ek_tensor ek__pad_before(ek_tensor x, const ek_spatial *s, ek_where where);
 
+/* ---- convolutions and transposed ones: what both layers do ---- */
+
+typedef struct ek_conv_call {
+    const ek_conv_options *o;
+    int n;
+} ek_conv_call;
+/* The layer of this kind; its body is given an ek_conv_call. */
+ek_tensor ek__conv_layer(const char *kind, int n, ek_tensor x, const ek_conv_options *o, ek_layer_body body, ek_where where);
+
+typedef struct ek_conv_weights {
+    ek_variable kernel, bias; /* bias: dead where it is not asked for */
+} ek_conv_weights;
+ek_conv_weights ek__conv_weights(const ek_layer *l, const ek_conv_options *o, ek_shape kernel, ek_dtype dtype, ek_where where);
+
 /* ---- dilation: tf.nn.with_space_to_batch (convolution.c) ---- */
 
 typedef struct ek_dilation {
