@@ -204,85 +204,63 @@ static const char *const conv_attrs[] = { "strides", "use_cudnn_on_gpu", "paddin
                                           "dilations", NULL };
 static const char *const depthwise_attrs[] = { "strides", "padding", "data_format", "dilations", NULL };
 
+/* A convolution and its gradients to input and filter. */
+typedef struct convolution {
+    const char *forward, *to_input, *to_filter;
+    const char *const *attrs;
+} convolution;
+static const convolution conv2d = { "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", conv_attrs };
+static const convolution conv3d = { "Conv3D", "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2", depthwise_attrs };
+static const convolution depthwise = { "DepthwiseConv2dNative", "DepthwiseConv2dNativeBackpropInput",
+                                       "DepthwiseConv2dNativeBackpropFilter", depthwise_attrs };
+
 static ek_tensor conv(const ek_grad *c, const char *type, ek_tensor a, ek_tensor b, ek_tensor d, const char *const *attrs)
 {
     const ek_tensor in[] = { a, b, d };
     return ek_op_output(g_like(c, type, in, 3, attrs), 0);
 }
 
-void ek__grad_conv2d(ek_grad *c)
+static void by_shapes(ek_grad *c, const convolution *f)
 {
     const ek_tensor in[] = { g_in(c, 0), g_in(c, 1) };
     const ek_op shapes = ek__node_build(c->g, &(ek_node_args){ .type = "ShapeN", .in = in, .n_in = 2, .where = c->where });
 
-    g_set(c, 0, conv(c, "Conv2DBackpropInput", ek_op_output(shapes, 0), in[1], g_dy(c, 0), conv_attrs));
-    g_set(c, 1, conv(c, "Conv2DBackpropFilter", in[0], ek_op_output(shapes, 1), g_dy(c, 0), conv_attrs));
+    g_set(c, 0, conv(c, f->to_input, ek_op_output(shapes, 0), in[1], g_dy(c, 0), f->attrs));
+    g_set(c, 1, conv(c, f->to_filter, in[0], ek_op_output(shapes, 1), g_dy(c, 0), f->attrs));
 }
 
-void ek__grad_conv2d_backprop_input(ek_grad *c)
+/* Second order: each operand's gradient is that operation of the three for which the other two are at hand. */
+static void of_input(ek_grad *c, const convolution *f)
 {
-    const ek_tensor in[] = { g_dy(c, 0), g_in(c, 1) };
+    const ek_tensor w = g_in(c, 1), dy = g_dy(c, 0);
 
-    g_set(c, 1, conv(c, "Conv2DBackpropFilter", in[0], g_shape(c, g_in(c, 1)), g_in(c, 2), conv_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "Conv2D", in, 2, conv_attrs), 0));
+    g_set(c, 1, conv(c, f->to_filter, dy, g_shape(c, w), g_in(c, 2), f->attrs));
+    g_set(c, 2, ek_op_output(g_like(c, f->forward, EK_IN(dy, w), 2, f->attrs), 0));
 }
 
-void ek__grad_conv2d_backprop_filter(ek_grad *c)
+static void of_filter(ek_grad *c, const convolution *f)
 {
-    const ek_tensor in[] = { g_in(c, 0), g_dy(c, 0) };
+    const ek_tensor x = g_in(c, 0), dy = g_dy(c, 0);
 
-    g_set(c, 0, conv(c, "Conv2DBackpropInput", g_shape(c, g_in(c, 0)), g_dy(c, 0), g_in(c, 2), conv_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "Conv2D", in, 2, conv_attrs), 0));
+    g_set(c, 0, conv(c, f->to_input, g_shape(c, x), dy, g_in(c, 2), f->attrs));
+    g_set(c, 2, ek_op_output(g_like(c, f->forward, EK_IN(x, dy), 2, f->attrs), 0));
 }
+
+void ek__grad_conv2d(ek_grad *c) { by_shapes(c, &conv2d); }
+void ek__grad_conv2d_backprop_input(ek_grad *c) { of_input(c, &conv2d); }
+void ek__grad_conv2d_backprop_filter(ek_grad *c) { of_filter(c, &conv2d); }
+void ek__grad_conv3d(ek_grad *c) { by_shapes(c, &conv3d); }
+void ek__grad_conv3d_backprop_input(ek_grad *c) { of_input(c, &conv3d); }
+void ek__grad_conv3d_backprop_filter(ek_grad *c) { of_filter(c, &conv3d); }
+void ek__grad_depthwise_backprop_input(ek_grad *c) { of_input(c, &depthwise); }
+void ek__grad_depthwise_backprop_filter(ek_grad *c) { of_filter(c, &depthwise); }
 
 void ek__grad_depthwise(ek_grad *c)
 {
     const ek_tensor x = g_in(c, 0), w = g_in(c, 1);
 
-    g_set(c, 0, conv(c, "DepthwiseConv2dNativeBackpropInput", g_shape(c, x), w, g_dy(c, 0), depthwise_attrs));
-    g_set(c, 1, conv(c, "DepthwiseConv2dNativeBackpropFilter", x, g_shape(c, w), g_dy(c, 0), depthwise_attrs));
-}
-
-/* Second order: each operand's gradient is that operation of the three for which the other two are at hand. */
-void ek__grad_depthwise_backprop_input(ek_grad *c)
-{
-    const ek_tensor w = g_in(c, 1), dy = g_dy(c, 0);
-
-    g_set(c, 1, conv(c, "DepthwiseConv2dNativeBackpropFilter", dy, g_shape(c, w), g_in(c, 2), depthwise_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "DepthwiseConv2dNative", EK_IN(dy, w), 2, depthwise_attrs), 0));
-}
-
-void ek__grad_depthwise_backprop_filter(ek_grad *c)
-{
-    const ek_tensor x = g_in(c, 0), dy = g_dy(c, 0);
-
-    g_set(c, 0, conv(c, "DepthwiseConv2dNativeBackpropInput", g_shape(c, x), dy, g_in(c, 2), depthwise_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "DepthwiseConv2dNative", EK_IN(x, dy), 2, depthwise_attrs), 0));
-}
-
-void ek__grad_conv3d(ek_grad *c)
-{
-    const ek_tensor in[] = { g_in(c, 0), g_in(c, 1) };
-    const ek_op shapes = ek__node_build(c->g, &(ek_node_args){ .type = "ShapeN", .in = in, .n_in = 2, .where = c->where });
-
-    g_set(c, 0, conv(c, "Conv3DBackpropInputV2", ek_op_output(shapes, 0), in[1], g_dy(c, 0), depthwise_attrs));
-    g_set(c, 1, conv(c, "Conv3DBackpropFilterV2", in[0], ek_op_output(shapes, 1), g_dy(c, 0), depthwise_attrs));
-}
-
-void ek__grad_conv3d_backprop_input(ek_grad *c)
-{
-    const ek_tensor w = g_in(c, 1), dy = g_dy(c, 0);
-
-    g_set(c, 1, conv(c, "Conv3DBackpropFilterV2", dy, g_shape(c, w), g_in(c, 2), depthwise_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "Conv3D", EK_IN(dy, w), 2, depthwise_attrs), 0));
-}
-
-void ek__grad_conv3d_backprop_filter(ek_grad *c)
-{
-    const ek_tensor x = g_in(c, 0), dy = g_dy(c, 0);
-
-    g_set(c, 0, conv(c, "Conv3DBackpropInputV2", g_shape(c, x), dy, g_in(c, 2), depthwise_attrs));
-    g_set(c, 2, ek_op_output(g_like(c, "Conv3D", EK_IN(x, dy), 2, depthwise_attrs), 0));
+    g_set(c, 0, conv(c, depthwise.to_input, g_shape(c, x), w, g_dy(c, 0), depthwise_attrs));
+    g_set(c, 1, conv(c, depthwise.to_filter, x, g_shape(c, w), g_dy(c, 0), depthwise_attrs));
 }
 
 /* ---- normalization over neighbours ------------------------------------------------------------------------------------ */
