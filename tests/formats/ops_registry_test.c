@@ -8,6 +8,7 @@
 #include "formats/graph_io.h"
 #include "graph/attr.h"
 #include "ops/registry.h"
+#include "support/fields.h"
 #include "support/support.h"
 
 static ek_arena arena;
@@ -15,20 +16,9 @@ static int differences;
 
 #define DIFFERS(def, ...) (differences++, print_error("%s: ", (def)->name), print_error(__VA_ARGS__), print_error("\n"))
 
-static ek_span bytes_field(ek_span message, uint32_t number)
-{
-    ek_wire w = ek__wire_open(message, NULL, NULL);
-    ek_wire_field f;
-    ek_span found = { NULL, 0 };
-
-    while (ek__wire_next(&w, &f))
-        if (f.number == number) found = f.bytes;
-    return found;
-}
-
 static const char *text_field(ek_span message, uint32_t number)
 {
-    const ek_span s = bytes_field(message, number);
+    const ek_span s = last_field(message, number);
     return ek__arena_strndup(&arena, s.at != NULL ? (const char *)s.at : "", s.size);
 }
 
@@ -102,7 +92,7 @@ static ek_attr_value read_value(ek_span proto)
 
 static void compare_default(const ek_op_def *def, const ek_attr_spec *ours, ek_span theirs)
 {
-    const ek_span proto = bytes_field(theirs, EK_F_ATTRDEF_DEFAULT);
+    const ek_span proto = last_field(theirs, EK_F_ATTRDEF_DEFAULT);
     ek_attr_value v;
 
     if (ours->has_default != (proto.at != NULL)) {
@@ -117,7 +107,7 @@ static void compare_default(const ek_op_def *def, const ek_attr_spec *ours, ek_s
 
 static void compare_allowed(const ek_op_def *def, const ek_attr_spec *ours, ek_span theirs)
 {
-    const ek_span proto = bytes_field(theirs, EK_F_ATTRDEF_ALLOWED);
+    const ek_span proto = last_field(theirs, EK_F_ATTRDEF_ALLOWED);
     uint64_t types = 0;
     ek_attr_value v = { .kind = EK_ATTR_NONE };
 
@@ -180,7 +170,7 @@ static void definitions_agree_with_tensorflows(void **state)
     const int n = list_of((ek_span){ (uint8_t *)bytes.data, bytes.size }, 1, op, EK_COUNT_OF(op));
     assert_true(n > 1000);
     for (int i = 0; i < n; i++) {
-        const ek_span name = bytes_field(op[i], EK_F_OP_NAME);
+        const ek_span name = last_field(op[i], EK_F_OP_NAME);
         assert_true(ek__map_put(&by_name, (const char *)name.at, name.size, i));
     }
     for (int i = 0; i < ek__registry_count(ek__ops_registry()); i++) {

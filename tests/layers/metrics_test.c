@@ -338,9 +338,8 @@ static void predictions_beyond_one_are_refused_when_it_runs(void **state)
 
 /* ---- without memory ------------------------------------------------------------------------------------------- */
 
-static ek_status build_and_run(void)
+static ek_status build_and_run(ek_graph *g)
 {
-    ek_graph *g = ek_graph_create();
     ek_array *v = FLOATS(EK_SHAPE(2), 1, 0);
     ek_metric auc, recall;
     ek_session *s = NULL;
@@ -348,11 +347,7 @@ static ek_status build_and_run(void)
     ek_tensor p;
     ek_op init;
 
-    if (g == NULL || v == NULL) {
-        ek_array_unref(v);
-        ek_graph_destroy(g);
-        return EK_RESOURCE_EXHAUSTED;
-    }
+    if (v == NULL) return EK_RESOURCE_EXHAUSTED;
     p = PLACE(EK_FLOAT32, "p", -1);
     auc = ek_metrics_auc(p, p, .num_thresholds = 3);
     recall = ek_metrics_recall(p, p, .weights = EK_OPERAND(p));
@@ -365,14 +360,13 @@ static ek_status build_and_run(void)
         st = ek_run(s, .feed = { { p, v } }, .target = { ek_tensor_op(auc.update_op), ek_tensor_op(recall.update_op) });
     ek_array_unref(v);
     ek_session_destroy(s);
-    ek_graph_destroy(g);
     return st;
 }
 
 static void without_memory_there_is_an_error_and_no_leak(void **state)
 {
     (void)state;
-    ek_test_refuse_each(build_and_run, 2500);
+    ek_test_refuse_each_on_graph(build_and_run, 2500);
 }
 
 int main(void)

@@ -41,4 +41,20 @@ static inline void expect_names(ek_graph *g, int64_t from, const char *names)
     assert_string_equal(found, names);
 }
 
+/* Element i of the tensor as it is now. */
+static inline double number_at(ek_session *s, ek_tensor t, int64_t i)
+{
+    ek_array *a = NULL;
+
+    EK_DIE(ek_run(s, .fetch = { { t, &a } }));
+    const double x = ek_array_get(a, i);
+    ek_array_unref(a);
+    return x;
+}
+
+static inline double number_now(ek_session *s, ek_variable v, int64_t i)
+{
+    return number_at(s, ek_variable_value(v), i);
+}
+
 #endif

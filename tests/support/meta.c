@@ -5,22 +5,12 @@
 
 #include "codec/fields.h"
 #include "codec/text.h"
+#include "support/fields.h"
 
 typedef struct parts {
     ek_span at[4096];
     int n;
 } parts;
-
-static ek_span field_of(ek_span message, uint32_t number)
-{
-    ek_wire w = ek__wire_open(message, NULL, NULL);
-    ek_wire_field f;
-    ek_span found = { NULL, 0 };
-
-    while (ek__wire_next(&w, &f))
-        if (f.number == number) found = f.bytes;
-    return found;
-}
 
 static bool print(ek_proto_id type, ek_span message, ek_buf *out)
 {
@@ -85,7 +75,7 @@ static bool print_item(const char *key, ek_span s, ek_buf *out)
 
 static bool print_collection(ek_span entry, ek_buf *out)
 {
-    const ek_span key = field_of(entry, EK_F_ENTRY_KEY), value = field_of(entry, EK_F_ENTRY_VALUE);
+    const ek_span key = last_field(entry, EK_F_ENTRY_KEY), value = last_field(entry, EK_F_ENTRY_VALUE);
     char name[256];
     ek_wire w, list;
     ek_wire_field f, item;
@@ -103,7 +93,7 @@ static bool print_collection(ek_span entry, ek_buf *out)
 
 static int compare_entries(const void *a, const void *b)
 {
-    const ek_span x = field_of(*(const ek_span *)a, EK_F_ENTRY_KEY), y = field_of(*(const ek_span *)b, EK_F_ENTRY_KEY);
+    const ek_span x = last_field(*(const ek_span *)a, EK_F_ENTRY_KEY), y = last_field(*(const ek_span *)b, EK_F_ENTRY_KEY);
     const int order = memcmp(x.at, y.at, x.size < y.size ? x.size : y.size);
 
     return order != 0 ? order : x.size < y.size ? -1 : x.size > y.size;
@@ -117,7 +107,7 @@ static bool print_info(ek_span info, ek_buf *out)
     while (ek__wire_next(&w, &f)) {
         ops = ek__wire_open(f.bytes, NULL, NULL);
         while (f.number == EK_F_INFO_OPS && ek__wire_next(&ops, &op)) {
-            const ek_span name = field_of(op.bytes, EK_F_OP_NAME);
+            const ek_span name = last_field(op.bytes, EK_F_OP_NAME);
             ek__buf_printf(out, "op %.*s\n", (int)name.size, (const char *)name.at);
         }
         if (f.number == EK_F_INFO_OPS || f.number == EK_F_INFO_TF_GIT_VERSION) continue;
@@ -143,7 +133,7 @@ static bool print_collections(ek_span meta, const char *but, ek_buf *out)
     bool ok = p != NULL && gather(meta, EK_F_META_COLLECTION, p);
 
     for (int i = 0; ok && i < p->n; i++) {
-        const ek_span key = field_of(p->at[i], EK_F_ENTRY_KEY);
+        const ek_span key = last_field(p->at[i], EK_F_ENTRY_KEY);
         if (but == NULL || key.size != strlen(but) || memcmp(key.at, but, key.size) != 0) ok = print_collection(p->at[i], out);
     }
     free(p);
@@ -156,9 +146,9 @@ static bool print_signatures(ek_span meta, ek_buf *out)
     bool ok = p != NULL && gather(meta, EK_F_META_SIGNATURE, p);
 
     for (int i = 0; ok && i < p->n; i++) {
-        const ek_span key = field_of(p->at[i], EK_F_ENTRY_KEY);
+        const ek_span key = last_field(p->at[i], EK_F_ENTRY_KEY);
         ek__buf_printf(out, "signature %.*s\n", (int)key.size, (const char *)key.at);
-        ok = print(EK_PROTO_SIGNATURE_DEF, field_of(p->at[i], EK_F_ENTRY_VALUE), out);
+        ok = print(EK_PROTO_SIGNATURE_DEF, last_field(p->at[i], EK_F_ENTRY_VALUE), out);
     }
     free(p);
     return ok;

@@ -89,3 +89,20 @@ void ek_test_refuse_each(ek_status (*everything)(void), long coarse)
         if (st != EK_RESOURCE_EXHAUSTED) fail_msg("allocation %ld failed and the run says %s", k, ek_status_name(st));
     }
 }
+
+static ek_status (*starving)(ek_graph *g);
+
+static ek_status starve(void)
+{
+    ek_graph *g = ek_graph_create();
+    const ek_status st = g != NULL ? starving(g) : EK_RESOURCE_EXHAUSTED;
+
+    ek_graph_destroy(g);
+    return st;
+}
+
+void ek_test_refuse_each_on_graph(ek_status (*everything)(ek_graph *g), long coarse)
+{
+    starving = everything;
+    ek_test_refuse_each(starve, coarse);
+}

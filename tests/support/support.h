@@ -31,5 +31,7 @@ void ek_test_allocator_remove(void);
 /* Runs `everything`, which must succeed, then with allocation 1, 2, 3 ... refused, of the first `coarse` every seventh, until
  * none is: each time it must say RESOURCE_EXHAUSTED and leave nothing. */
 void ek_test_refuse_each(ek_status (*everything)(void), long coarse);
+/* The same of what is done with a graph, which is made and destroyed around it. */
+void ek_test_refuse_each_on_graph(ek_status (*everything)(ek_graph *g), long coarse);
 
 #endif

@@ -199,27 +199,21 @@ static void what_cannot_be_averaged_is_refused(void **state)
     ek_graph_destroy(other);
 }
 
-static ek_status everything(void)
+static ek_status everything(ek_graph *g)
 {
-    ek_graph *g = ek_graph_create();
-    ek_status st = EK_RESOURCE_EXHAUSTED;
-
-    if (g == NULL) return st;
     ek_tensor x = ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2));
     ek_variable w = ek_get_variable(g, "w", .shape = EK_SHAPE(2));
     ek_moving_average *m = ek_exponential_moving_average(g, 0.9, .num_updates = EK_OPERAND(3), .zero_debias = true);
     ek_moving_average_apply(m, EK_LIST(w, x));
     ek_get_or_create_global_step(g);
-    st = ek_graph_status(g, NULL);
-    if (st == EK_OK && ek_variables_to_restore(m, EK_EMPTY_LIST).count != 5) st = EK_RESOURCE_EXHAUSTED;
-    ek_graph_destroy(g);
-    return st;
+    const ek_status st = ek_graph_status(g, NULL);
+    return st == EK_OK && ek_variables_to_restore(m, EK_EMPTY_LIST).count != 5 ? EK_RESOURCE_EXHAUSTED : st;
 }
 
 static void memory_may_run_out_anywhere(void **state)
 {
     (void)state;
-    ek_test_refuse_each(everything, 200);
+    ek_test_refuse_each_on_graph(everything, 200);
 }
 
 int main(void)
