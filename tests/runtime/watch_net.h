@@ -189,4 +189,14 @@ static inline void end(ek_session *s, const net *n)
     ek_graph_destroy(n->g);
 }
 
+/* All of it: so many steps, after which these rules and no other were broken. */
+static inline void train_and_hear(const net *n, int steps, int64_t batch, const char *rules, heard *h)
+{
+    ek_session *s = session_of(n, h);
+
+    train(s, n, steps, batch);
+    expect_heard(h, rules);
+    end(s, n);
+}
+
 #endif
