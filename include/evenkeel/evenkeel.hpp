@@ -250,15 +250,21 @@ using Feeds = std::vector<std::pair<ek_tensor, Array>>;
 // Any number of threads may run one session.
 class Session {
 public:
-    explicit Session(const Graph &g, int threads = 0, ek_where w = here())
+    // What ek_session_create is told where nothing is said: change members and hand it over.
+    static ek_session_options options() noexcept
     {
-        ek_error e{};
         ek_session_options o{};
         o.size = sizeof o;
-        o.graph = g;
-        o.threads = threads;
         o.fuse = EK_DEFAULT;
         o.watch = EK_DEFAULT;
+        return o;
+    }
+    explicit Session(const Graph &g, int threads = 0, ek_where w = here()) : Session(g, with_threads(threads), w) {}
+    // With a store, a listener (.report), .check_numerics, ...; .graph and .error are set here.
+    Session(const Graph &g, ek_session_options o, ek_where w = here())
+    {
+        ek_error e{};
+        o.graph = g;
         o.error = &e;
         s_ = ek_session_create_with(&o, w);
         if (s_ == nullptr) throw Error(e);
@@ -304,6 +310,12 @@ public:
     }
 
 private:
+    static ek_session_options with_threads(int threads) noexcept
+    {
+        ek_session_options o = options();
+        o.threads = threads;
+        return o;
+    }
     ek_session *s_ = nullptr;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 using namespace evenkeel;
 
@@ -72,6 +73,19 @@ static void graphs_and_sessions()
     }
 }
 
+static void session_options()
+{
+    Graph g(EK_SOURCE_DIR "/tests/cli/data/mixed.pbtxt");
+    const ek_tensor x = g.tensor("x:0"), y = g.tensor("double:0");
+    const Array hole({ 1, 2 }, std::vector<float>{ std::numeric_limits<float>::quiet_NaN(), 1 });
+    ek_session_options o = Session::options();
+
+    o.check_numerics = true;
+    Session lenient(g), strict(g, o);
+    CHECK(lenient.run({ { x, hole } }, { y })[0].str() == "[[nan  2.]]");
+    CHECK(code_of([&] { strict.run({ { x, hole } }, { y }); }) == EK_INVALID_ARGUMENT);
+}
+
 static void meta_graphs()
 {
     const std::string file = EK_BUILD_DIR "/evenkeel_test.meta";
@@ -114,6 +128,7 @@ int main()
 {
     arrays();
     graphs_and_sessions();
+    session_options();
     meta_graphs();
     scopes();
     if (failures == 0) std::puts("all as expected");
