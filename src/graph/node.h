@@ -132,8 +132,10 @@ void ek__graph_fail_from(ek_graph *g, ek_where where, const ek_error *from, cons
  * EK_OPTIONS_OK   options that are there and no shorter than this library's
  * EK_GRAPH_OK     a graph
  * EK_LIST_OK      a list of n things has n things: { NULL, 3 } and { p, -1 } are refused. `what` names it: ".perm" */
-#define EK_OPTIONS_OK(g, o, where) \
-    ek__options_ok((g), (o), (o) != NULL ? (o)->size : 0, sizeof *(o), __func__, (where))
+#define EK_OPTIONS_OK(g, o, where) EK_OPTIONS_OF(g, o, __func__, where)
+/* Where the call that was made has another name. */
+#define EK_OPTIONS_OF(g, o, who, where) \
+    ek__options_ok((g), (o), (o) != NULL ? (o)->size : 0, sizeof *(o), (who), (where))
 #define EK_GRAPH_OK(g, where) ek__graph_ok((g), __func__, (where))
 #define EK_LIST_OK(g, list, what, where) ek__list_ok((g), (list).at, (list).n, (what), (where))
 #define EK_ITEMS_OK(g, list, where) ek__list_ok((g), (list).item, (list).count, "of items", (where))

@@ -71,7 +71,7 @@ static bool pair(loss *l)
 static ek_tensor build(const char *name, ek_operand labels, const ek_loss_options *o, int takes, const char *scope,
                        elements_fn elements, ek_where where)
 {
-    if (!EK_OPTIONS_OK(ek__operand_graph(&labels, 1), o, where)) return ek__dead(NULL);
+    if (!EK_OPTIONS_OF(ek__operand_graph(&labels, 1), o, name, where)) return ek__dead(NULL);
     ek_graph *g = ek__operand_graph((const ek_operand[]){ labels, o->predictions, o->weights }, 3);
     loss l = { .g = g, .o = o, .labels = labels, .weights = o->weights, .where = where };
     ek_tensor out = ek__dead(g);

@@ -61,7 +61,7 @@ ek_graph *ek__metric_ready(const char *name, ek_operand labels, const ek_metric_
     ek_graph *g;
     bool missing;
 
-    if (!EK_OPTIONS_OK(ek__operand_graph(&labels, 1), o, where)) return NULL;
+    if (!EK_OPTIONS_OF(ek__operand_graph(&labels, 1), o, name, where)) return NULL;
     g = ek__operand_graph((const ek_operand[]){ labels, o->predictions, o->weights, o->normalizer, o->threshold },
                           5);
     if (!ek__graph_ok(g, name, where) || !keys_ok(g, &o->metrics_collections, ".metrics_collections", where) ||

@@ -74,7 +74,7 @@ static ek_tensor body(const ek_layer *l, ek_tensor x, const void *of, ek_where w
 
 static ek_tensor layer(const char *kind, int n, bool max, ek_tensor x, const ek_pooling_options *o, ek_where where)
 {
-    if (!EK_OPTIONS_OK(x.graph, o, where)) return ek__dead(x.graph);
+    if (!EK_OPTIONS_OF(x.graph, o, kind, where)) return ek__dead(x.graph);
     return ek__layer_call(&(ek_layer_args){ .kind = kind, .name = o->name, .reuse = EK_NEW, .rank = n + 2,
                                             .where = where },
                           x, body, &(pool_call){ o, n, max });

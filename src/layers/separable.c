@@ -192,7 +192,7 @@ static ek_tensor body(const ek_layer *l, ek_tensor x, const void *of, ek_where w
 
 static ek_tensor layer(const char *kind, int n, ek_tensor x, const ek_separable_options *o, ek_where where)
 {
-    if (!EK_OPTIONS_OK(x.graph, o, where)) return ek__dead(x.graph);
+    if (!EK_OPTIONS_OF(x.graph, o, kind, where)) return ek__dead(x.graph);
     return ek__layer_call(&(ek_layer_args){ .kind = kind, .name = o->name, .reuse = (int)o->reuse,
                                             .trainable = o->trainable, .activation = o->activation,
                                             .activity = &o->activity_regularizer, .rank = n + 2, .where = where },

@@ -191,7 +191,7 @@ ek_tensor ek__pad_before(ek_tensor x, const ek_spatial *s, ek_where where)
 
 ek_tensor ek__conv_layer(const char *kind, int n, ek_tensor x, const ek_conv_options *o, ek_layer_body body, ek_where where)
 {
-    if (!EK_OPTIONS_OK(x.graph, o, where)) return ek__dead(x.graph);
+    if (!EK_OPTIONS_OF(x.graph, o, kind, where)) return ek__dead(x.graph);
     return ek__layer_call(&(ek_layer_args){ .kind = kind, .name = o->name, .reuse = (int)o->reuse,
                                             .trainable = o->trainable, .activation = o->activation,
                                             .activity = &o->activity_regularizer, .rank = n + 2, .where = where },

@@ -51,6 +51,8 @@ static void what_goes_wrong_inside_is_told_where_it_is(void **state)
     expect_failure(graph, "the activation of layer dense gave a tensor that is dead or of another graph");
     ek_dense(ROWS, 3, .kernel_regularizer = ek_l2_regularizer(NAN));
     expect_failure(graph, "l2 of a regularizer is nan; it must be a finite number");
+    ek_conv2d_with(IMAGES, NULL, EK_HERE);
+    expect_failure(graph, "conv2d was given no options: NULL");
     ek_conv2d_transpose(IMAGES, 3, 2, .strides = 3000000000LL);
     expect_failure(graph, "strides of 3000000000: at most 2147483647 is possible");
 }
