@@ -1,7 +1,7 @@
-/* autodiff/gradients.c - tf.gradients: from the ys back to the xs, each operation once, its gradient's nodes built by its
- * definition. */
+/* autodiff/gradients.c - tf.gradients: from the ys back to the xs, each operation once, its gradient's nodes built by what
+ * ops/gradients.def names for it. */
+#include "autodiff/gate.h"
 #include "autodiff/walk.h"
-#include "evenkeel/control.h"
 #include "ops/emit.h"
 #include "ops/registry.h"
 
@@ -163,26 +163,6 @@ static bool undefined(ek_walk *w, const ek_node *n)
     return false;
 }
 
-/* control_flow_ops.tuple over those that are there. */
-static void gate(ek_walk *w, ek_gradient *dx, int n)
-{
-    ek_item *item = EK_ARENA_NEW(&w->arena, ek_item, n);
-    int count = 0;
-
-    if (item == NULL) {
-        refuse(w, EK_RESOURCE_EXHAUSTED, "no memory for gradients");
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        if (ek_gradient_ok(dx[i])) item[count++] = ek_item_of_tensor(dx[i].value);
-    if (count < 2) return;
-    const ek_list all = ek_tuple_with(w->g, &(ek_tuple_options){ .size = sizeof(ek_tuple_options),
-                                                                 .list = { w->g, item, count } }, w->where);
-    count = 0;
-    for (int i = 0; i < n; i++)
-        if (ek_gradient_ok(dx[i])) dx[i].value = ek_list_tensor(all, count++);
-}
-
 static ek_gradient *through(ek_walk *w, const ek_node *n, const ek_op_gradient *f, ek_gradient *dy)
 {
     ek_grad c = { .g = w->g, .n = n, .dy = dy, .where = w->where };
@@ -200,7 +180,7 @@ static ek_gradient *through(ek_walk *w, const ek_node *n, const ek_op_gradient *
         for (int32_t k = 0; k < n->n_out && !f->takes_rows; k++)
             if (ek_gradient_is_rows(dy[k])) dy[k] = ek_gradient_of(ek_gradient_dense_at(dy[k], NULL, w->where));
         f->build(&c);
-        if (w->o->gate_gradients) gate(w, c.dx, n->n_in);
+        if (w->o->gate_gradients) (void)ek__gate(w->g, c.dx, n->n_in, 2, w->where);
     }
     return c.dx;
 }

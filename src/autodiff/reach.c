@@ -1,14 +1,7 @@
 /* autodiff/reach.c - what lies between the xs and the ys. */
 #include "autodiff/walk.h"
 
-/* Whether gradients flow through tensors of this type. */
-static bool flows(ek_dtype t)
-{
-    t = ek_dtype_base(t);
-    return ek_dtype_is_floating(t) || ek_dtype_is_complex(t) || t == EK_RESOURCE;
-}
-
-/* Who reads each node's outputs that gradients flow through: consumer[from[i] .. from[i + 1]). */
+/* Who reads each node's outputs: consumer[from[i] .. from[i + 1]); -1 where no gradient flows through what is read. */
 typedef struct readers {
     int64_t *from;
     int32_t *consumer;
@@ -29,8 +22,7 @@ static bool find_readers(ek_walk *w, readers *r)
     for (int64_t i = 0; i < w->n; i++) {
         for (int32_t k = 0; k < g->node[i]->n_in; k++) {
             const ek_edge e = g->node[i]->in[k];
-            if (flows(g->node[e.node]->out_dtype[e.index])) r->consumer[r->from[e.node + 1]++] = (int32_t)i;
-            else r->consumer[r->from[e.node + 1]++] = -1;
+            r->consumer[r->from[e.node + 1]++] = ek__walk_flows(g->node[e.node]->out_dtype[e.index]) ? (int32_t)i : -1;
         }
     }
     return true;

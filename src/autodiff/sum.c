@@ -88,10 +88,7 @@ ek_tensor ek_gradient_dense_at(ek_gradient d, const char *name, ek_where where)
     EK_IN_SCOPE(ek_name_scope_push(d.value.graph, name != NULL ? name : "UnsortedSegmentSum", where)) {
         const char *own = ek_name_scope(d.value.graph);
         const ek_tensor shape = ek__cast(d.value.graph, ek__of(d.dense_shape), EK_INT32, where).u.tensor;
-        const ek_tensor rows = ek_strided_slice_with(
-            &(ek_strided_slice_options){ .size = sizeof(ek_strided_slice_options), .input = shape, .begin = EK_INTS(0),
-                                         .end = EK_INTS(1), .strides = EK_INTS(1), .shrink_axis_mask = 1 }, where);
-        const ek_tensor in[] = { d.value, d.indices, rows };
+        const ek_tensor in[] = { d.value, d.indices, ek__element(shape, 0, where) };
         out = ek__node_tensor(d.value.graph, &(ek_node_args){ .type = "UnsortedSegmentSum", .name = own, .in = in,
                                                               .n_in = 3, .where = where });
     }
@@ -140,7 +137,7 @@ ek_gradient ek__walk_zeros(ek_walk *w, int32_t node, int32_t output)
 
     if (strcmp(n->type, "Switch") == 0 && c != NULL && c->imported == NULL)
         return ek_gradient_of(zeros_beside(w, n, c));
-    if (t == EK_RESOURCE || !(ek_dtype_is_floating(t) || ek_dtype_is_complex(t)) || t == EK_BFLOAT16)
+    if (t == EK_RESOURCE || t == EK_BFLOAT16 || !ek__walk_flows(t))
         return ek_gradient_of(ek__dead(w->g));
     return ek_gradient_of(ek__emit1("ZerosLike", ek__tensor(w->g, (ek_edge){ node, output }), "zeros_like", w->where));
 }

@@ -26,6 +26,13 @@ typedef struct ek_walk {
     int64_t head, tail;
 } ek_walk;
 
+/* Whether gradients flow through tensors of this type. */
+static inline bool ek__walk_flows(ek_dtype t)
+{
+    t = ek_dtype_base(t);
+    return ek_dtype_is_floating(t) || ek_dtype_is_complex(t) || t == EK_RESOURCE;
+}
+
 /* Marks what lies between and counts what each node waits for. False without memory. */
 bool ek__walk_reach(ek_walk *w, const ek_edge *ys, int64_t n_ys, const ek_edge *xs, int64_t n_xs);
 

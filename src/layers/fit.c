@@ -9,23 +9,6 @@ ek_tensor ek__sum(ek_tensor x, const char *name, ek_where where)
         &(ek_reduce_options){ .size = sizeof(ek_reduce_options), .x = x, .axis = { -1, { 0 } }, .name = name }, where);
 }
 
-/* Bounds are packed inside the slice's scope. */
-ek_tensor ek__element_at(ek_tensor x, ek_tensor i, ek_where where)
-{
-    ek_graph *g = x.graph;
-    const ek_tensor next = ek__op2(ek_plus_with, ek__of(i), ek_operand_of_int(1), where);
-    ek_tensor out = ek__dead(g);
-
-    EK_IN_SCOPE(ek_name_scope_push(g, "strided_slice", where)) {
-        const char *own = ek_name_scope(g);
-        const ek_tensor begin = EK_EMIT(g, where, "Pack", "stack", EK_IN(i), EK_ATTR_I("axis", 0));
-        const ek_tensor end = EK_EMIT(g, where, "Pack", "stack", EK_IN(next), EK_ATTR_I("axis", 0));
-        const ek_tensor step = ek__const_shape(g, &EK_SHAPE(1), "stack", where);
-        out = EK_EMIT(g, where, "StridedSlice", own, EK_IN(x, begin, end, step), EK_ATTR_I("shrink_axis_mask", 1));
-    }
-    return out;
-}
-
 ek_tensor ek__squeeze_last(ek_tensor x, ek_where where)
 {
     return ek_squeeze_with(&(ek_squeeze_options){ .size = sizeof(ek_squeeze_options), .input = x, .axis = EK_INTS(-1) },

@@ -14,8 +14,6 @@ static inline ek_tensor ek__op2_named(ek_tensor (*with)(const ek_binary_options 
 }
 /* tf.reduce_sum over everything. */
 ek_tensor ek__sum(ek_tensor x, const char *name, ek_where where);
-/* x[i], i being an int32 tensor. */
-ek_tensor ek__element_at(ek_tensor x, ek_tensor i, ek_where where);
 /* tf.squeeze(x, [-1]) */
 ek_tensor ek__squeeze_last(ek_tensor x, ek_where where);
 /* cond(pred, lambda: squeeze(x, [-1]), lambda: x) */

@@ -121,6 +121,23 @@ ek_tensor ek__element(ek_tensor v, int64_t i, ek_where where)
                                      .end = EK_INTS(i + 1), .strides = EK_INTS(1), .shrink_axis_mask = 1 }, where);
 }
 
+/* Bounds are packed inside the slice's scope. */
+ek_tensor ek__element_at(ek_tensor v, ek_tensor i, ek_where where)
+{
+    ek_graph *g = v.graph;
+    const ek_tensor next = ek__op2(ek_plus_with, ek__of(i), ek_operand_of_int(1), where);
+    ek_tensor out = ek__dead(g);
+
+    EK_IN_SCOPE(ek_name_scope_push(g, "strided_slice", where)) {
+        const char *own = ek_name_scope(g);
+        const ek_tensor begin = EK_EMIT(g, where, "Pack", "stack", EK_IN(i), EK_ATTR_I("axis", 0));
+        const ek_tensor end = EK_EMIT(g, where, "Pack", "stack", EK_IN(next), EK_ATTR_I("axis", 0));
+        const ek_tensor step = ek__const_filled(g, ek_dtype_base(ek_tensor_dtype(i)), EK_SHAPE(1), 1, "stack", where);
+        out = EK_EMIT(g, where, "StridedSlice", own, EK_IN(v, begin, end, step), EK_ATTR_I("shrink_axis_mask", 1));
+    }
+    return out;
+}
+
 static bool all_numbers(const ek_operand *x, int n, ek_shape *out)
 {
     *out = (ek_shape){ .rank = n };

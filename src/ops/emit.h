@@ -68,6 +68,8 @@ static inline ek_tensor ek__reshape(ek_graph *g, ek_operand x, const ek_shape *s
 
 /* v[i] of a vector: a StridedSlice. */
 ek_tensor ek__element(ek_tensor v, int64_t i, ek_where where);
+/* v[i], i being an integer tensor. */
+ek_tensor ek__element_at(ek_tensor v, ek_tensor i, ek_where where);
 /* Python's list of tensors and integers as one int32 vector: the integers become the Consts name/0, name/1, .., the whole
  * a Pack; integers alone one Const. */
 ek_tensor ek__int_list(ek_graph *g, const char *name, const ek_operand *x, int n, ek_where where);

@@ -52,37 +52,27 @@ ek_tensor g_shape_as(const ek_grad *c, ek_tensor x, ek_dtype dtype)
     return t;
 }
 
-/* int32 elements; NULL after recording why. */
-static ek_array *int_array(const ek_grad *c, const int64_t *at, int n)
+/* A list of integers as TensorFlow's shapes are lists of integers. */
+static ek_shape list_of(const int64_t *at, int n)
 {
-    int32_t v[EK_MAX_RANK * 2];
-    ek_array *a;
+    ek_shape s = { .rank = n };
 
-    for (int i = 0; i < (n < 0 ? 1 : n); i++) v[i] = (int32_t)at[i];
-    a = ek_array_of(EK_INT32, n < 0 ? EK_SCALAR : EK_SHAPE(n), v);
-    if (a == NULL) ek__graph_fail(c->g, c->where, EK_RESOURCE_EXHAUSTED, "no memory for a constant");
-    return a;
+    for (int i = 0; i < n; i++) s.dim[i] = at[i];
+    return s;
 }
 
 ek_tensor g_ints(const ek_grad *c, const int64_t *at, int n, const char *name)
 {
-    ek_array *a = int_array(c, at, n);
-    const ek_tensor t = a != NULL ? ek__const(c->g, a, name, c->where) : ek__dead(c->g);
-
-    ek_array_unref(a);
-    return t;
+    if (n < 0) return ek__const_scalar(c->g, EK_INT32, (double)at[0], name, c->where);
+    const ek_shape list = list_of(at, n);
+    return ek__const_shape(c->g, &list, name, c->where);
 }
 
 ek_tensor g_with_ints(const ek_grad *c, const char *type, ek_tensor x, const int64_t *at, int n)
 {
-    ek_array *a = int_array(c, at, n);
-    ek_tensor t = ek__dead(c->g);
+    const ek_shape list = list_of(at, n);
 
-    if (a != NULL)
-        t = ek__call_tensor(&(ek_call){ .graph = c->g, .type = type, .n_in = 2, .where = c->where,
-                                        .in = (ek_operand[]){ ek__of(x), ek_operand_of_array(a) } });
-    ek_array_unref(a);
-    return t;
+    return ek__call_ints(c->g, type, NULL, ek__of(x), &list, NULL, 0, c->where);
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------------- */

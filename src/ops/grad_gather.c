@@ -37,25 +37,26 @@ void ek__grad_resource_gather(ek_grad *c)
     else rows_of(c, g_ints(c, shape->dim, shape->rank, NULL));
 }
 
-/* x[from:to] whose bounds are tensors; a dead one stands for the beginning or the end. `one`: x[from]. */
-static ek_tensor between(const ek_grad *c, ek_tensor x, ek_tensor from, ek_tensor to, bool one)
+/* A bound of a slice; a dead one stands for the beginning or the end. */
+static ek_tensor bound(const ek_grad *c, ek_tensor at, const char *name)
 {
-    ek_tensor out = x, behind = to;
+    return ek_tensor_ok(at) ? g_pack(c, name, (g_piece[]){ g_of(at) }, 1) : g_ints(c, (int64_t[]){ 0 }, 1, name);
+}
 
-    if (one) behind = gxn(c, ek_plus_with, from, 1);
+/* x[from:to] whose bounds are tensors. */
+static ek_tensor between(const ek_grad *c, ek_tensor x, ek_tensor from, ek_tensor to)
+{
+    ek_tensor out = x;
+
     EK_NAMED(c, "strided_slice") {
         const char *own = ek_name_scope(c->g);
-        const ek_tensor first = ek_tensor_ok(from) ? g_pack(c, "stack", (g_piece[]){ g_of(from) }, 1) : g_ints(c, (int64_t[]){ 0 }, 1, "stack");
-        const ek_tensor last = ek_tensor_ok(behind) ? g_pack(c, "stack_1", (g_piece[]){ g_of(behind) }, 1)
-                                                    : g_ints(c, (int64_t[]){ 0 }, 1, "stack_1");
+        const ek_tensor first = bound(c, from, "stack"), last = bound(c, to, "stack_1");
         const ek_tensor step = ek__const_filled(c->g, g_dtype(first), EK_SHAPE(1), 1, "stack_2", c->where);
         out = EK_EMIT(c->g, c->where, "StridedSlice", own, EK_IN(x, first, last, step), EK_ATTR_I("begin_mask", !ek_tensor_ok(from)),
-                      EK_ATTR_I("end_mask", !ek_tensor_ok(behind)), EK_ATTR_I("shrink_axis_mask", one));
+                      EK_ATTR_I("end_mask", !ek_tensor_ok(to)));
     }
     return out;
 }
-
-static ek_tensor one_of(const ek_grad *c, ek_tensor x, ek_tensor at) { return between(c, x, at, at, true); }
 
 /* Indices within each batch, moved on by where the batch begins. */
 static ek_tensor batch_indices(const ek_grad *c, ek_tensor shape, ek_tensor indices, int64_t batch_dims)
@@ -111,8 +112,8 @@ static ek_tensor numbers(const ek_grad *c, ek_operand from, ek_tensor to) { retu
 static void along_axis(ek_grad *c, ek_tensor shape, int64_t batch_dims)
 {
     const ek_tensor none = ek__dead(c->g), axis = g_in(c, 2);
-    const ek_tensor outer = between(c, shape, none, axis, false);
-    const ek_tensor inner = g_part(c, between(c, shape, axis, none, false), 1, 0);
+    const ek_tensor outer = between(c, shape, none, axis);
+    const ek_tensor inner = g_part(c, between(c, shape, axis, none), 1, 0);
     const ek_tensor values_shape = g_concat(c, (g_piece[]){ g_of(outer), g_list_num(c, -1), g_of(inner) }, 3);
     const ek_tensor rank = gx1(c, ek_size_with, values_shape), at = gx1(c, ek_size_with, outer);
     const ek_tensor batches = g_range(c, ek_operand_of_int(0), ek_operand_of_int(batch_dims), ek_operand_of_int(1));
@@ -123,7 +124,7 @@ static void along_axis(ek_grad *c, ek_tensor shape, int64_t batch_dims)
     const ek_tensor perm = g_concat(c, (g_piece[]){ g_of(batches), g_list(at), g_of(middle), g_of(rest) }, 4);
     const ek_tensor turned = ek__emit2("Transpose", values, perm, "transpose", c->where);
     const ek_tensor turned_shape = g_gather(c, shape, perm);
-    const ek_tensor sum = sum_by_index(c, turned_shape, turned, batch_dims, one_of(c, shape, axis));
+    const ek_tensor sum = sum_by_index(c, turned_shape, turned, batch_dims, ek__element_at(shape, axis, c->where));
     const ek_tensor moved = gxn(c, ek_plus_with, middle, 1);
     const ek_tensor back = g_concat(c, (g_piece[]){ g_of(batches), g_of(moved), g_list_num(c, batch_dims), g_of(rest) }, 4);
 

@@ -3,8 +3,6 @@
 
 #include "train/train.h"
 
-static const char *name_or(const char *name, const char *usual) { return name != NULL ? name : usual; }
-
 /* ---- one tensor ------------------------------------------------------------------------------------------- */
 
 static bool check_tensor(ek_tensor t, const char *what, ek_where where)
@@ -34,7 +32,7 @@ ek_tensor ek_clip_by_norm_with(ek_tensor t, const ek_clip_by_norm_options *o, ek
     if (!EK_OPTIONS_OK(g, o, where) || !check_tensor(t, "ek_clip_by_norm", where) ||
         !ek__finite_operand(g, "clip_norm", &o->clip_norm, where))
         return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "clip_by_norm"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "clip_by_norm"), where)) {
         const char *own = ek_name_scope(g);
         sum = ek__op2(ek_times_with, ek__of(t), ek__of(t), where);
         sum = ek_reduce_sum_with(&(ek_reduce_options){ .size = sizeof(ek_reduce_options), .x = sum, .axis = o->axes,
@@ -65,7 +63,7 @@ ek_tensor ek_clip_by_average_norm_with(ek_tensor t, const ek_clip_by_average_nor
     ek_tensor out = ek__dead(g), n, square, inverse, most;
 
     if (!EK_OPTIONS_OK(g, o, where) || !check_tensor(t, "ek_clip_by_average_norm", where)) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "clip_by_average_norm"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "clip_by_average_norm"), where)) {
         const char *own = ek_name_scope(g);
         n = ek__op1(ek_size_with, ek__of(t), NULL, where);
         n = ek__cast(g, ek__of(n), EK_FLOAT32, where).u.tensor;
@@ -164,7 +162,7 @@ static ek_tensor global_norm(ek_gradient_list list, const ek_gradient *d, const 
     ek_tensor *half = ek__calloc((size_t)list.count + 1, sizeof *half), out = ek__dead(g);
 
     if (half == NULL) ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a norm");
-    else EK_IN_SCOPE(ek_name_scope_push(g, name_or(name, "global_norm"), where)) out = norm_of(list, d, half, where);
+    else EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(name, "global_norm"), where)) out = norm_of(list, d, half, where);
     ek__free(half);
     return out;
 }
@@ -222,7 +220,7 @@ ek_clipped_gradients ek_clip_by_global_norm_with(ek_gradient_list list, const ek
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "use_norm is dead or of another graph than the gradients");
         return out;
     }
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "clip_by_global_norm"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "clip_by_global_norm"), where)) {
         const char *own = ek_name_scope(g);
         scale_all(list, d, scale_for(out.norm, o->clip_norm, where), own, where);
     }

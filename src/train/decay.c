@@ -56,8 +56,6 @@ static ek_graph *graph_of(const ek_operand *x, int n, ek_where where)
     return g != NULL && g->error.code == EK_OK ? g : NULL;
 }
 
-static const char *name_or(const char *name, const char *usual) { return name != NULL ? name : usual; }
-
 /* ---- exponential, natural exponential, inverse time ------------------------------------------------------- */
 
 /* step / decay_steps, in whole steps if so wished. */
@@ -73,7 +71,7 @@ static ek_tensor exponential(ek_graph *g, ek_operand rate, ek_operand step, cons
 {
     ek_tensor out = ek__dead(g);
 
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "ExponentialDecay"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "ExponentialDecay"), where)) {
         const schedule s = begin(g, rate, where);
         const ek_operand steps = cast(&s, o->decay_steps), base = cast(&s, decay_rate), now = cast(&s, step);
         const ek_operand p = periods(&s, o, steps, now);
@@ -108,7 +106,7 @@ ek_tensor ek_inverse_time_decay_with(ek_operand rate, ek_operand step, const ek_
     ek_tensor out = ek__dead(ek__operand_graph(&step, 1));
 
     if (g == NULL) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "InverseTimeDecay"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "InverseTimeDecay"), where)) {
         const schedule s = begin(g, rate, where);
         const ek_operand steps = cast(&s, o->decay_steps), slope = cast(&s, o->decay_rate), now = cast(&s, step);
         const ek_operand p = periods(&s, o, steps, now);
@@ -144,7 +142,7 @@ ek_tensor ek_polynomial_decay_with(ek_operand rate, ek_operand step, const ek_po
     ek_tensor out = ek__dead(ek__operand_graph(&step, 1));
 
     if (g == NULL) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "PolynomialDecay"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "PolynomialDecay"), where)) {
         const schedule s = begin(g, rate, where);
         const ek_operand end = cast(&s, o->end_learning_rate), power = cast(&s, o->power);
         ek_operand now = cast(&s, step), steps = cast(&s, o->decay_steps), p, span;
@@ -177,7 +175,7 @@ ek_tensor ek_cosine_decay_with(ek_operand rate, ek_operand step, const ek_cosine
     ek_tensor out = ek__dead(ek__operand_graph(&step, 1));
 
     if (g == NULL) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "CosineDecay"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "CosineDecay"), where)) {
         const schedule s = begin(g, rate, where);
         const ek_operand steps = cast(&s, o->decay_steps);
         ek_operand now = cast(&s, step), y;
@@ -240,7 +238,7 @@ ek_tensor ek_cosine_decay_restarts_with(ek_operand rate, ek_operand step, const 
     ek_tensor out = ek__dead(ek__operand_graph(&step, 1));
 
     if (g == NULL) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "SGDRDecay"), where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "SGDRDecay"), where)) {
         const schedule s = begin(g, rate, where);
         const ek_operand first = cast(&s, o->first_decay_steps), alpha = cast(&s, ek__num(o->alpha));
         const ek_operand t_mul = cast(&s, ek__num(o->t_mul)), m_mul = cast(&s, ek__num(o->m_mul));
@@ -399,7 +397,7 @@ static ek_tensor piecewise(pieces *p, const ek_piecewise_constant_options *o, ek
     ek_tensor out = ek__dead(g);
 
     if (!make_pieces(p, o, step)) return out;
-    EK_IN_SCOPE(ek_name_scope_push(g, name_or(o->name, "PiecewiseConstant"), p->s.where)) {
+    EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "PiecewiseConstant"), p->s.where)) {
         make_predicates(p, ek__of(ek__operand_tensor(g, &step, EK_DTYPE_NONE, "Const", p->s.where)));
         EK_IN_SCOPE(ek_name_scope_push(g, "case", p->s.where)) {
             const ek_list asserted = g->error.code == EK_OK ? assert_exclusive(p) : EK_EMPTY_LIST;

@@ -1,4 +1,5 @@
 /* train/minimize.c - compute_gradients, minimize, and the training step that runs the update ops too. */
+#include "autodiff/gate.h"
 #include "train/train.h"
 
 /* ---- compute_gradients ------------------------------------------------------------------------------- */
@@ -53,29 +54,14 @@ static ek_list variables_for(ek_graph *g, ek_list given)
     return joined(g, ek_trainable_variables(g), ek_get_collection(g, EK_TRAINABLE_RESOURCE_VARIABLES));
 }
 
-/* All gradients or none, and only when all are there: the tuple around them. */
+/* All gradients or none, and only when all are there. */
 static ek_gradient_list gate_all(ek_gradient_list list, ek_where where)
 {
-    ek_graph *g = list.graph;
-    ek_item *item = EK_ARENA_NEW(&g->arena, ek_item, list.count);
-    ek_gradient *out = EK_ARENA_NEW(&g->arena, ek_gradient, list.count);
-    int64_t n = 0;
+    ek_gradient *out = ek__arena_memdup(&list.graph->arena, list.at, (size_t)list.count * sizeof *out);
 
-    if (item == NULL || out == NULL) {
-        ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory to gate gradients");
-        return list;
-    }
-    for (int64_t i = 0; i < list.count; i++)
-        if (ek_gradient_ok(list.at[i])) item[n++] = ek_item_of_tensor(list.at[i].value);
-    if (n == 0) return list;
-    const ek_list gated = ek_tuple_with(g, &(ek_tuple_options){ .size = sizeof(ek_tuple_options),
-                                                                .list = { g, item, n } }, where);
-    n = 0;
-    for (int64_t i = 0; i < list.count; i++) {
-        out[i] = list.at[i];
-        if (ek_gradient_ok(out[i])) out[i].value = ek_list_tensor(gated, n++);
-    }
-    return (ek_gradient_list){ g, out, list.count };
+    if (out == NULL) ek__graph_fail(list.graph, where, EK_RESOURCE_EXHAUSTED, "no memory to gate gradients");
+    return out != NULL && ek__gate(list.graph, out, list.count, 1, where)
+               ? (ek_gradient_list){ list.graph, out, list.count } : list;
 }
 
 /* Variables that the loss depends on must be floating; the others do not matter. */

@@ -87,6 +87,7 @@ ek_variable ek__slot_at(const ek_optimizer *o, ek_variable v, int slot);
 /* ["<tf.Variable ...>", ...]: a list of strings as Python prints it, as far as it fits. */
 void ek__print_variables(ek_list list, char *text, size_t room);
 
+static inline const char *ek__name_or(const char *name, const char *usual) { return name != NULL ? name : usual; }
 /* Whether a number, or a tensor that is a constant, is finite in float32; otherwise the graph fails and names it. */
 bool ek__finite_operand(ek_graph *g, const char *name, const ek_operand *x, ek_where where);
 
