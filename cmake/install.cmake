@@ -7,6 +7,8 @@ install(TARGETS evenkeel_shared evenkeel_static
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET evenkeel)
   install(TARGETS evenkeel RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${CMAKE_BINARY_DIR}/evenkeel.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${CMAKE_BINARY_DIR}/evenkeel.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME evenkeel)
 endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/evenkeel DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")

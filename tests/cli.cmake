@@ -7,6 +7,11 @@ if(TARGET evenkeel)
       COMMAND sh -c "sh tests/cli/transcript.sh $1 $2 > $3 && diff -u $2 $3" -- $<TARGET_FILE_DIR:evenkeel> ${transcript}
       ${CMAKE_BINARY_DIR}/cli_${name}.txt)
   endforeach()
+  foreach(name completion manual)
+    add_test(NAME cli.${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+      COMMAND sh tests/cli/${name}.sh $<TARGET_FILE_DIR:evenkeel>)
+    set_tests_properties(cli.${name} PROPERTIES SKIP_RETURN_CODE 77)
+  endforeach()
 endif()
 
 # A sanitizer has an allocator of its own, which must come first.

@@ -31,14 +31,6 @@ typedef struct job {
     int repeat;
 } job;
 
-static int count(const cli_args *args, cli_option_id id)
-{
-    int n = 0;
-
-    while (cli_value(args, id, n) != NULL) n++;
-    return n;
-}
-
 /* ---- feeds -------------------------------------------------------------------------------------------- */
 
 static int add_feed(job *j, const char *text)
@@ -83,7 +75,7 @@ static int add_fetch(job *j, const char *text)
 
 static bool allocate(job *j)
 {
-    const size_t feeds = (size_t)count(j->args, CLI_FEED) + 1, fetches = (size_t)count(j->args, CLI_FETCH) + 1;
+    const size_t feeds = (size_t)cli_count(j->args, CLI_FEED) + 1, fetches = (size_t)cli_count(j->args, CLI_FETCH) + 1;
 
     j->feeds = ek__calloc(feeds, sizeof *j->feeds);
     j->fed = ek__calloc(feeds, sizeof *j->fed);
@@ -292,16 +284,15 @@ static int run_job(job *j, int threads)
 int cli_run(const cli_args *args)
 {
     job j = { .args = args };
-    int threads, status;
+    int status;
 
-    if (!cli_number(args, CLI_THREADS, 1024, 0, &threads) || !cli_number(args, CLI_REPEAT, 1000000, 0, &j.repeat))
-        return cli_see_help(args->command);
+    j.repeat = (int)cli_integer(args, CLI_REPEAT, 0);
     j.graph = cli_load(args);
     if (j.graph == NULL) return CLI_FAILED;
     if (!cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0) {
         status = describe(args, j.graph);
     } else {
-        status = run_job(&j, threads);
+        status = run_job(&j, (int)cli_integer(args, CLI_THREADS, 0));
         release(&j);
     }
     ek_graph_destroy(j.graph);

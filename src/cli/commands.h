@@ -9,6 +9,7 @@
 int cli_run(const cli_args *args);
 int cli_inspect(const cli_args *args);
 int cli_dot(const cli_args *args);
+int cli_help(const cli_args *args);
 
 struct ek_sites;
 

@@ -4,23 +4,26 @@
 #include "cli/commands.h"
 
 const cli_command cli_commands[] = {
-    { CLI_RUN, "run", "MODEL [--feed NAME=VALUE ...] [--fetch NAME[=OUT] ...]", "run a graph: feed tensors, fetch tensors",
+    { CLI_RUN, "run", { "MODEL" }, 1, "[--feed NAME=VALUE ...] [--fetch NAME[=OUT] ...]", "run a graph: feed tensors, fetch tensors",
       "Runs the graph in the file MODEL (a GraphDef or MetaGraphDef, binary or text) and prints the fetched tensors as\n"
       "numpy prints arrays. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in\n"
       "TensorFlow, with or without ':0'; any tensor can be fed, not only placeholders. A VALUE takes the type of the tensor\n"
       "it feeds: a number (1, 2.5e-3, nan), True or False, a string in quotes, a list in brackets of those, or the name of\n"
       "a .npy file.",
       cli_run },
-    { CLI_INSPECT, "inspect", "MODEL [--ops] [--variables] [--collections] [--sites]", "say what a graph consists of",
+    { CLI_INSPECT, "inspect", { "MODEL" }, 1, "[--ops] [--variables] [--collections] [--sites]", "say what a graph consists of",
       "Says what is in the graph in the file MODEL: how many operations of which types, what can be fed and fetched,\n"
       "variables, and types that this version cannot run; of a MetaGraphDef also its collections, tags and saver. Lists\n"
       "are in TensorFlow's printed forms. With --sites: where batch normalization is applied, and where its gradients are,\n"
       "whatever ops they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
       cli_inspect },
-    { CLI_DOT, "dot", "MODEL [--sites]", "print a graph in Graphviz's language",
+    { CLI_DOT, "dot", { "MODEL" }, 1, "[--sites]", "print a graph in Graphviz's language",
       "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg\n"
       "With --sites each batch norm is one box, and so is each of its gradients; --feed as for inspect --sites.",
       cli_dot },
+    { CLI_HELP_COMMAND, "help", { "COMMAND" }, 0, NULL, "print what a command does and takes",
+      "Prints what COMMAND does and which options it takes; without one, which commands there are.",
+      cli_help },
 };
 const int cli_command_count = EK_COUNT_OF(cli_commands);
 
@@ -30,19 +33,6 @@ static int finish(int status)
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     cli_complain(NULL, "cannot write the result: %s", strerror(errno));
     return CLI_FAILED;
-}
-
-static int help(int argc, char **argv)
-{
-    const cli_command *command = NULL;
-
-    if (argc > 2) {
-        cli_complain(NULL, "help is given for one command at a time");
-        return cli_see_help(NULL);
-    }
-    if (argc == 2 && (command = cli_find_command(argv[1])) == NULL) return cli_see_help(NULL);
-    cli_print_help(stdout, command);
-    return CLI_DONE;
 }
 
 static int run_command(int argc, char **argv)
@@ -56,9 +46,6 @@ static int run_command(int argc, char **argv)
     if (status != CLI_DONE) return status;
     if (cli_has(&args, CLI_HELP)) {
         cli_print_help(stdout, command);
-    } else if (args.n_operands != 1) {
-        cli_complain(command, args.n_operands == 0 ? "MODEL is missing" : "one MODEL was expected, found %d", args.n_operands);
-        status = cli_see_help(command);
     } else {
         status = command->run(&args);
     }
@@ -79,8 +66,6 @@ int main(int argc, char **argv)
     } else if (top.n_operands == 0) {
         cli_print_help(stderr, NULL);
         status = CLI_USAGE;
-    } else if (strcmp(top.operand[0], "help") == 0) {
-        status = help(top.n_operands, top.operand);
     } else {
         status = run_command(top.n_operands, top.operand);
     }

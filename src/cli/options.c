@@ -1,26 +1,35 @@
-/* cli/options.c - the option table, and everything that follows from it. */
+/* cli/options.c - the option table, and the parser that follows from it. */
 #include "cli/options.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 
-#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT)
+#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_HELP_COMMAND)
+
+#define FLAG(id, n, c, h) [id] = { .name = (n), .commands = (c), .help = (h) }
+#define TAKES(id, n, a, k, c, h) [id] = { .name = (n), .argument = (a), .kind = (k), .commands = (c), .help = (h) }
+#define NUMBER(id, n, a, k, from, to, c, h) \
+    [id] = { .name = (n), .argument = (a), .kind = (k), .least = (from), .most = (to), .commands = (c), .help = (h) }
 
 const cli_option cli_options[CLI_OPTION_COUNT] = {
-    [CLI_FEED] = { "feed", "NAME=VALUE", CLI_RUN | CLI_INSPECT | CLI_DOT,
-                   "what tensor NAME is: a .npy file, a number, or a list like [[1,2],[3,4]]; may be repeated" },
-    [CLI_FETCH] = { "fetch", "NAME[=OUT]", CLI_RUN,
-                    "compute tensor NAME and print it, or save it as the .npy file OUT; may be repeated" },
-    [CLI_REPEAT] = { "repeat", "N", CLI_RUN, "after one run to warm up, time N more: median and spread" },
-    [CLI_THREADS] = { "threads", "N", CLI_RUN, "use at most N threads (default: one per processor)" },
-    [CLI_OPS] = { "ops", NULL, CLI_INSPECT, "list the operations, in the order of the file" },
-    [CLI_VARIABLES] = { "variables", NULL, CLI_INSPECT, "list the variables" },
-    [CLI_COLLECTIONS] = { "collections", NULL, CLI_INSPECT, "list the collections" },
-    [CLI_SITES] = { "sites", NULL, CLI_INSPECT | CLI_DOT, "the batch norms, forward and backward; --feed sets their flags" },
-    [CLI_JSON] = { "json", NULL, CLI_RUN | CLI_INSPECT, "print JSON, for programs" },
-    [CLI_HELP] = { "help", NULL, ALL | CLI_TOP, "print this" },
-    [CLI_VERSION] = { "version", NULL, CLI_TOP, "print the version" },
+    TAKES(CLI_FEED, "feed", "NAME=VALUE", CLI_FILE, CLI_RUN | CLI_INSPECT | CLI_DOT,
+          "what tensor NAME is: a .npy file, a number, or a list like [[1,2],[3,4]]; may be repeated"),
+    TAKES(CLI_FETCH, "fetch", "NAME[=OUT]", CLI_FILE, CLI_RUN,
+          "compute tensor NAME and print it, or save it as the .npy file OUT; may be repeated"),
+    NUMBER(CLI_REPEAT, "repeat", "N", CLI_INTEGER, 1, 1000000, CLI_RUN,
+           "after one run to warm up, time N more: median and spread"),
+    NUMBER(CLI_THREADS, "threads", "N", CLI_INTEGER, 1, 1024, CLI_RUN, "use at most N threads (default: one per processor)"),
+    FLAG(CLI_OPS, "ops", CLI_INSPECT, "list the operations, in the order of the file"),
+    FLAG(CLI_VARIABLES, "variables", CLI_INSPECT, "list the variables"),
+    FLAG(CLI_COLLECTIONS, "collections", CLI_INSPECT, "list the collections"),
+    FLAG(CLI_SITES, "sites", CLI_INSPECT | CLI_DOT, "the batch norms, forward and backward; --feed sets their flags"),
+    FLAG(CLI_JSON, "json", CLI_RUN | CLI_INSPECT, "print JSON, for programs"),
+    FLAG(CLI_MAN, "man", CLI_HELP_COMMAND, "print the man page: evenkeel help --man | man -l -"),
+    TAKES(CLI_COMPLETION, "completion", "bash", CLI_WORD, CLI_HELP_COMMAND,
+          "print what teaches a shell to complete: source <(evenkeel help --completion bash)"),
+    FLAG(CLI_HELP, "help", ALL | CLI_TOP, "print this"),
+    FLAG(CLI_VERSION, "version", CLI_TOP, "print the version"),
 };
 
 /* ---- complaints ------------------------------------------------------------------------------- */
@@ -153,36 +162,140 @@ static int refuse(const cli_command *command, unsigned mask, int problem, const 
     return cli_see_help(command);
 }
 
-int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
+/* Of the argument's alternatives, "sgd|adam|FILE", the words that stand for themselves. */
+void cli_each_word(const cli_option *option, void (*f)(void *arg, const char *word, int size), void *arg)
 {
-    const unsigned mask = command != NULL ? command->id : CLI_TOP;
-    struct option table[CLI_OPTION_COUNT + 1] = { 0 };
-    int n = 0, c;
+    for (const char *at = option->argument; at != NULL && *at != '\0';) {
+        const size_t n = strcspn(at, "|");
 
-    *args = (cli_args){ .command = command };
-    args->given = ek__calloc((size_t)argc + 1, sizeof *args->given);
-    if (args->given == NULL) return cli_no_memory(command);
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        if ((cli_options[i].commands & mask) == 0) continue;
-        table[n++] = (struct option){ cli_options[i].name, cli_options[i].argument != NULL ? required_argument : no_argument,
-                                      NULL, 256 + i };
+        if (*at >= 'a' && *at <= 'z') f(arg, at, (int)n);
+        at += n + (at[n] == '|');
     }
+}
+
+/* What was typed, and the word that is nearest to it. */
+typedef struct choice {
+    const char *typed;
+    char word[32][32];
+    int n;
+    bool exact;
+} choice;
+
+static void choose(void *arg, const char *word, int size)
+{
+    choice *c = arg;
+
+    c->exact = c->exact || (strncmp(word, c->typed, (size_t)size) == 0 && c->typed[size] == '\0');
+    if (c->n < EK_COUNT_OF(c->word)) snprintf(c->word[c->n++], sizeof c->word[0], "%.*s", size, word);
+}
+
+static const char *chosen(const void *arg, int64_t i)
+{
+    return ((const choice *)arg)->word[i];
+}
+
+static bool word_fits(const cli_command *command, const cli_option *o, const char *text)
+{
+    choice c = { .typed = text };
+    const char *near;
+
+    cli_each_word(o, choose, &c);
+    if (c.exact) return true;
+    near = cli_nearest(text, c.n, chosen, &c);
+    if (near != NULL) {
+        cli_complain(command, "option '--%s' needs %s, found '%s'; did you mean '%s'?", o->name, o->argument, text, near);
+    } else {
+        cli_complain(command, "option '--%s' needs %s, found '%s'", o->name, o->argument, text);
+    }
+    return false;
+}
+
+static bool number_fits(const cli_command *command, const cli_option *o, const char *text)
+{
+    char *end;
+    double v;
+
+    errno = 0;
+    v = o->kind == CLI_INTEGER ? (double)strtoll(text, &end, 10) : strtod(text, &end);
+    if (end != text && *end == '\0' && errno == 0 && v >= o->least && v <= o->most) return true; /* no NaN */
+    cli_complain(command, "option '--%s' needs a number from %.15g to %.15g, found '%s'", o->name, o->least, o->most, text);
+    return false;
+}
+
+/* False after complaining of an argument that is not what the table calls it. */
+static bool argument_fits(const cli_command *command, const cli_option *o, const char *text)
+{
+    if (o->argument == NULL || o->kind == CLI_TEXT) return true;
+    if (o->kind == CLI_WORD) return word_fits(command, o, text);
+    if (o->kind == CLI_INTEGER || o->kind == CLI_REAL) return number_fits(command, o, text);
+    if (text[0] != '\0') return true;
+    cli_complain(command, "option '--%s' needs %s, found nothing", o->name, o->argument);
+    return false;
+}
+
+/* False after complaining of too few operands, or too many. */
+static bool operands_fit(const cli_command *command, int n)
+{
+    int most = 0;
+
+    while (most < CLI_MAX_OPERANDS && command->operand[most] != NULL) most++;
+    if (n < command->least) {
+        cli_complain(command, "%s is missing", command->operand[n]);
+    } else if (n > most && most == 0) {
+        cli_complain(command, "it takes no operand, found %d", n);
+    } else if (n > most && most == 1) {
+        cli_complain(command, "one %s was expected, found %d", command->operand[0], n);
+    } else if (n > most) {
+        cli_complain(command, "%s and %s were expected, found %d operands", command->operand[0], command->operand[1], n);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* The options of a command as getopt_long wants them; 256 and up are ids. */
+static void fill_table(unsigned mask, struct option *table)
+{
+    for (int i = 0; i < CLI_OPTION_COUNT; i++)
+        if ((cli_options[i].commands & mask) != 0)
+            *table++ = (struct option){ cli_options[i].name,
+                                        cli_options[i].argument != NULL ? required_argument : no_argument, NULL, 256 + i };
+}
+
+/* The options, into args->given; CLI_USAGE after complaining. */
+static int parse_options(unsigned mask, int argc, char **argv, cli_args *args)
+{
+    const cli_command *command = args->command;
+    struct option table[CLI_OPTION_COUNT + 1] = { 0 };
+    int c;
+
+    fill_table(mask, table);
     optind = 0; /* restarts getopt */
     opterr = 0;
     /* What stands before a command ends at the command. */
     while ((c = getopt_long(argc, argv, command != NULL ? ":" : "+:", table, NULL)) != -1) {
-        if (c < 256) {
-            const int status = refuse(command, mask, c, argv[optind - 1], optopt >= 256 ? optopt - 256 : -1);
-
-            cli_args_free(args);
-            return status;
-        }
+        if (c < 256) return refuse(command, mask, c, argv[optind - 1], optopt >= 256 ? optopt - 256 : -1);
         args->given[args->n_given].id = (cli_option_id)(c - 256);
         args->given[args->n_given++].value = optarg != NULL ? optarg : "";
+        if (!argument_fits(command, &cli_options[c - 256], optarg)) return cli_see_help(command);
     }
     args->operand = argv + optind;
     args->n_operands = argc - optind;
     return CLI_DONE;
+}
+
+int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args)
+{
+    int status;
+
+    *args = (cli_args){ .command = command };
+    args->given = ek__calloc((size_t)argc + 1, sizeof *args->given);
+    if (args->given == NULL) return cli_no_memory(command);
+    status = parse_options(command != NULL ? command->id : CLI_TOP, argc, argv, args);
+    if (status == CLI_DONE && command != NULL && !cli_has(args, CLI_HELP) && !operands_fit(command, args->n_operands))
+        status = cli_see_help(command);
+    if (status != CLI_DONE) cli_args_free(args);
+    return status;
 }
 
 void cli_args_free(cli_args *args)
@@ -198,23 +311,33 @@ const char *cli_value(const cli_args *args, cli_option_id id, int n)
     return NULL;
 }
 
-bool cli_number(const cli_args *args, cli_option_id id, int most, int missing, int *out)
+int cli_count(const cli_args *args, cli_option_id id)
 {
-    const char *text = NULL, *next;
-    char *end;
-    long v;
+    int n = 0;
 
-    for (int i = 0; (next = cli_value(args, id, i)) != NULL; i++) text = next;
-    *out = missing;
-    if (text == NULL) return true;
-    errno = 0;
-    v = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || v < 1 || v > most) {
-        cli_complain(args->command, "option '--%s' needs a number from 1 to %d, found '%s'", cli_options[id].name, most, text);
-        return false;
-    }
-    *out = (int)v;
-    return true;
+    for (int i = 0; i < args->n_given; i++) n += args->given[i].id == id;
+    return n;
+}
+
+const char *cli_text(const cli_args *args, cli_option_id id, const char *missing)
+{
+    const int n = cli_count(args, id);
+
+    return n > 0 ? cli_value(args, id, n - 1) : missing;
+}
+
+int64_t cli_integer(const cli_args *args, cli_option_id id, int64_t missing)
+{
+    const char *text = cli_text(args, id, NULL);
+
+    return text != NULL ? strtoll(text, NULL, 10) : missing;
+}
+
+double cli_real(const cli_args *args, cli_option_id id, double missing)
+{
+    const char *text = cli_text(args, id, NULL);
+
+    return text != NULL ? strtod(text, NULL) : missing;
 }
 
 const cli_command *cli_find_command(const char *name)
@@ -230,33 +353,4 @@ const cli_command *cli_find_command(const char *name)
         cli_complain(NULL, "unknown command '%s'", name);
     }
     return NULL;
-}
-
-/* ---- help ------------------------------------------------------------------------------------------- */
-
-static void print_options(FILE *f, unsigned mask)
-{
-    for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-        const cli_option *o = &cli_options[i];
-        char left[64];
-
-        if ((o->commands & mask) == 0) continue;
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
-        fprintf(f, "  %-20s %s\n", left, o->help);
-    }
-}
-
-void cli_print_help(FILE *f, const cli_command *command)
-{
-    if (command != NULL) {
-        fprintf(f, "evenkeel %s %s\n\n%s\n\nOptions:\n", command->name, command->operands, command->details);
-        print_options(f, command->id);
-        return;
-    }
-    fprintf(f, "evenkeel COMMAND ...\n\nTensorFlow 1's graphs from the command line.\n\nCommands:\n");
-    for (int i = 0; i < cli_command_count; i++) fprintf(f, "  %-20s %s\n", cli_commands[i].name, cli_commands[i].summary);
-    fprintf(f, "  %-20s %s\n\nOptions:\n", "help [COMMAND]", "print what a command does and takes");
-    print_options(f, CLI_TOP);
-    fprintf(f, "\nResults go to standard output, complaints to standard error.\n"
-               "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }

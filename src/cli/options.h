@@ -1,27 +1,42 @@
-/* cli/options.h - what the command understands: one table of options, one of commands. Parsing, help, and whatever else
- * must know them (a man page, completion) read these tables.
+/* cli/options.h - what the command understands: one table of options, one of commands. Parsing, help, the man page and
+ * completion read these tables and have no lists of their own.
  */
 #ifndef EK_CLI_OPTIONS_H
 #define EK_CLI_OPTIONS_H
 
 #include "base/base.h"
 
+/* Two commands may mean different things by one name: two ids, and no command has both. */
 typedef enum cli_option_id {
-    CLI_FEED, CLI_FETCH, CLI_REPEAT, CLI_THREADS, CLI_OPS, CLI_VARIABLES, CLI_COLLECTIONS, CLI_SITES, CLI_JSON, CLI_HELP,
-    CLI_VERSION, CLI_OPTION_COUNT
+    CLI_FEED, CLI_FETCH, CLI_REPEAT, CLI_THREADS, CLI_OPS, CLI_VARIABLES, CLI_COLLECTIONS, CLI_SITES, CLI_JSON, CLI_MAN,
+    CLI_COMPLETION, CLI_HELP, CLI_VERSION, CLI_OPTION_COUNT
 } cli_option_id;
 
-typedef enum cli_command_id { CLI_RUN = 1, CLI_INSPECT = 2, CLI_DOT = 4, CLI_TOP = 8 /* before any command */ } cli_command_id;
+/* A bit each, for cli_option.commands. */
+typedef enum cli_command_id {
+    CLI_RUN = 1 << 0, CLI_INSPECT = 1 << 1, CLI_DOT = 1 << 2, CLI_HELP_COMMAND = 1 << 3, CLI_TOP = 1 << 4 /* before any command */
+} cli_command_id;
+
+/* What an argument is: the parser refuses what is not, completion offers what may be. */
+typedef enum cli_kind {
+    CLI_TEXT,    /* anything */
+    CLI_FILE,    /* "NAME=FILE": what stands behind the '=' */
+    CLI_FOLDER,  /* of words in lower case among the alternatives ("DIR|digits") each is one, too */
+    CLI_PREFIX,  /* of a checkpoint */
+    CLI_WORD,    /* one of the alternatives: "sgd|adam" */
+    CLI_INTEGER, /* in [least, most] */
+    CLI_REAL
+} cli_kind;
 
 typedef struct cli_option {
     const char *name;
     const char *argument; /* what help calls it; NULL: none */
     unsigned commands;    /* those that take it */
     const char *help;
+    cli_kind kind;
+    double least, most;   /* integers up to 2^53 */
 } cli_option;
 extern const cli_option cli_options[CLI_OPTION_COUNT];
-
-enum { CLI_MAX_GIVEN = 4096 };
 
 /* A command line, parsed. Strings are argv's. */
 typedef struct cli_args {
@@ -35,9 +50,15 @@ typedef struct cli_args {
     int n_operands;
 } cli_args;
 
+enum { CLI_MAX_OPERANDS = 2 };
+
 typedef struct cli_command {
     cli_command_id id;
-    const char *name, *operands, *summary, *details;
+    const char *name;
+    const char *operand[CLI_MAX_OPERANDS]; /* what help calls them; NULL: no more */
+    int least;                             /* so many of them must be given */
+    const char *options;                   /* those that the first line of its help shows */
+    const char *summary, *details;
     int (*run)(const cli_args *args); /* returns the exit status */
 } cli_command;
 extern const cli_command cli_commands[];
@@ -48,16 +69,29 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 /* The n-th value of an option (0: the first); NULL when there are fewer. An option without argument has the value "". */
 const char *cli_value(const cli_args *args, cli_option_id id, int n);
 static inline bool cli_has(const cli_args *args, cli_option_id id) { return cli_value(args, id, 0) != NULL; }
-/* The last value of an option as a number in [1, most]; `missing` when it was not given. False after complaining. */
-bool cli_number(const cli_args *args, cli_option_id id, int most, int missing, int *out);
+int cli_count(const cli_args *args, cli_option_id id);
+/* The last value of an option, which is what counts where only one makes sense; `missing` when it was not given. */
+const char *cli_text(const cli_args *args, cli_option_id id, const char *missing);
+int64_t cli_integer(const cli_args *args, cli_option_id id, int64_t missing);
+double cli_real(const cli_args *args, cli_option_id id, double missing);
 
-/* Parses argv (from the command's own name on). CLI_DONE: args is filled, the caller frees it by cli_args_free; else the
- * exit status, after complaining. --help and --version are given like any other option. */
+/* Parses argv (from the command's own name on) and checks what the tables say of options and operands. CLI_DONE: args is
+ * filled, the caller frees it by cli_args_free; else the exit status, after complaining. --help and --version are given
+ * like any other option, and nothing is asked of the operands beside them. */
 int cli_parse(const cli_command *command, int argc, char **argv, cli_args *args);
 void cli_args_free(cli_args *args);
 
 const cli_command *cli_find_command(const char *name);
+
+/* ---- help, in its forms (help.c, manual.c, completion.c) -------------------------------------- */
+
 void cli_print_help(FILE *f, const cli_command *command); /* NULL: of the whole */
+/* "run MODEL [--feed NAME=VALUE ...]" */
+void cli_print_synopsis(FILE *f, const cli_command *command);
+void cli_print_manual(FILE *f);     /* evenkeel.1 */
+void cli_print_completion(FILE *f); /* for bash */
+/* Calls f for each of the words in lower case among the alternatives of an argument, "sgd|adam". */
+void cli_each_word(const cli_option *option, void (*f)(void *arg, const char *word, int size), void *arg);
 
 /* ---- complaints, on stderr -------------------------------------------------------------- */
 

@@ -10,6 +10,11 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+foreach(file share/man/man1/evenkeel.1 share/bash-completion/completions/evenkeel)
+  if(NOT EXISTS ${WORK}/prefix/${file})
+    message(FATAL_ERROR "not installed: ${file}")
+  endif()
+endforeach()
 file(COPY ${SOURCE}/main.c ${SOURCE}/main.cc ${SOURCE}/CMakeLists.txt DESTINATION ${WORK}/outside)
 
 must(${CMAKE_COMMAND} -S ${WORK}/outside -B ${WORK}/by-cmake -DCMAKE_PREFIX_PATH=${WORK}/prefix
