@@ -8,26 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum { MAP_FROM = 1 << 20 }; /* bytes from which a file is mapped */
-
-/* The code for the system's errno. */
-static ek_status system_failure(ek_error *err, const char *doing, const char *path)
-{
-    const int number = errno;
-    char text[128];
-    const char *words = strerror_r(number, text, sizeof text);
-
-    switch (number) {
-    case ENOENT:
-    case ENOTDIR: return EK_FAIL(err, NOT_FOUND, "cannot %s '%s': %s", doing, path, words);
-    case EACCES:
-    case EPERM:
-    case EROFS: return EK_FAIL(err, PERMISSION_DENIED, "cannot %s '%s': %s", doing, path, words);
-    case ENOMEM:
-    case ENOSPC: return EK_FAIL(err, RESOURCE_EXHAUSTED, "cannot %s '%s': %s", doing, path, words);
-    default: return EK_FAIL(err, UNKNOWN, "cannot %s '%s': %s", doing, path, words);
-    }
-}
 
 static ek_status new_source(uint8_t *data, size_t size, bool mapped, ek_source **out, ek_error *err)
 {
@@ -47,7 +30,7 @@ static ek_status read_all(int fd, const char *path, uint8_t *data, size_t size, 
     for (size_t done = 0; done < size;) {
         const ssize_t n = read(fd, data + done, size - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return system_failure(err, "read", path);
+        if (n < 0) return ek__fail_system(err, "read", path);
         if (n == 0) return EK_FAIL(err, DATA_LOSS, "'%s' shrank while it was read", path);
         done += (size_t)n;
     }
@@ -60,13 +43,13 @@ static ek_status open_fd(int fd, const char *path, ek_source **out, ek_error *er
     uint8_t *data;
     ek_status st;
 
-    if (fstat(fd, &info) != 0) return system_failure(err, "look at", path);
+    if (fstat(fd, &info) != 0) return ek__fail_system(err, "look at", path);
     if (!S_ISREG(info.st_mode)) return EK_FAIL(err, INVALID_ARGUMENT, "'%s' is not a file", path);
     const size_t size = (size_t)info.st_size;
     const bool mapped = size >= MAP_FROM;
     if (mapped) {
         data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-        if (data == MAP_FAILED) return system_failure(err, "map", path);
+        if (data == MAP_FAILED) return ek__fail_system(err, "map", path);
         st = EK_OK;
     } else {
         data = ek__alloc(size);
@@ -88,7 +71,7 @@ ek_status ek__source_open(const char *path, ek_source **out, ek_error *err)
     do {
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait; it is refused */
     } while (fd < 0 && errno == EINTR);
-    if (fd < 0) return system_failure(err, "open", path);
+    if (fd < 0) return ek__fail_system(err, "open", path);
     st = open_fd(fd, path, out, err);
     close(fd);
     return st;

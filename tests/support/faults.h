@@ -1,0 +1,25 @@
+/* tests/support/faults.h - a disk that is full, a system call that fails, a process that is killed between two of them. */
+#ifndef EK_TESTS_FAULTS_H
+#define EK_TESTS_FAULTS_H
+
+#include <stdint.h>
+
+/* What to do to the calls that write (base/file.h). All zero, with room -1: nothing, calls are counted. */
+typedef struct test_faults {
+    long calls;     /* so far, of every kind */
+    long fail_at;   /* this one fails (1 is the first; 0: none); a close does close */
+    int error;      /* with this errno; 0: EIO */
+    long die_at;    /* this one and all after it do nothing and fail, as when the process is killed: a write does half of it */
+    int64_t room;   /* bytes that the disk still takes, then ENOSPC; -1: as many as one likes */
+} test_faults;
+
+void test_faults_install(test_faults *f); /* f: in use until it is removed */
+void test_faults_remove(void);            /* closes what a dead process would have closed */
+
+/* A new folder under the build folder; free() the name. And the end of it with everything in it. */
+char *test_folder_make(void);
+void test_folder_remove(char *folder); /* frees the name too */
+/* Files and folders in a folder; where `part` is not NULL, those with it in their name. */
+int test_folder_count(const char *folder, const char *part);
+
+#endif
