@@ -17,6 +17,7 @@
 #include "evenkeel/metrics.h"
 #include "evenkeel/nn.h"
 #include "evenkeel/ops.h"
+#include "evenkeel/plot.h"
 #include "evenkeel/session.h"
 #include "evenkeel/status.h"
 #include "evenkeel/train.h"
