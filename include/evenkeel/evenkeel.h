@@ -19,6 +19,7 @@
 #include "evenkeel/ops.h"
 #include "evenkeel/plot.h"
 #include "evenkeel/session.h"
+#include "evenkeel/signatures.h"
 #include "evenkeel/status.h"
 #include "evenkeel/train.h"
 #include "evenkeel/variables.h"
