@@ -84,6 +84,12 @@ EK_API double ek_array_get(const ek_array *a, int64_t i);
 /* Replaces string i by a copy of `size` bytes. */
 EK_API EK_MUST_CHECK ek_status ek_array_set_string(ek_array *a, int64_t i, const char *data, size_t size);
 
+/* An array and what it is called, borrowed: in an .npz file, a checkpoint, a tf.Example. */
+typedef struct ek_named_array {
+    const char *name;
+    const ek_array *array;
+} ek_named_array;
+
 /* As numpy 1.26's str() (or repr()) prints it by default. A new NUL-ended string,
  * free it with ek_free; NULL without memory or without an array. */
 EK_API char *ek_array_str(const ek_array *a);
@@ -96,6 +102,21 @@ EK_API void ek_free(void *block);
  *         counterpart), DATA_LOSS (cut off), RESOURCE_EXHAUSTED. */
 EK_API EK_MUST_CHECK ek_status ek_npy_load(const char *path, ek_array **out);
 EK_API EK_MUST_CHECK ek_status ek_npy_save(const char *path, const ek_array *a);
+
+/* .npz: several arrays under names, as numpy.savez and savez_compressed write them (also larger than 4 GiB, also as a
+ * stream). Members that are no arrays are left out.
+ * Errors  as ek_npy_load, with the name of the array; DATA_LOSS also for a checksum that does not fit. */
+typedef struct ek_npz ek_npz;
+EK_API EK_MUST_CHECK ek_status ek_npz_load(const char *path, ek_npz **out, ek_error *err);
+EK_API void ek_npz_free(ek_npz *z); /* and the references to its arrays; NULL is allowed */
+EK_API int64_t ek_npz_count(const ek_npz *z);
+EK_API ek_named_array ek_npz_at(const ek_npz *z, int64_t i); /* in the order of the file; NULLs out of range */
+EK_API ek_array *ek_npz_find(const ek_npz *z, const char *name); /* borrowed; NULL: none of that name */
+
+/* Writes what numpy.load reads: uncompressed, as numpy.savez. A file is replaced only when all of it is written.
+ * Errors  INVALID_ARGUMENT: a name that is missing, twice there or longer than 65,000 bytes, a type that .npy has not;
+ *         what the operating system says of `path`; RESOURCE_EXHAUSTED. */
+EK_API EK_MUST_CHECK ek_status ek_npz_save(const char *path, const ek_named_array *arrays, int64_t n, ek_error *err);
 
 #ifdef __cplusplus
 }

@@ -219,26 +219,6 @@ static ek_status take_prologue(reader *r, const unsigned char *p, size_t size)
 
 /* ---- elements ---------------------------------------------------------------------------------- */
 
-/* Reverses the bytes of every number; a complex one is two. */
-static void swap_bytes(ek_dtype t, void *data, int64_t count)
-{
-    size_t size = ek_dtype_size(t);
-    unsigned char *p = data;
-
-    if (ek_dtype_is_complex(t)) {
-        size /= 2;
-        count *= 2;
-    }
-    for (; count > 0; count--, p += size) {
-        for (size_t i = 0; i < size / 2; i++) {
-            const unsigned char c = p[i];
-
-            p[i] = p[size - 1 - i];
-            p[size - 1 - i] = c;
-        }
-    }
-}
-
 /* Goes through a shape's elements in row-major order; `at` is where each lies in the file. */
 typedef struct walk {
     const header *h;
@@ -338,7 +318,7 @@ static void take_numbers(const header *h, const unsigned char *data, ek_array *a
         for (int64_t i = 0; i < a->count; i++, walk_next(&w))
             memcpy((char *)a->data + (size_t)i * size, data + (size_t)w.at * size, size);
     }
-    if (h->swapped) swap_bytes(h->dtype, a->data, a->count);
+    if (h->swapped) ek__swap_bytes(h->dtype, a->data, a->count);
     if (h->dtype == EK_BOOL)
         for (int64_t i = 0; i < a->count; i++) ((uint8_t *)a->data)[i] = ((uint8_t *)a->data)[i] != 0;
 }

@@ -3,6 +3,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "event.pb-c.h"
+#include "example.pb-c.h"
 #include "graph.pb-c.h"
 #include "meta_graph.pb-c.h"
 
@@ -166,17 +168,6 @@ bool ek__wire_packed(const ek_wire_field *field, ek_wire_type type, size_t *offs
     }
     *offset = (size_t)(p - field->bytes.at);
     return true;
-}
-
-ek_span ek__wire_bytes_of(ek_span message, uint32_t number)
-{
-    ek_wire w = ek__wire_open(message, NULL, NULL);
-    ek_wire_field f;
-    ek_span found = { (const uint8_t *)"", 0 };
-
-    while (ek__wire_next(&w, &f))
-        if (f.number == number && f.type == EK_WIRE_BYTES) found = f.bytes;
-    return found;
 }
 
 /* ---- checking ---------------------------------------------------------------------------- */

@@ -342,3 +342,22 @@ void ek_free(void *block)
 {
     ek__free(block);
 }
+
+void ek__swap_bytes(ek_dtype t, void *data, int64_t count)
+{
+    size_t size = ek_dtype_size(t);
+    unsigned char *p = data;
+
+    if (ek_dtype_is_complex(t)) {
+        size /= 2;
+        count *= 2;
+    }
+    for (; count > 0; count--, p += size) {
+        for (size_t i = 0; i < size / 2; i++) {
+            const unsigned char c = p[i];
+
+            p[i] = p[size - 1 - i];
+            p[size - 1 - i] = c;
+        }
+    }
+}

@@ -37,6 +37,9 @@ bool ek__bytes_of(ek_dtype dtype, const ek_shape *shape, int64_t *count, size_t 
  * numpy's astype do; false for strings and handles. */
 bool ek__convert(ek_dtype from, const void *in, ek_dtype to, void *out, int64_t n);
 
+/* Reverses the bytes of every number in place; a complex one is two. */
+void ek__swap_bytes(ek_dtype t, void *data, int64_t count);
+
 /* str() and repr() of numpy 1.26 for `count` elements at `data`. */
 void ek__array_print(ek_buf *b, const ek_array *a, bool repr);
 

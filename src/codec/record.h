@@ -1,0 +1,17 @@
+/* codec/record.h - TFRecords: length and checksum, bytes and checksum. The public calls are in evenkeel/records.h. */
+#ifndef EK_CODEC_RECORD_H
+#define EK_CODEC_RECORD_H
+
+#include "codec/source.h"
+#include "codec/wire.h"
+#include "evenkeel/records.h"
+
+enum { EK_RECORD_AROUND = 16 }; /* bytes that a record has besides its own */
+
+/* Appends one record. */
+void ek__record_put(ek_buf *b, const void *data, size_t size);
+
+/* Records of a file that is there already. */
+ek_status ek__record_reader_of(ek_source *source, ek_compression compression, ek_record_reader **out, ek_error *err);
+
+#endif
