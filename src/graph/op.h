@@ -214,6 +214,7 @@ struct ek_op_def {
     const char *name;
     ek_op_kind kind;
     bool stateful;      /* as in the registry: is_stateful */
+    bool later;         /* TensorFlow 2 added it: the registry of 1.15 lacks it */
     const char *inputs, *outputs, *attrs;
 
     size_t attrs_size;  /* of the parsed form; 0: none */

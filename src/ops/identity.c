@@ -94,3 +94,18 @@ const ek_op_def ek__op_PreventGradient = {
     .alias_data = true,
     .inplace = 1,
 };
+
+/* TensorFlow 2's word to a variable that reading need not copy: nothing to do here, where no read copies twice. */
+const ek_op_def ek__op_DisableCopyOnRead = {
+    .name = "DisableCopyOnRead",
+    .kind = EK_KIND_EFFECT,
+    .stateful = true,
+    .later = true,
+    .inputs = "resource: resource",
+    .outputs = "",
+    .attrs = "",
+    .shape = ek__no_rule,
+    .prepare = ek__prepare_nothing,
+    .accepts_uninitialized = 1,
+    .no_grad_because = "it has no outputs",
+};

@@ -177,7 +177,7 @@ static void definitions_agree_with_tensorflows(void **state)
         const ek_op_spec *spec = ek__registry_at(ek__ops_registry(), i);
         const int64_t at = ek__map_get(&by_name, spec->def->name, strlen(spec->def->name), -1);
         if (at < 0) {
-            DIFFERS(spec->def, "TensorFlow 1.15 has no such op");
+            if (!spec->def->later) DIFFERS(spec->def, "TensorFlow 1.15 has no such op");
             continue;
         }
         compare_args(spec->def, "inputs", spec->in, spec->n_in, op[at], EK_F_OP_INPUT);
