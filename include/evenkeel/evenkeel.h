@@ -18,6 +18,7 @@
 #include "evenkeel/nn.h"
 #include "evenkeel/ops.h"
 #include "evenkeel/records.h"
+#include "evenkeel/saver.h"
 #include "evenkeel/session.h"
 #include "evenkeel/status.h"
 #include "evenkeel/train.h"

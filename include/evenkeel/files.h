@@ -82,7 +82,7 @@ typedef struct ek_meta_graph_save_options {
     const char *path;          /* of ek_meta_graph_save: required */
     bool text;
     bool clear_devices;
-    const ek_saver_def *saver; /* NULL: the one that came with the graph, if any */
+    const ek_saver_def *saver; /* NULL: of the last ek_saver_create, else the one that came with the graph, if any */
     ek_error *error;
 } ek_meta_graph_save_options;
 /* tf.train.export_meta_graph: ek_meta_graph_save(g, "model.meta"), ek_meta_graph_save(g, "model.pbtxt", .text = true).

@@ -529,16 +529,9 @@ typedef struct ek_assign_moving_average_options {
 EK_API ek_op ek_assign_moving_average_with(ek_variable v, ek_operand value, const ek_assign_moving_average_options *o,
                                            ek_where where);
 
-typedef struct ek_named_variable {
-    const char *name;
-    ek_variable variable;
-} ek_named_variable;
-typedef struct ek_named_variables {
-    const ek_named_variable *at; /* borrowed from the graph */
-    int64_t count;
-} ek_named_variables;
 /* ema.variables_to_restore(): what to read each global variable from for evaluation: averaged ones from their shadows. An
- * empty list: the trainable variables and EK_MOVING_AVERAGE_VARIABLES are averaged. Those come first. */
+ * empty list: the trainable variables and EK_MOVING_AVERAGE_VARIABLES are averaged. Those come first. Borrowed from the
+ * graph: ek_saver_create(g, .named = ek_variables_to_restore(m, EK_EMPTY_LIST)). */
 EK_API ek_named_variables ek_variables_to_restore(const ek_moving_average *m, ek_list moving);
 
 #ifdef __cplusplus

@@ -292,6 +292,19 @@ EK_API ek_tensor ek_initialized_value_at(ek_variable v, ek_where where);
 #define ek_is_variable_initialized(v) ek_is_variable_initialized_at((v), EK_HERE)
 EK_API ek_tensor ek_is_variable_initialized_at(ek_variable v, ek_where where);
 
+/* Variables under the names that they have in checkpoints: EK_NAMED_VARIABLES({ "old/w", w }, { "old/b", b }). count -1: not given. */
+typedef struct ek_named_variable {
+    const char *name;
+    ek_variable variable;
+} ek_named_variable;
+typedef struct ek_named_variables {
+    const ek_named_variable *at;
+    int64_t count;
+} ek_named_variables;
+#define EK_NAMED_VARIABLES(...) \
+    ((ek_named_variables){ (const ek_named_variable[]){ __VA_ARGS__ }, \
+                           (int64_t)(sizeof((const ek_named_variable[]){ __VA_ARGS__ }) / sizeof(ek_named_variable)) })
+
 /* ---- lists and initializers of variables ---------------------------------------------------------------- */
 
 /* Copies of the collections, as they are now. tf.all_variables is tf.global_variables. */

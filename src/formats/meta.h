@@ -76,11 +76,12 @@ void ek__context_index_fini(ek_context_index *x);
 void ek__variable_write(ek_buf *b, const ek_graph *g, const ek_variable_info *v);
 void ek__context_write(ek_buf *b, const ek_context_index *x, const ek_context *c);
 void ek__op_def_write(ek_buf *b, const ek_op_spec *spec);
+void ek__saver_def_write(ek_buf *b, const ek_saver_def *s);
 /* The name of a tensor: "x:0". */
 void ek__put_tensor_name(ek_buf *b, uint32_t number, const ek_graph *g, ek_edge e);
 
 typedef struct ek_meta_write {
-    const ek_saver_def *saver; /* NULL: the graph's own */
+    const ek_saver_def *saver; /* NULL: the graph's own: of its last saver, else its file's */
     bool clear_devices;
 } ek_meta_write;
 ek_status ek__meta_graph_write(const ek_graph *g, const ek_meta_write *how, ek_buf *out, ek_error *err);

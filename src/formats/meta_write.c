@@ -383,7 +383,7 @@ static bool write_collections(ek_buf *b, const ek_graph *g)
 
 /* ---- the saver ------------------------------------------------------------------------------------------------ */
 
-static void write_saver_def(ek_buf *b, const ek_saver_def *s)
+void ek__saver_def_write(ek_buf *b, const ek_saver_def *s)
 {
     if (s->filename_tensor_name != NULL) ek__put_str(b, EK_F_SAVER_FILENAME, s->filename_tensor_name);
     if (s->save_tensor_name != NULL) ek__put_str(b, EK_F_SAVER_SAVE, s->save_tensor_name);
@@ -394,11 +394,13 @@ static void write_saver_def(ek_buf *b, const ek_saver_def *s)
     if (s->version != 0) ek__put_int(b, EK_F_SAVER_FORMAT, s->version);
 }
 
+/* The one that is given, the last that was made, the one that came with the graph's file. */
 static void write_saver(ek_buf *b, const ek_graph *g, const ek_saver_def *given)
 {
+    if (given == NULL) given = g->saver_def;
     if (given == NULL && (g->meta == NULL || g->meta->saver.at == NULL)) return;
     const size_t mark = ek__put_open(b, EK_F_META_SAVER);
-    if (given != NULL) write_saver_def(b, given);
+    if (given != NULL) ek__saver_def_write(b, given);
     else ek__buf_add(b, g->meta->saver.at, g->meta->saver.size);
     ek__put_close(b, mark);
 }

@@ -139,6 +139,9 @@ static ek_status add_class(ek_graph *g, ek_node *n, const ek_node_args *args, ek
         list[i].data = ek__arena_printf(&g->arena, "loc:@%s", all.name[i]);
         if (list[i].data == NULL) goto no_memory;
         list[i].size = strlen(list[i].data);
+        /* What belongs together is placed together. */
+        const int32_t at = ek__node_find(g, all.name[i], strlen(all.name[i]));
+        if (at >= 0 && g->node[at]->device[0] != '\0') n->device = g->node[at]->device;
     }
     n->attr[n->n_attr++] = (ek_attr){
         "_class", { .kind = EK_ATTR_LIST | EK_ATTR_STRING, .count = all.n, .u.ss = list }

@@ -85,6 +85,8 @@ struct ek_graph {
     size_t raw_rest_size;
     bool imported_whole;
     struct ek_graph_meta *meta; /* what else its MetaGraphDef said: formats/meta.h; in the arena, NULL: nothing */
+    const struct ek_saver_def *saver_def; /* of the last saver made here; in the arena, NULL: none */
+    struct ek_saver *saver;     /* the one that came with its file, once asked for: saver/saver.h; in the arena */
     bool has_graph_seed, finalized, use_resource;
     int64_t graph_seed;
     uint64_t version;           /* nodes and attributes added so far; a session notices growth by it */

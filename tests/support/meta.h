@@ -11,5 +11,7 @@ bool meta_canonical(ek_span meta, ek_buf *out);
 bool meta_same_collections(const char *name, ek_span want, ek_span found, const char *but);
 /* Whether two say the same; else, on stderr, the first lines that differ. */
 bool meta_same(const char *name, ek_span want, ek_span found);
+/* The same, but that the second may know more of the shapes of outputs: what follows from constants that are computed. */
+bool meta_same_or_knows_more(const char *name, ek_span want, ek_span found);
 
 #endif
