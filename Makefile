@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 PACKAGES = sh tools/install_packages.sh
-TSAN = base|plan|runtime# areas of tests/ that have threads
+TSAN = base|plan|runtime|train# areas of tests/ that have threads
 QUIET = cmake --log-level=WARNING
 
 .DEFAULT_GOAL := all

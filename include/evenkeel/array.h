@@ -118,6 +118,16 @@ EK_API ek_array *ek_npz_find(const ek_npz *z, const char *name); /* borrowed; NU
  *         what the operating system says of `path`; RESOURCE_EXHAUSTED. */
 EK_API EK_MUST_CHECK ek_status ek_npz_save(const char *path, const ek_named_array *arrays, int64_t n, ek_error *err);
 
+/* One array of a file in IDX form, as MNIST has its images and labels; also when gzip has packed it (.gz), which its content
+ * tells. All types of IDX: uint8, int8, int16, int32, float32, float64; up to 16 dimensions. MNIST's images come as uint8
+ * [n, 28, 28], 0 (paper) to 255 (ink), its labels as uint8 [n].
+ *
+ * *out is a new reference, the caller's; NULL on failure.
+ * Errors  NOT_FOUND and the like: what the operating system says of `path`; INVALID_ARGUMENT: no IDX file, more than 16
+ *         dimensions; DATA_LOSS: cut off, damaged, longer than it says; RESOURCE_EXHAUSTED: no memory, or more than 4 GiB of
+ *         elements in a .gz. */
+EK_API EK_MUST_CHECK ek_status ek_idx_load(const char *path, ek_array **out);
+
 #ifdef __cplusplus
 }
 #endif

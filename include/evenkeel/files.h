@@ -102,6 +102,26 @@ EK_API EK_MUST_CHECK ek_status ek_meta_graph_save_with(const ek_graph *g, const 
 EK_API EK_MUST_CHECK ek_status ek_meta_graph_save_bytes_with(const ek_graph *g, void **data, size_t *size,
                                                              const ek_meta_graph_save_options *o, ek_where where);
 
+/* ---- SavedModels: which MetaGraphs are in one ------------------------------------------------------------------ */
+
+/* The message of a SavedModel, without its variables: what is in it, and graphs to look at. saved_model.h has the call that
+ * gives a session with the variables restored. */
+typedef struct ek_saved_model ek_saved_model;
+/* `path`: the folder, or its saved_model.pb or saved_model.pbtxt; told by content whether it is text. The caller closes it.
+ * Errors  NOT_FOUND: no such file; DATA_LOSS or INVALID_ARGUMENT: no SavedModel, with the place; UNIMPLEMENTED: of a newer
+ *         schema version; RESOURCE_EXHAUSTED. */
+EK_API EK_MUST_CHECK ek_status ek_saved_model_open(const char *path, ek_saved_model **out, ek_error *err);
+EK_API void ek_saved_model_close(ek_saved_model *m); /* NULL is allowed; graphs made from it live on */
+EK_API int64_t ek_saved_model_schema_version(const ek_saved_model *m);
+EK_API int ek_saved_model_count(const ek_saved_model *m); /* of MetaGraphs */
+/* The tags of MetaGraph i, borrowed; returns how many, -1: there is no such MetaGraph. */
+EK_API int ek_saved_model_tags(const ek_saved_model *m, int i, const char *const **tags);
+/* Which MetaGraph has these tags and no others, in whatever order. NOT_FOUND, with a list of what there is. */
+EK_API EK_MUST_CHECK ek_status ek_saved_model_find(const ek_saved_model *m, const char *const *tags, int n, int *i,
+                                                   ek_error *err);
+/* MetaGraph i as a graph of the caller's, as ek_meta_graph_load. INVALID_ARGUMENT also where an asset lies outside the folder. */
+EK_API EK_MUST_CHECK ek_status ek_saved_model_graph(const ek_saved_model *m, int i, ek_graph **out, ek_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/model.h"
+#include "cli/commands.h"
 #include "values/array.h"
 
 /* One --fetch. */
@@ -18,7 +18,8 @@ typedef struct fetch {
 
 typedef struct job {
     const cli_args *args;
-    cli_model model;
+    ek_graph *graph;
+    ek_session *session;
     int n_feeds, n_fetches, n_targets;
     ek_feed *feeds;
     ek_array **fed; /* what feeds hold, ours */
@@ -35,7 +36,7 @@ typedef struct job {
 static int add_feed(job *j, const char *text)
 {
     ek_feed *feed = &j->feeds[j->n_feeds];
-    const int status = cli_read_feed(j->args, j->model.graph, text, &feed->tensor, &j->fed[j->n_feeds]);
+    const int status = cli_read_feed(j->args, j->graph, text, &feed->tensor, &j->fed[j->n_feeds]);
 
     if (status == CLI_DONE) feed->value = j->fed[j->n_feeds++];
     return status;
@@ -55,7 +56,7 @@ static int add_fetch(job *j, const char *text)
         cli_complain(command, "--fetch needs NAME or NAME=OUT, found '%s'", text);
         return cli_see_help(command);
     }
-    if (!cli_find_tensor(j->args, j->model.graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
+    if (!cli_find_tensor(j->args, j->graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
     if (!ek_tensor_ok(f->tensor)) {
         if (f->file != NULL) {
             cli_complain(command, "'%s' is an operation without outputs: there is nothing to save as '%s'", f->name, f->file);
@@ -87,7 +88,7 @@ static bool allocate(job *j)
 
 static void release(job *j)
 {
-    cli_model_close(&j->model);
+    ek_session_destroy(j->session);
     for (int i = 0; i < j->n_feeds; i++) ek_array_unref(j->fed[i]);
     for (int i = 0; i < j->n_fetches; i++) {
         ek_array_unref(j->fetches[i].value);
@@ -120,13 +121,15 @@ static int by_size(const void *a, const void *b)
 
 static ek_status run_once(job *j, ek_error *err)
 {
-    return ek_run(j->model.session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
+    return ek_run(j->session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
                   .targets = j->targets, .n_targets = j->n_targets, .error = err);
 }
 
 /* Once, and j->repeat times more against the clock. */
-static ek_status run_all(job *j, ek_error *err)
+static ek_status run_all(job *j, int threads, ek_error *err)
 {
+    j->session = ek_session_create(j->graph, .threads = threads, .error = err);
+    if (j->session == NULL) return err->code;
     EK_TRY(run_once(j, err));
     for (int i = 0; i < j->repeat; i++) {
         const double begin = now_us();
@@ -260,7 +263,7 @@ static int describe(const cli_args *args, ek_graph *g)
     return ok ? CLI_DONE : cli_no_memory(args->command);
 }
 
-static int run_job(job *j)
+static int run_job(job *j, int threads)
 {
     ek_error err = { .code = EK_OK };
     const char *text;
@@ -274,21 +277,24 @@ static int run_job(job *j)
         cli_complain(j->args->command, "nothing to compute: --fetch is missing");
         return cli_see_help(j->args->command);
     }
-    if (!cli_model_start(j->args, &j->model, &(cli_start){ .initialize = false })) return CLI_FAILED;
-    if (run_all(j, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    if (run_all(j, threads, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
     return cli_has(j->args, CLI_JSON) ? print_json(j) : print_text(j);
 }
 
 int cli_run(const cli_args *args)
 {
-    job j = { .args = args, .repeat = (int)cli_integer(args, CLI_REPEAT, 0) };
-    int status = CLI_FAILED;
+    job j = { .args = args };
+    int status;
 
-    if (cli_model_open_graph(args, &j.model)) {
-        const bool asks = !cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0;
-
-        status = asks ? describe(args, j.model.graph) : run_job(&j);
+    j.repeat = (int)cli_integer(args, CLI_REPEAT, 0);
+    j.graph = cli_load(args);
+    if (j.graph == NULL) return CLI_FAILED;
+    if (!cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0) {
+        status = describe(args, j.graph);
+    } else {
+        status = run_job(&j, (int)cli_integer(args, CLI_THREADS, 0));
+        release(&j);
     }
-    release(&j);
+    ek_graph_destroy(j.graph);
     return status;
 }

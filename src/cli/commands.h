@@ -1,4 +1,4 @@
-/* cli/commands.h - the subcommands, and what they share. */
+/* cli/commands.h - the subcommands, and what they share about models. */
 #ifndef EK_CLI_COMMANDS_H
 #define EK_CLI_COMMANDS_H
 
@@ -9,12 +9,14 @@
 int cli_run(const cli_args *args);
 int cli_inspect(const cli_args *args);
 int cli_dot(const cli_args *args);
-int cli_train(const cli_args *args);
 int cli_help(const cli_args *args);
 
 struct ek_sites;
 
-/* ---- names in graphs (names.c) ------------------------------------------------------------------ */
+/* ---- models (model.c) ------------------------------------------------------------------------ */
+
+/* The graph in the command's MODEL, told by its content; NULL after complaining. */
+ek_graph *cli_load(const cli_args *args);
 
 /* The tensor of that name, with or without ":0". False after complaining, with the nearest name. An operation without
  * outputs is found too where op is not NULL: then *t is dead and *op is it. */

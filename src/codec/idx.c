@@ -5,7 +5,7 @@
 
 #include "codec/inflate.h"
 #include "codec/source.h"
-#include "evenkeel/data.h"
+#include "evenkeel/array.h"
 
 static const struct { uint8_t code; ek_dtype dtype; } types[] = {
     { 0x08, EK_UINT8 }, { 0x09, EK_INT8 }, { 0x0b, EK_INT16 }, { 0x0c, EK_INT32 }, { 0x0d, EK_FLOAT32 }, { 0x0e, EK_FLOAT64 },

@@ -170,6 +170,17 @@ bool ek__wire_packed(const ek_wire_field *field, ek_wire_type type, size_t *offs
     return true;
 }
 
+ek_span ek__wire_bytes_of(ek_span message, uint32_t number)
+{
+    ek_wire w = ek__wire_open(message, NULL, NULL);
+    ek_wire_field f;
+    ek_span found = { (const uint8_t *)"", 0 };
+
+    while (ek__wire_next(&w, &f))
+        if (f.number == number && f.type == EK_WIRE_BYTES) found = f.bytes;
+    return found;
+}
+
 /* ---- checking ---------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 sequence at s, 0 if it is none: no overlong forms, surrogates or values beyond 10ffff. */

@@ -17,7 +17,8 @@
     X(VERSION_DEF, version_def) X(META_GRAPH_DEF, meta_graph_def) X(SAVED_MODEL, saved_model)               \
     X(COLLECTION_DEF, collection_def) X(SAVER_DEF, saver_def) X(VARIABLE_DEF, variable_def)                 \
     X(COND_CONTEXT, cond_context_def) X(WHILE_CONTEXT, while_context_def) X(SIGNATURE_DEF, signature_def) \
-    X(QUEUE_RUNNER, queue_runner_def) X(ANY, any_proto) X(EXAMPLE, example) X(SUMMARY, summary) X(EVENT, event)
+    X(QUEUE_RUNNER, queue_runner_def) X(ANY, any_proto) X(ASSET_FILE_DEF, asset_file_def) X(EXAMPLE, example) \
+    X(SUMMARY, summary) X(EVENT, event)
 
 typedef enum ek_proto_id {
 #define EK_PROTO_ENUM(id, name) EK_PROTO_##id,
@@ -74,6 +75,9 @@ bool ek__wire_next(ek_wire *w, ek_wire_field *f);
 /* Numbers of a repeated field, packed or not: the next of `field`; false when there is none left.
  * Start with *offset = 0. `type` is the wire type of one element. */
 bool ek__wire_packed(const ek_wire_field *field, ek_wire_type type, size_t *offset, uint64_t *value);
+
+/* The last field of that number that is bytes, of a message that was checked; none: no bytes at an address. */
+ek_span ek__wire_bytes_of(ek_span message, uint32_t number);
 
 /* Holds a whole message against its type, nested ones included; linear in its size.
  * Unknown fields are fine. Refused, with the offset:

@@ -21,21 +21,6 @@ static bool looks_like_text(ek_span s)
     return true;
 }
 
-/* Replaces text by the bytes it stands for. */
-static ek_status text_to_bytes(ek_proto_id type, ek_source **source, ek_error *err)
-{
-    ek_buf bytes = { .data = NULL };
-    ek_source *made = NULL;
-    ek_status st = ek__text_parse(ek__proto(type), (const char *)(*source)->data, (*source)->size, &bytes, err);
-
-    if (st == EK_OK) st = ek__source_take(&bytes, &made, err);
-    ek__buf_fini(&bytes);
-    if (st != EK_OK) return st;
-    ek__source_unref(*source);
-    *source = made;
-    return EK_OK;
-}
-
 /* Takes over the reference to `source`. */
 static ek_status load_source(ek_source *source, const char *what, ek_graph **out, ek_error *err)
 {
@@ -46,7 +31,7 @@ static ek_status load_source(ek_source *source, const char *what, ek_graph **out
     if (kind == EK_FILE_OTHER && looks_like_text(all)) kind = EK_FILE_GRAPH_DEF_TEXT;
     switch (kind) {
     case EK_FILE_GRAPH_DEF_TEXT:
-        st = text_to_bytes(EK_PROTO_GRAPH_DEF, &source, err);
+        st = ek__source_from_text(EK_PROTO_GRAPH_DEF, &source, err);
         break;
     case EK_FILE_GRAPH_DEF:
     case EK_FILE_OTHER: /* the importer says what is wrong with it, and where */
@@ -145,7 +130,7 @@ static ek_status load_meta_source(ek_source *source, const char *what, const ek_
     ek_status st = EK_OK;
 
     if (kind == EK_FILE_OTHER && looks_like_text(all)) kind = EK_FILE_META_GRAPH_TEXT;
-    if (kind == EK_FILE_META_GRAPH_TEXT) st = text_to_bytes(EK_PROTO_META_GRAPH_DEF, &source, err);
+    if (kind == EK_FILE_META_GRAPH_TEXT) st = ek__source_from_text(EK_PROTO_META_GRAPH_DEF, &source, err);
     else if (kind != EK_FILE_META_GRAPH && kind != EK_FILE_OTHER)
         st = EK_FAIL(err, INVALID_ARGUMENT, "%s is %s, a MetaGraphDef is needed", what, ek__file_kind_name(kind));
     if (st == EK_OK) st = ek__wire_check(ek__proto(EK_PROTO_META_GRAPH_DEF), (ek_span){ source->data, source->size }, NULL, err);

@@ -10,12 +10,14 @@
 /* What a file is, told by its content. */
 typedef enum ek_file_kind {
     EK_FILE_OTHER, EK_FILE_GRAPH_DEF, EK_FILE_GRAPH_DEF_TEXT, EK_FILE_META_GRAPH, EK_FILE_META_GRAPH_TEXT,
-    EK_FILE_SAVED_MODEL, EK_FILE_SAVED_MODEL_FOLDER, EK_FILE_CHECKPOINT, EK_FILE_NPY
+    EK_FILE_SAVED_MODEL, EK_FILE_SAVED_MODEL_TEXT, EK_FILE_SAVED_MODEL_FOLDER, EK_FILE_CHECKPOINT, EK_FILE_NPY
 } ek_file_kind;
 /* A folder with saved_model.pb or .pbtxt is a SavedModel, a prefix with an .index beside it a checkpoint.
  * Errors  as ek__source_open. */
 ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err);
 ek_file_kind ek__bytes_kind(ek_span bytes); /* of what stands in one file */
+/* Replaces text by the bytes it stands for. */
+ek_status ek__source_from_text(ek_proto_id type, ek_source **source, ek_error *err);
 const char *ek__file_kind_name(ek_file_kind kind); /* "a GraphDef", with its article */
 
 /* A new graph from a GraphDef that stands in `source`, which the graph then shares. Nodes of unknown types come along; their

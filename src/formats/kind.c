@@ -55,7 +55,7 @@ static bool is_saved_model(ek_span s)
 {
     ek_span meta;
 
-    return fits(EK_PROTO_SAVED_MODEL, s) && find_bytes(s, 2, &meta);
+    return fits(EK_PROTO_SAVED_MODEL, s) && find_bytes(s, EK_F_SAVED_MODEL_META_GRAPH, &meta);
 }
 
 /* The first word of a text, behind comments. */
@@ -78,6 +78,7 @@ ek_file_kind ek__bytes_kind(ek_span s)
         { "library", EK_FILE_GRAPH_DEF_TEXT },
         { "meta_info_def", EK_FILE_META_GRAPH_TEXT }, { "graph_def", EK_FILE_META_GRAPH_TEXT },
         { "saver_def", EK_FILE_META_GRAPH_TEXT }, { "collection_def", EK_FILE_META_GRAPH_TEXT },
+        { "saved_model_schema_version", EK_FILE_SAVED_MODEL_TEXT }, { "meta_graphs", EK_FILE_SAVED_MODEL_TEXT },
         { "signature_def", EK_FILE_META_GRAPH_TEXT }, { "asset_file_def", EK_FILE_META_GRAPH_TEXT },
     };
 
@@ -98,6 +99,7 @@ const char *ek__file_kind_name(ek_file_kind kind)
     case EK_FILE_META_GRAPH: return "a MetaGraphDef";
     case EK_FILE_META_GRAPH_TEXT: return "a MetaGraphDef in text form";
     case EK_FILE_SAVED_MODEL:
+    case EK_FILE_SAVED_MODEL_TEXT:
     case EK_FILE_SAVED_MODEL_FOLDER: return "a SavedModel";
     case EK_FILE_CHECKPOINT: return "a checkpoint";
     case EK_FILE_NPY: return "an array (.npy)";
@@ -148,11 +150,24 @@ ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err)
     return EK_OK;
 }
 
+ek_status ek__source_from_text(ek_proto_id type, ek_source **source, ek_error *err)
+{
+    ek_buf bytes = { .data = NULL };
+    ek_source *made = NULL;
+    ek_status st = ek__text_parse(ek__proto(type), (const char *)(*source)->data, (*source)->size, &bytes, err);
+
+    if (st == EK_OK) st = ek__source_take(&bytes, &made, err);
+    ek__buf_fini(&bytes);
+    if (st != EK_OK) return st;
+    ek__source_unref(*source);
+    *source = made;
+    return EK_OK;
+}
+
 /* ---- MetaGraphDefs -------------------------------------------------------------------------------- */
 
 ek_status ek__meta_graph_open(const char *path, ek_meta_graph *out, ek_error *err)
 {
-    ek_buf bytes = { .data = NULL };
     ek_file_kind kind;
     ek_status st;
 
@@ -160,9 +175,7 @@ ek_status ek__meta_graph_open(const char *path, ek_meta_graph *out, ek_error *er
     EK_TRY(ek__source_open(path, &out->source, err));
     kind = ek__bytes_kind((ek_span){ out->source->data, out->source->size });
     if (kind == EK_FILE_META_GRAPH_TEXT) {
-        EK_TRY_DONE(ek__text_parse(ek__proto(EK_PROTO_META_GRAPH_DEF), (const char *)out->source->data, out->source->size, &bytes, err));
-        ek__source_unref(out->source);
-        EK_TRY_DONE(ek__source_take(&bytes, &out->source, err));
+        EK_TRY_DONE(ek__source_from_text(EK_PROTO_META_GRAPH_DEF, &out->source, err));
     } else if (kind != EK_FILE_META_GRAPH) {
         st = EK_FAIL(err, INVALID_ARGUMENT, "%s is %s, a MetaGraphDef is needed", path, ek__file_kind_name(kind));
         goto done;
@@ -170,7 +183,6 @@ ek_status ek__meta_graph_open(const char *path, ek_meta_graph *out, ek_error *er
     out->whole = (ek_span){ out->source->data, out->source->size };
     st = find_bytes(out->whole, EK_F_META_GRAPH, &out->graph_def) ? EK_OK : EK_FAIL(err, INVALID_ARGUMENT, "%s has no graph", path);
 done:
-    ek__buf_fini(&bytes);
     if (st != EK_OK) ek__meta_graph_close(out);
     return st;
 }

@@ -7,6 +7,7 @@
 #define EK_FORMATS_META_H
 
 #include "evenkeel/files.h"
+#include "evenkeel/signatures.h"
 #include "formats/graph_io.h"
 #include "graph/collection.h"
 #include "graph/scope.h"
@@ -17,8 +18,13 @@ struct ek_graph_meta {
     ek_span ops;    /* OpList: the definitions of whoever wrote the file */
     ek_span saver;  /* fields of the SaverDef; at NULL: there is none */
     ek_span rest;   /* fields of the MetaGraphDef: signatures, assets, the object graph, what is unknown */
-    ek_meta_info about;       /* what stands in info and saver, for those who ask */
+    bool loaded;    /* there was a MetaGraphDef; false: rest was set here */
+    ek_meta_info about;       /* what stands in info, saver and rest, for those who ask */
     ek_saver_def saver_def;
+    const ek_signature *signatures; /* sorted by key */
+    const ek_asset *assets;
+    int n_signatures, n_assets;
+    const char *assets_folder; /* where the files of the assets are; NULL: it came from no SavedModel */
 };
 
 /* How what a collection holds is written. TensorFlow has a message for these keys; everything else goes by its first item. */

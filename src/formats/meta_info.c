@@ -78,7 +78,7 @@ bool ek_graph_saver_def(const ek_graph *g, ek_saver_def *out)
 
 bool ek_graph_meta_info(const ek_graph *g, ek_meta_info *out)
 {
-    const bool there = g != NULL && g->meta != NULL;
+    const bool there = g != NULL && g->meta != NULL && g->meta->loaded;
 
     if (out != NULL) *out = there ? g->meta->about : (ek_meta_info){ "", "", "", NULL, 0, false };
     return there;

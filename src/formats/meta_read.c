@@ -7,6 +7,7 @@
 
 #include "codec/fields.h"
 #include "formats/meta.h"
+#include "formats/signature.h"
 
 #define UNBOUND "unbound_inputs"
 
@@ -332,6 +333,7 @@ static ek_status keep_rest(ek_meta_reader *r, ek_span whole)
     ek_buf rest = { .data = NULL }, saver = { .data = NULL };
     bool ok = (g->meta = EK_ARENA_NEW(&g->arena, struct ek_graph_meta, 1)) != NULL;
 
+    if (ok) g->meta->loaded = true;
     while (ok && ek__wire_next(&w, &f)) {
         switch (f.number) {
         case EK_F_META_INFO: ok = keep_info(g, f.bytes); break;
@@ -341,7 +343,7 @@ static ek_status keep_rest(ek_meta_reader *r, ek_span whole)
             ek__scope_fields(r, f.bytes, 1u << EK_F_SAVER_FILENAME | 1u << EK_F_SAVER_SAVE | 1u << EK_F_SAVER_RESTORE, &saver);
             ok = keep_bytes(g, &saver, &g->meta->saver);
             break;
-        default: ek__buf_add(&rest, f.whole.at, f.whole.size);
+        default: ek__signature_scope(r, &f, &rest);
         }
     }
     ok = ok && keep_bytes(g, &rest, &g->meta->rest);
@@ -410,6 +412,7 @@ ek_status ek__meta_graph_read(ek_source *source, ek_span whole, const ek_meta_ho
     EK_TRY_DONE(keep_rest(&r, whole));
     EK_TRY_DONE(ek__meta_describe(r.g, err));
     EK_TRY_DONE(read_collections(&r, whole));
+    EK_TRY_DONE(ek__signatures_read(r.g, err));
     *out = r.g;
     r.g = NULL;
 done:

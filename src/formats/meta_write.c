@@ -33,27 +33,16 @@ static void use(used *u, ek_span op)
     else u->at[u->n++] = op;
 }
 
-static ek_span bytes_of(ek_span message, uint32_t number)
-{
-    ek_wire w = ek__wire_open(message, NULL, NULL);
-    ek_wire_field f;
-    ek_span found = { NULL, 0 };
-
-    while (ek__wire_next(&w, &f))
-        if (f.number == number && f.type == EK_WIRE_BYTES) found = f.bytes;
-    return found;
-}
-
 /* The functions of the graph's library by name; their bodies. */
 static bool find_functions(const ek_graph *g, ek_map *by_name, ek_span **body)
 {
-    const ek_span rest = { g->raw_rest, g->raw_rest_size }, library = bytes_of(rest, EK_F_GRAPH_LIBRARY);
+    const ek_span rest = { g->raw_rest, g->raw_rest_size }, library = ek__wire_bytes_of(rest, EK_F_GRAPH_LIBRARY);
     ek_wire w = ek__wire_open(library, NULL, NULL);
     ek_wire_field f;
     int64_t n = 0, cap = 0;
 
     while (ek__wire_next(&w, &f)) {
-        const ek_span name = bytes_of(bytes_of(f.bytes, EK_F_FUNCTION_SIGNATURE), EK_F_OP_NAME);
+        const ek_span name = ek__wire_bytes_of(ek__wire_bytes_of(f.bytes, EK_F_FUNCTION_SIGNATURE), EK_F_OP_NAME);
         if (f.number != EK_F_LIBRARY_FUNCTION || name.size == 0) continue;
         if (!EK_GROW(*body, cap, n + 1) || !ek__map_put(by_name, (const char *)name.at, name.size, n)) return false;
         (*body)[n++] = f.bytes;
@@ -77,9 +66,9 @@ static ek_span called(ek_span node)
     ek_wire_field f;
 
     while (ek__wire_next(&w, &f)) {
-        const ek_span key = f.number == EK_F_NODE_ATTR ? bytes_of(f.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
+        const ek_span key = f.number == EK_F_NODE_ATTR ? ek__wire_bytes_of(f.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
         if (key.size == 1 && key.at[0] == 'f')
-            return bytes_of(bytes_of(bytes_of(f.bytes, EK_F_ENTRY_VALUE), EK_F_ATTR_FUNC), EK_F_FUNC_NAME);
+            return ek__wire_bytes_of(ek__wire_bytes_of(ek__wire_bytes_of(f.bytes, EK_F_ENTRY_VALUE), EK_F_ATTR_FUNC), EK_F_FUNC_NAME);
     }
     return (ek_span){ NULL, 0 };
 }
@@ -100,7 +89,7 @@ static void use_body(used *u, ek_span body)
 
     while (ek__wire_next(&w, &f))
         if (f.number == EK_F_FUNCTION_NODE) {
-            const ek_span op = bytes_of(f.bytes, EK_F_NODE_OP);
+            const ek_span op = ek__wire_bytes_of(f.bytes, EK_F_NODE_OP);
             use(u, op);
             if (is_call(op)) use(u, called(f.bytes));
         }
@@ -146,7 +135,7 @@ static bool find_brought(const ek_graph *g, ek_map *by_name, ek_span **def)
     int64_t n = 0, cap = 0;
 
     while (ek__wire_next(&w, &f)) {
-        const ek_span name = bytes_of(f.bytes, EK_F_OP_NAME);
+        const ek_span name = ek__wire_bytes_of(f.bytes, EK_F_OP_NAME);
         if (f.number != EK_F_OP_LIST_OP) continue;
         if (!EK_GROW(*def, cap, n + 1) || !ek__map_put(by_name, (const char *)name.at, name.size, n)) return false;
         (*def)[n++] = f.bytes;
@@ -194,7 +183,7 @@ static bool write_info(ek_buf *b, const ek_graph *g)
     const size_t mark = ek__put_open(b, EK_F_META_INFO);
     const bool ok = write_ops(b, g);
 
-    if (g->meta != NULL) {
+    if (g->meta != NULL && g->meta->loaded) {
         ek__buf_add(b, g->meta->info.at, g->meta->info.size);
     } else {
         ek__put_str(b, EK_F_INFO_TF_VERSION, "1.15.0");

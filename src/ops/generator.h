@@ -16,6 +16,8 @@ typedef struct ek_generator {
     bool seeded;
     ek_philox at;
 } ek_generator;
+/* Whether an op's state is one. (The only other state is a count of lines printed.) */
+static inline bool ek__is_random(const ek_op_def *def) { return def->op_state_bytes == sizeof(ek_generator); }
 
 /* Must be the first member of the state that prepare makes. */
 typedef struct ek_generator_state {

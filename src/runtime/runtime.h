@@ -152,6 +152,17 @@ ek_status ek__session_entry(ek_session *s, const ek_run_options *o, const ek_req
 bool ek__plan_is_valid(const ek_session *s, ek_plan *p);
 ek_status ek__session_tail(ek_session *s, ek_plan *head, const ek_outcome *outcome, ek_plan **out, ek_error *err);
 
+/* The state of an op in this session, zeroed where it is new. The planner is locked. */
+ek_status ek__session_state(ek_session *s, const ek_node *n, size_t bytes, void **out, ek_error *err);
+
+/* ---- random streams ------------------------------------------------------------------------- */
+
+/* Where the random ops stand that were run: their names [n], and for each the counter's halves and the key (int64 [n, 3]). New
+ * arrays, the caller's. Both calls wait for the run in progress. */
+ek_status ek__session_streams_get(ek_session *s, ek_array **names, ek_array **places, ek_error *err);
+/* Lets them go on there. INVALID_ARGUMENT: arrays of another form; no such op, or none that is random. */
+ek_status ek__session_streams_set(ek_session *s, const ek_array *names, const ek_array *places, ek_error *err);
+
 /* ---- frames ---------------------------------------------------------------------------------- */
 
 /* The memory of one run of one plan. */

@@ -86,10 +86,8 @@ static ek_status host_variable(void *self, const ek_node *source, ek_slot **out,
     return ek__store_slot(s->store, source, out, err);
 }
 
-/* The planner is locked. */
-static ek_status host_state(void *self, const ek_node *n, size_t bytes, void **out, ek_error *err)
+ek_status ek__session_state(ek_session *s, const ek_node *n, size_t bytes, void **out, ek_error *err)
 {
-    ek_session *s = self;
     const int64_t at = ek__map_get(&s->states, (const char *)&n->id, sizeof n->id, -1);
     ek_op_state *state;
 
@@ -109,6 +107,11 @@ no_memory:
     if (state != NULL) ek__free(state->state);
     ek__free(state);
     return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the state of '%s'", n->name);
+}
+
+static ek_status host_state(void *self, const ek_node *n, size_t bytes, void **out, ek_error *err)
+{
+    return ek__session_state(self, n, bytes, out, err);
 }
 
 static ek_plan_host host_of(ek_session *s)

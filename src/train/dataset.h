@@ -1,0 +1,28 @@
+/* train/dataset.h - data sets from inside. */
+#ifndef EK_TRAIN_DATASET_H
+#define EK_TRAIN_DATASET_H
+
+#include "evenkeel/data.h"
+#include "values/array.h"
+
+enum { EK_MAX_COLUMNS = 16 };
+
+typedef struct ek_column {
+    ek_array *array; /* as it came: rows of it are read */
+    ek_shape row;    /* as batches have it */
+    ek_dtype dtype;
+    double divisor;  /* 1: none */
+} ek_column;
+
+struct ek_dataset {
+    ek_column column[EK_MAX_COLUMNS];
+    int n;
+    int64_t first, rows; /* of the arrays */
+};
+
+static inline int64_t ek__row_count(const ek_column *c) /* elements of a row */
+{
+    return ek_shape_count(&c->row);
+}
+
+#endif
