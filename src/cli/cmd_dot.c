@@ -1,5 +1,5 @@
 /* cli/cmd_dot.c - evenkeel dot: a graph for Graphviz. */
-#include "cli/commands.h"
+#include "cli/model.h"
 
 static int draw_nodes(const cli_args *args, const ek_graph *g)
 {
@@ -13,11 +13,11 @@ static int draw_nodes(const cli_args *args, const ek_graph *g)
 
 int cli_dot(const cli_args *args)
 {
-    if (!cli_feed_goes_with_sites(args)) return CLI_USAGE;
-    ek_graph *g = cli_load(args);
+    cli_model m;
     int status = CLI_FAILED;
 
-    if (g != NULL) status = cli_has(args, CLI_SITES) ? cli_dot_sites(args, g) : draw_nodes(args, g);
-    ek_graph_destroy(g);
+    if (!cli_feed_goes_with_sites(args)) return CLI_USAGE;
+    if (cli_model_open_graph(args, &m)) status = cli_has(args, CLI_SITES) ? cli_dot_sites(args, m.graph) : draw_nodes(args, m.graph);
+    cli_model_close(&m);
     return status;
 }

@@ -1,7 +1,7 @@
 /* cli/cmd_inspect.c - evenkeel inspect: what a graph consists of. */
 #include <stdlib.h>
 
-#include "cli/commands.h"
+#include "cli/model.h"
 #include "codec/text.h"
 #include "formats/meta.h"
 
@@ -393,19 +393,18 @@ int cli_inspect(const cli_args *args)
 {
     const bool summary = !cli_has(args, CLI_OPS) && !cli_has(args, CLI_VARIABLES) && !cli_has(args, CLI_COLLECTIONS) &&
                          !cli_has(args, CLI_SITES);
-    ek_graph *g;
+    cli_model m;
     kinds k = { 0 };
-    int status;
+    int status = CLI_FAILED;
 
     if (!cli_feed_goes_with_sites(args)) return CLI_USAGE;
-    g = cli_load(args);
-    if (g == NULL) return CLI_FAILED;
-    if (!count_kinds(g, &k)) {
+    if (!cli_model_open_graph(args, &m)) return CLI_FAILED;
+    if (!count_kinds(m.graph, &k)) {
         status = cli_no_memory(args->command);
     } else {
-        status = cli_has(args, CLI_JSON) ? print_json(args, g, &k, summary) : print_text(args, g, &k, summary);
+        status = cli_has(args, CLI_JSON) ? print_json(args, m.graph, &k, summary) : print_text(args, m.graph, &k, summary);
     }
     ek__free(k.at);
-    ek_graph_destroy(g);
+    cli_model_close(&m);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/commands.h"
+#include "cli/model.h"
 #include "values/array.h"
 
 /* One --fetch. */
@@ -18,8 +18,7 @@ typedef struct fetch {
 
 typedef struct job {
     const cli_args *args;
-    ek_graph *graph;
-    ek_session *session;
+    cli_model model;
     int n_feeds, n_fetches, n_targets;
     ek_feed *feeds;
     ek_array **fed; /* what feeds hold, ours */
@@ -36,7 +35,7 @@ typedef struct job {
 static int add_feed(job *j, const char *text)
 {
     ek_feed *feed = &j->feeds[j->n_feeds];
-    const int status = cli_read_feed(j->args, j->graph, text, &feed->tensor, &j->fed[j->n_feeds]);
+    const int status = cli_read_feed(j->args, j->model.graph, text, &feed->tensor, &j->fed[j->n_feeds]);
 
     if (status == CLI_DONE) feed->value = j->fed[j->n_feeds++];
     return status;
@@ -56,7 +55,7 @@ static int add_fetch(job *j, const char *text)
         cli_complain(command, "--fetch needs NAME or NAME=OUT, found '%s'", text);
         return cli_see_help(command);
     }
-    if (!cli_find_tensor(j->args, j->graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
+    if (!cli_find_tensor(j->args, j->model.graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
     if (!ek_tensor_ok(f->tensor)) {
         if (f->file != NULL) {
             cli_complain(command, "'%s' is an operation without outputs: there is nothing to save as '%s'", f->name, f->file);
@@ -88,7 +87,7 @@ static bool allocate(job *j)
 
 static void release(job *j)
 {
-    ek_session_destroy(j->session);
+    cli_model_close(&j->model);
     for (int i = 0; i < j->n_feeds; i++) ek_array_unref(j->fed[i]);
     for (int i = 0; i < j->n_fetches; i++) {
         ek_array_unref(j->fetches[i].value);
@@ -121,15 +120,13 @@ static int by_size(const void *a, const void *b)
 
 static ek_status run_once(job *j, ek_error *err)
 {
-    return ek_run(j->session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
+    return ek_run(j->model.session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
                   .targets = j->targets, .n_targets = j->n_targets, .error = err);
 }
 
 /* Once, and j->repeat times more against the clock. */
-static ek_status run_all(job *j, int threads, ek_error *err)
+static ek_status run_all(job *j, ek_error *err)
 {
-    j->session = ek_session_create(j->graph, .threads = threads, .error = err);
-    if (j->session == NULL) return err->code;
     EK_TRY(run_once(j, err));
     for (int i = 0; i < j->repeat; i++) {
         const double begin = now_us();
@@ -263,7 +260,7 @@ static int describe(const cli_args *args, ek_graph *g)
     return ok ? CLI_DONE : cli_no_memory(args->command);
 }
 
-static int run_job(job *j, int threads)
+static int run_job(job *j)
 {
     ek_error err = { .code = EK_OK };
     const char *text;
@@ -277,24 +274,21 @@ static int run_job(job *j, int threads)
         cli_complain(j->args->command, "nothing to compute: --fetch is missing");
         return cli_see_help(j->args->command);
     }
-    if (run_all(j, threads, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    if (!cli_model_start(j->args, &j->model, &(cli_start){ .initialize = false })) return CLI_FAILED;
+    if (run_all(j, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
     return cli_has(j->args, CLI_JSON) ? print_json(j) : print_text(j);
 }
 
 int cli_run(const cli_args *args)
 {
-    job j = { .args = args };
-    int status;
+    job j = { .args = args, .repeat = (int)cli_integer(args, CLI_REPEAT, 0) };
+    int status = CLI_FAILED;
 
-    j.repeat = (int)cli_integer(args, CLI_REPEAT, 0);
-    j.graph = cli_load(args);
-    if (j.graph == NULL) return CLI_FAILED;
-    if (!cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0) {
-        status = describe(args, j.graph);
-    } else {
-        status = run_job(&j, (int)cli_integer(args, CLI_THREADS, 0));
-        release(&j);
+    if (cli_model_open_graph(args, &j.model)) {
+        const bool asks = !cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0;
+
+        status = asks ? describe(args, j.model.graph) : run_job(&j);
     }
-    ek_graph_destroy(j.graph);
+    release(&j);
     return status;
 }

@@ -1,4 +1,4 @@
-/* cli/commands.h - the subcommands, and what they share about models. */
+/* cli/commands.h - the subcommands, and what they share. */
 #ifndef EK_CLI_COMMANDS_H
 #define EK_CLI_COMMANDS_H
 
@@ -9,14 +9,12 @@
 int cli_run(const cli_args *args);
 int cli_inspect(const cli_args *args);
 int cli_dot(const cli_args *args);
+int cli_train(const cli_args *args);
 int cli_help(const cli_args *args);
 
 struct ek_sites;
 
-/* ---- models (model.c) ------------------------------------------------------------------------ */
-
-/* The graph in the command's MODEL, told by its content; NULL after complaining. */
-ek_graph *cli_load(const cli_args *args);
+/* ---- names in graphs (names.c) ------------------------------------------------------------------ */
 
 /* The tensor of that name, with or without ":0". False after complaining, with the nearest name. An operation without
  * outputs is found too where op is not NULL: then *t is dead and *op is it. */

@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_HELP_COMMAND)
+#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_TRAIN | CLI_TRAIN_META | CLI_HELP_COMMAND)
 
 #define FLAG(id, n, c, h) [id] = { .name = (n), .commands = (c), .help = (h) }
 #define TAKES(id, n, a, k, c, h) [id] = { .name = (n), .argument = (a), .kind = (k), .commands = (c), .help = (h) }
@@ -13,18 +13,27 @@
     [id] = { .name = (n), .argument = (a), .kind = (k), .least = (from), .most = (to), .commands = (c), .help = (h) }
 
 const cli_option cli_options[CLI_OPTION_COUNT] = {
+    TAKES(CLI_CHECKPOINT, "checkpoint", "PREFIX", CLI_PREFIX, CLI_TRAIN_META,
+          "the checkpoint whose values the variables have at first; without it their initializers run"),
     TAKES(CLI_FEED, "feed", "NAME=VALUE", CLI_FILE, CLI_RUN | CLI_INSPECT | CLI_DOT,
           "what tensor NAME is: a .npy file, a number, or a list like [[1,2],[3,4]]; may be repeated"),
     TAKES(CLI_FETCH, "fetch", "NAME[=OUT]", CLI_FILE, CLI_RUN,
           "compute tensor NAME and print it, or save it as the .npy file OUT; may be repeated"),
+    TAKES(CLI_TRAIN_OP, "train-op", "NAME", CLI_TEXT, CLI_TRAIN_META, "the operation that is one step of training"),
+    TAKES(CLI_TRAIN_FEED, "feed", "NAME=VALUE", CLI_FILE, CLI_TRAIN_META,
+          "what tensor NAME is, as for run; an array with one axis more than NAME holds a feed per step, used in turn and over again"),
+    TAKES(CLI_TRAIN_FETCH, "fetch", "NAME[=OUT]", CLI_FILE, CLI_TRAIN_META,
+          "save tensor NAME of every step, one below the other, as the .npy file OUT; without OUT print the last"),
+    NUMBER(CLI_STEPS, "steps", "N", CLI_INTEGER, 1, 1e15, CLI_TRAIN | CLI_TRAIN_META, "train for N steps"),
+    TAKES(CLI_SAVE, "save", "PREFIX", CLI_PREFIX, CLI_TRAIN_META, "save the checkpoint PREFIX at the end, and where Ctrl-C stops it"),
     NUMBER(CLI_REPEAT, "repeat", "N", CLI_INTEGER, 1, 1000000, CLI_RUN,
            "after one run to warm up, time N more: median and spread"),
-    NUMBER(CLI_THREADS, "threads", "N", CLI_INTEGER, 1, 1024, CLI_RUN, "use at most N threads (default: one per processor)"),
+    NUMBER(CLI_THREADS, "threads", "N", CLI_INTEGER, 1, 1024, CLI_RUN | CLI_TRAIN | CLI_TRAIN_META, "use at most N threads (default: one per processor)"),
     FLAG(CLI_OPS, "ops", CLI_INSPECT, "list the operations, in the order of the file"),
     FLAG(CLI_VARIABLES, "variables", CLI_INSPECT, "list the variables"),
     FLAG(CLI_COLLECTIONS, "collections", CLI_INSPECT, "list the collections"),
     FLAG(CLI_SITES, "sites", CLI_INSPECT | CLI_DOT, "the batch norms, forward and backward; --feed sets their flags"),
-    FLAG(CLI_JSON, "json", CLI_RUN | CLI_INSPECT, "print JSON, for programs"),
+    FLAG(CLI_JSON, "json", CLI_RUN | CLI_INSPECT | CLI_TRAIN | CLI_TRAIN_META, "print JSON, for programs"),
     FLAG(CLI_MAN, "man", CLI_HELP_COMMAND, "print the man page: evenkeel help --man | man -l -"),
     TAKES(CLI_COMPLETION, "completion", "bash", CLI_WORD, CLI_HELP_COMMAND,
           "print what teaches a shell to complete: source <(evenkeel help --completion bash)"),
@@ -338,6 +347,19 @@ double cli_real(const cli_args *args, cli_option_id id, double missing)
     const char *text = cli_text(args, id, NULL);
 
     return text != NULL ? strtod(text, NULL) : missing;
+}
+
+bool cli_only_options(const cli_args *args, unsigned bit, const char *form)
+{
+    for (int i = 0; i < args->n_given; i++) {
+        const cli_option *o = &cli_options[args->given[i].id];
+
+        if ((o->commands & bit) != 0) continue;
+        cli_complain(args->command, "option '--%s' does not go with %s", o->name, form);
+        (void)cli_see_help(args->command);
+        return false;
+    }
+    return true;
 }
 
 const cli_command *cli_find_command(const char *name)

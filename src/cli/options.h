@@ -8,14 +8,15 @@
 
 /* Two commands may mean different things by one name: two ids, and no command has both. */
 typedef enum cli_option_id {
-    CLI_FEED, CLI_FETCH, CLI_REPEAT, CLI_THREADS, CLI_OPS, CLI_VARIABLES, CLI_COLLECTIONS, CLI_SITES, CLI_JSON, CLI_MAN,
-    CLI_COMPLETION, CLI_HELP, CLI_VERSION, CLI_OPTION_COUNT
+    CLI_CHECKPOINT, CLI_FEED, CLI_FETCH, CLI_TRAIN_OP, CLI_TRAIN_FEED, CLI_TRAIN_FETCH, CLI_STEPS, CLI_SAVE, CLI_REPEAT, CLI_THREADS,
+    CLI_OPS, CLI_VARIABLES, CLI_COLLECTIONS, CLI_SITES, CLI_JSON, CLI_MAN, CLI_COMPLETION, CLI_HELP, CLI_VERSION, CLI_OPTION_COUNT
 } cli_option_id;
 
-/* A bit each, for cli_option.commands. */
-typedef enum cli_command_id {
-    CLI_RUN = 1 << 0, CLI_INSPECT = 1 << 1, CLI_DOT = 1 << 2, CLI_HELP_COMMAND = 1 << 3, CLI_TOP = 1 << 4 /* before any command */
-} cli_command_id;
+/* A bit each, for cli_option.commands; a command that has two forms has two. */
+enum {
+    CLI_RUN = 1 << 0, CLI_INSPECT = 1 << 1, CLI_DOT = 1 << 2, CLI_HELP_COMMAND = 1 << 3, CLI_TOP = 1 << 4 /* before any command */,
+    CLI_TRAIN = 1 << 5 /* a built-in model */, CLI_TRAIN_META = 1 << 6 /* a MODEL */
+};
 
 /* What an argument is: the parser refuses what is not, completion offers what may be. */
 typedef enum cli_kind {
@@ -53,7 +54,7 @@ typedef struct cli_args {
 enum { CLI_MAX_OPERANDS = 2 };
 
 typedef struct cli_command {
-    cli_command_id id;
+    unsigned id; /* its bits */
     const char *name;
     const char *operand[CLI_MAX_OPERANDS]; /* what help calls them; NULL: no more */
     int least;                             /* so many of them must be given */
@@ -74,6 +75,9 @@ int cli_count(const cli_args *args, cli_option_id id);
 const char *cli_text(const cli_args *args, cli_option_id id, const char *missing);
 int64_t cli_integer(const cli_args *args, cli_option_id id, int64_t missing);
 double cli_real(const cli_args *args, cli_option_id id, double missing);
+/* Of a command with several forms: whether every option given is one of this form. False after complaining: "option
+ * '--save' does not go with " and what `form` says. */
+bool cli_only_options(const cli_args *args, unsigned bit, const char *form);
 
 /* Parses argv (from the command's own name on) and checks what the tables say of options and operands. CLI_DONE: args is
  * filled, the caller frees it by cli_args_free; else the exit status, after complaining. --help and --version are given
