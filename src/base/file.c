@@ -211,6 +211,17 @@ bool ek__file_is_part_of(const char *name, const char *whole, size_t whole_size)
     return strcmp(name, ".part") == 0;
 }
 
+ek_status ek__file_remove(const char *path, ek_error *err)
+{
+    if (ek__file_ops->unlink(path) == 0 || errno == ENOENT) return EK_OK;
+    return ek__fail_system(err, "remove", path);
+}
+
+ek_status ek__file_rename(const char *from, const char *to, ek_error *err)
+{
+    return ek__file_ops->rename(from, to) == 0 ? EK_OK : ek__fail_system(err, "rename", from);
+}
+
 /* ---- folders --------------------------------------------------------------------------------------------- */
 
 size_t ek__file_folder_size(const char *path)
@@ -224,6 +235,11 @@ ek_status ek__file_make_folder(const char *path, ek_error *err)
 {
     if (ek__file_ops->mkdir(path, 0777) == 0 || errno == EEXIST) return EK_OK;
     return ek__fail_system(err, "make the folder", path);
+}
+
+bool ek__file_remove_folder(const char *path)
+{
+    return ek__file_ops->rmdir(path) == 0;
 }
 
 ek_status ek__file_sync_folder(const char *path, ek_error *err)

@@ -52,13 +52,20 @@ void ek__file_abandon(ek_file_out *f);                    /* nothing is left of 
  * was killed leaves them. */
 bool ek__file_is_part_of(const char *name, const char *whole, size_t whole_size);
 
+/* Removes a file where it is there. */
+ek_status ek__file_remove(const char *path, ek_error *err);
+
 /* ---- folders ------------------------------------------------------------------------------------------------------ */
 
 /* Makes the last folder of a path where it is missing, not those above it. */
 ek_status ek__file_make_folder(const char *path, ek_error *err);
+/* Removes a folder; false where it is not empty, or for whatever reason. */
+bool ek__file_remove_folder(const char *path);
 /* What was renamed in or removed from the folder of `path` so far is on the disk before what comes after. Where the file
  * system has no such thing, nothing happens. */
 ek_status ek__file_sync_folder(const char *path, ek_error *err);
+/* Gives a file another name, in place of what has that; on the same disk. */
+ek_status ek__file_rename(const char *from, const char *to, ek_error *err);
 /* Bytes of `path` up to and with the last slash; 0: it has none. */
 size_t ek__file_folder_size(const char *path);
 

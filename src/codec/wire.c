@@ -3,6 +3,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "checkpoint.pb-c.h"
 #include "event.pb-c.h"
 #include "example.pb-c.h"
 #include "graph.pb-c.h"
