@@ -21,6 +21,7 @@
 #include "evenkeel/records.h"
 #include "evenkeel/saver.h"
 #include "evenkeel/session.h"
+#include "evenkeel/rewrite.h"
 #include "evenkeel/signatures.h"
 #include "evenkeel/status.h"
 #include "evenkeel/train.h"

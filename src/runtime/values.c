@@ -14,20 +14,34 @@ static ek_status find_slot(ek_session *s, ek_variable v, ek_slot **slot, const e
     return ek__store_slot(s->store, s->graph->node[(*info)->op], slot, err);
 }
 
+/* A copy of what a place holds. */
+static ek_status copy_value(ek_session *s, const ek_slot *slot, const char *name, ek_array **out, ek_error *err)
+{
+    ek_status st;
+
+    pthread_rwlock_rdlock(&s->store->lock);
+    st = slot->value == NULL ? EK_FAIL(err, FAILED_PRECONDITION, "Attempting to use uninitialized value %s", name)
+                             : ek__array_new(slot->dtype, &slot->value->shape, slot->value->data, out, err);
+    pthread_rwlock_unlock(&s->store->lock);
+    return st;
+}
+
 ek_status ek_session_get(ek_session *s, ek_variable v, ek_array **out)
 {
     ek_error *err = ek__error_begin(NULL);
     const ek_variable_info *info;
     ek_slot *slot;
-    ek_status st;
 
     EK_TRY(find_slot(s, v, &slot, &info, err));
-    pthread_rwlock_rdlock(&s->store->lock);
-    st = slot->value == NULL
-             ? EK_FAIL(err, FAILED_PRECONDITION, "Attempting to use uninitialized value %s", info->name)
-             : ek__array_new(slot->dtype, &slot->value->shape, slot->value->data, out, err);
-    pthread_rwlock_unlock(&s->store->lock);
-    return st;
+    return copy_value(s, slot, info->name, out, err);
+}
+
+ek_status ek__session_value(ek_session *s, const ek_node *source, ek_array **out, ek_error *err)
+{
+    ek_slot *slot;
+
+    EK_TRY(ek__store_slot(s->store, source, &slot, err));
+    return copy_value(s, slot, source->name, out, err);
 }
 
 ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value)
