@@ -253,6 +253,7 @@ struct ek_op_def {
                             * Rank, ZerosLike): a constant once shapes are known */
     bool snapshot;         /* output 0 is the whole value of the variable behind input 0 as it is now (ReadVariableOp): a
                             * copy only where a write comes while it is needed */
+    bool shapes_at_run;    /* shapes follow from what the run finds, in a file say, whatever is known before: the rule is asked then */
     bool assigns;          /* the variable behind input 0 becomes input 1, whole (Assign, AssignVariableOp) */
 
     const char *no_grad_because; /* why nothing flows back through it; the others are in ops/gradients.def, or refused */

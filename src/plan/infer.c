@@ -158,7 +158,7 @@ static ek_status visit_node(ek_builder *b, int32_t position, const ek_node *n, b
         return EK_OK;
     }
     const bool given = b->outcome != NULL && b->outcome->out_shape != NULL && position == b->begin;
-    *split = !given && values_missing(b, n);
+    *split = !given && (n->spec->def->shapes_at_run || values_missing(b, n));
     if (*split) return EK_OK;
     if (given) {
         given_shapes(b, n);

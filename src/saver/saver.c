@@ -2,13 +2,29 @@
 #include "formats/meta.h"
 #include "saver/saver.h"
 
+static void release(void *arg)
+{
+    ek_saver *s = arg;
+
+    pthread_mutex_destroy(&s->lock);
+    ek__kept_fini(&s->kept);
+}
+
+/* It goes with its graph; NULL without memory. */
 static ek_saver *new_saver(ek_graph *g)
 {
     ek_saver *s = EK_ARENA_NEW(&g->arena, ek_saver, 1);
 
-    if (s != NULL) *s = (ek_saver){ .graph = g, .filename = ek__dead(g), .save = ek__dead(g), .restore = { g, -1 } };
-    return s;
+    if (s == NULL) return NULL;
+    *s = (ek_saver){ .graph = g, .filename = ek__dead(g), .save = ek__dead(g), .restore = { g, -1 } };
+    if (pthread_mutex_init(&s->lock, NULL) != 0) return NULL;
+    if (ek__arena_defer(&g->arena, release, s)) return s;
+    pthread_mutex_destroy(&s->lock);
+    return NULL;
 }
+
+/* Hours are counted from when it is made. */
+static void start_hours(ek_saver *s) { s->next_to_stay = ek__now() + (double)s->def.keep_checkpoint_every_n_hours * 3600; }
 
 /* ---- made here ------------------------------------------------------------------------------------------ */
 
@@ -81,6 +97,7 @@ ek_saver *ek_saver_create_with(const ek_saver_options *o, ek_where where)
         ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a saver");
         return NULL;
     }
+    start_hours(s);
     g->saver_def = &s->def;
     return s;
 }
@@ -113,6 +130,7 @@ ek_saver *ek_saver_of_graph(ek_graph *g)
         return NULL;
     }
     if (!ek_graph_saver_def(g, &s->def) || find(s, err) != EK_OK) return NULL;
+    start_hours(s);
     g->saver = s;
     return s;
 }

@@ -1,14 +1,17 @@
 /* saver/saver.h - savers from inside.
  *
  * saveables.c: which variables, under which names. build.c: the nodes. saver.c: making one, and finding one that a file
- * brought.
+ * brought. save.c, restore.c: running it. kept.c: which checkpoints are kept. state.c: the state file; path.c: names of files.
  */
 #ifndef EK_SAVER_SAVER_H
 #define EK_SAVER_SAVER_H
 
+#include <pthread.h>
+
 #include "evenkeel/saver.h"
 #include "evenkeel/variables.h"
 #include "ops/emit.h"
+#include "saver/kept.h"
 
 /* A variable, or a part of one, under its name in checkpoints. */
 typedef struct ek_saveable {
@@ -33,6 +36,9 @@ struct ek_saver {
     ek_tensor filename, save;
     ek_op restore;
     bool is_empty, pad_step_number, save_relative_paths;
+    pthread_mutex_t lock;      /* one save at a time; guards what follows */
+    ek_kept kept;
+    double next_to_stay;       /* a checkpoint written later, when its turn to be deleted comes, stays */
 };
 
 /* Adds the nodes and fills filename, save and restore. A failure is the graph's. */
