@@ -7,6 +7,7 @@
 
 #include "evenkeel/evenkeel.h"
 #include "codec/bundle.h"
+#include "support/counting.h"
 #include "support/faults.h"
 #include "support/json.h"
 #include "support/support.h"
@@ -29,76 +30,17 @@ static int leave(void **state)
     return 0;
 }
 
-/* ---- a small graph ----------------------------------------------------------------------------------------- */
-
-typedef struct model {
-    ek_graph *g;
-    ek_variable w, step;
-    ek_op next;
-    ek_saver *saver;
-    ek_session *s;
-} model;
-
-static ek_saver_options usual(ek_graph *g)
-{
-    return (ek_saver_options){ .size = sizeof(ek_saver_options), .graph = g, .var_list = { NULL, NULL, -1 }, .named = { NULL, -1 },
-                               .max_to_keep = 5, .keep_checkpoint_every_n_hours = 10000, .write_version = 2 };
-}
-
-/* w counts up from 0 in both elements, step with it. */
-static model make(bool resource, const ek_saver_options *o)
-{
-    model m = { .g = ek_graph_create() };
-    ek_saver_options own = o != NULL ? *o : usual(m.g);
-
-    ek_use_resource_variables(m.g, resource);
-    m.w = ek_get_variable(m.g, "w", .shape = EK_SHAPE(2), .initializer = ek_zeros_initializer());
-    m.step = ek_get_or_create_global_step(m.g);
-    const ek_tensor one = ek_constant(m.g, ek_float(1), .shape = EK_SHAPE(2)), a = ek_assign_add(m.w, one), b = ek_assign_add(m.step, 1);
-    m.next = ek_group(m.g, EK_LIST(ek_tensor_op(a), ek_tensor_op(b)));
-    const ek_op init = ek_global_variables_initializer(m.g);
-    own.graph = m.g;
-    m.saver = ek_saver_create_with(&own, EK_HERE);
-    m.s = ek_session_create(m.g, .threads = 1);
-    if (m.saver == NULL && ek_graph_status(m.g, NULL) != EK_OK) fail_msg("%s", ek_last_error()->text);
-    assert_non_null(m.s);
-    assert_int_equal(ek_run(m.s, .target = { init }), EK_OK);
-    return m;
-}
-
-static void end(model m)
-{
-    ek_session_destroy(m.s);
-    ek_graph_destroy(m.g);
-}
-
-static void steps(model m, int n)
-{
-    for (int i = 0; i < n; i++) assert_int_equal(ek_run(m.s, .target = { m.next }), EK_OK);
-}
-
-static double value_of(model m, ek_variable v)
+/* Of all elements; -1: none, or they differ. */
+static double value_of(counting m, ek_variable v)
 {
     ek_array *value = NULL;
+    double first = -1;
 
-    if (ek_session_get(m.s, v, &value) != EK_OK) return -1;
-    const double first = ek_array_get(value, 0), last = ek_array_get(value, ek_array_count(value) - 1);
+    if (ek_session_get(m.s, v, &value) == EK_OK) first = ek_array_get(value, 0);
+    for (int64_t i = 1; i < ek_array_count(value); i++)
+        if (ek_array_get(value, i) != first) first = -1;
     ek_array_unref(value);
-    return first == last ? first : -2;
-}
-
-static void save(model m, const char *prefix, int64_t step)
-{
-    ek_error err = { .code = EK_OK };
-
-    if (ek_saver_save(m.saver, m.s, prefix, .global_step = step, .error = &err) != EK_OK) fail_msg("%s", err.text);
-}
-
-static void restore(model m, const char *prefix)
-{
-    ek_error err = { .code = EK_OK };
-
-    if (ek_saver_restore(m.saver, m.s, prefix, &err) != EK_OK) fail_msg("%s", err.text);
+    return first;
 }
 
 static bool there(const char *name) { return access(name, F_OK) == 0; }
@@ -118,25 +60,25 @@ static void what_is_saved_is_restored_without_an_initializer(void **state)
 {
     (void)state;
     for (int resource = 0; resource < 2; resource++) {
-        model m = make(resource != 0, NULL);
+        counting m = counting_make(resource != 0, NULL);
         char *path = NULL, *latest;
-        steps(m, 3);
+        counting_steps(m, 3);
         assert_int_equal(ek_saver_save(m.saver, m.s, "run/model", .global_step_variable = m.step, .path = &path), EK_OK);
         assert_string_equal(path, "run/model-3");
         assert_true(there("run/model-3.index") && there("run/model-3.meta") && there("run/checkpoint"));
         assert_int_equal(test_folder_count("run", NULL), 4);
-        steps(m, 2);
-        restore(m, path);
+        counting_steps(m, 2);
+        counting_restore(m, path);
         assert_true(value_of(m, m.w) == 3 && value_of(m, m.step) == 3);
         ek_session_destroy(m.s);
         m.s = ek_session_create(m.g, .threads = 1); /* nothing is initialized here */
         latest = ek_latest_checkpoint("run", NULL);
         assert_string_equal(latest, "run/model-3");
-        restore(m, latest);
+        counting_restore(m, latest);
         assert_true(value_of(m, m.w) == 3);
         ek_free(latest);
         ek_free(path);
-        end(m);
+        counting_end(m);
         assert_int_equal(ek_checkpoint_remove("run/model-3", NULL), EK_OK);
         assert_int_equal(test_folder_count("run", NULL), 1);
     }
@@ -145,21 +87,21 @@ static void what_is_saved_is_restored_without_an_initializer(void **state)
 /* A graph that comes from the .meta goes on with its own saver, nothing else known. */
 static void a_graph_and_its_checkpoint_go_on_from_their_files(void **state)
 {
-    model m = make(false, NULL), again = { .g = NULL };
+    counting m = counting_make(false, NULL), again = { .g = NULL };
     ek_op next;
     char *path = NULL;
 
     (void)state;
-    steps(m, 4);
-    save(m, "model", -1);
-    end(m);
+    counting_steps(m, 4);
+    counting_save(m, "model", -1);
+    counting_end(m);
     assert_int_equal(ek_meta_graph_load("model.meta", &again.g), EK_OK);
     again.s = ek_session_create(again.g);
     again.saver = ek_saver_of_graph(again.g);
     assert_non_null(again.saver);
     assert_ptr_equal(again.saver, ek_saver_of_graph(again.g));
     assert_int_equal(ek_saver_get_def(again.saver)->max_to_keep, 5);
-    restore(again, "model");
+    counting_restore(again, "model");
     assert_int_equal(ek_graph_op_by_name(again.g, "group_deps", &next), EK_OK);
     assert_int_equal(ek_run(again.s, .target = { next }), EK_OK);
     again.w = ek_variable_by_name(again.g, "w");
@@ -167,56 +109,57 @@ static void a_graph_and_its_checkpoint_go_on_from_their_files(void **state)
     assert_int_equal(ek_saver_save(again.saver, again.s, "model", .global_step = 5, .path = &path), EK_OK);
     assert_string_equal(path, "model-5");
     ek_free(path);
-    end(again);
+    counting_end(again);
 }
 
 static void a_subset_and_other_names(void **state)
 {
-    model m = make(false, NULL);
+    counting m = counting_make(false, NULL);
     ek_saver *only = ek_saver_create(m.g, .var_list = EK_LIST(m.step), .name = "only");
     ek_saver *renamed = ek_saver_create(m.g, .named = EK_NAMED_VARIABLES({ "old/w", m.w }), .name = "old");
     ek_saver_save_options o = { .size = sizeof o, .global_step = -1, .prefix = "old" };
     ek_bundle *b = NULL;
 
     (void)state;
-    steps(m, 2);
+    counting_steps(m, 2);
     assert_int_equal(ek_saver_save_with(renamed, m.s, &o, EK_HERE), EK_OK);
-    save(m, "all", -1);
+    counting_save(m, "all", -1);
     assert_int_equal(ek__bundle_open("old", &b, NULL), EK_OK);
     assert_int_equal(ek__bundle_count(b), 1);
     assert_string_equal(ek__bundle_at(b, 0)->name, "old/w");
     ek__bundle_close(b);
-    steps(m, 5);
+    counting_steps(m, 5);
     assert_int_equal(ek_saver_restore(only, m.s, "all", NULL), EK_OK);
     assert_true(value_of(m, m.step) == 2 && value_of(m, m.w) == 7);
     assert_int_equal(ek_saver_restore(renamed, m.s, "old", NULL), EK_OK);
     assert_true(value_of(m, m.w) == 2);
     assert_int_equal(ek_saver_restore(only, m.s, "old", NULL), EK_NOT_FOUND);
-    end(m);
+    counting_end(m);
 }
 
 static void another_shape_of_as_many_elements_with_reshape(void **state)
 {
     ek_graph *g = ek_graph_create();
-    ek_saver_options o = usual(g);
-    model m = make(false, NULL), flat = { .g = g };
+    ek_saver_options o = counting_saver();
+    counting m = counting_make(false, NULL), flat = { .g = g };
 
     (void)state;
-    steps(m, 6);
-    save(m, "model", -1);
-    end(m);
+    counting_steps(m, 6);
+    counting_save(m, "model", -1);
+    counting_end(m);
     flat.w = ek_get_variable(g, "w", .shape = EK_SHAPE(2, 1, 1));
+    o.graph = g;
     o.reshape = true;
     flat.saver = ek_saver_create_with(&o, EK_HERE);
     flat.s = ek_session_create(g);
-    restore(flat, "model");
+    counting_restore(flat, "model");
     assert_true(value_of(flat, flat.w) == 6);
-    end(flat);
+    counting_end(flat);
 }
 
 static void what_is_kept_besides_is_in_the_same_checkpoint(void **state)
 {
-    model m = make(false, NULL);
+    counting m = counting_make(false, NULL);
     const int64_t counters[3] = { 1, -2, INT64_MAX };
     ek_array *array = ek_array_of(EK_INT64, EK_SHAPE(3), counters), *back = NULL;
     const ek_named_array extra[] = { { "_evenkeel/counters", array }, { "w", array } };
@@ -224,12 +167,12 @@ static void what_is_kept_besides_is_in_the_same_checkpoint(void **state)
     ek_bundle *b = NULL;
 
     (void)state;
-    steps(m, 3);
+    counting_steps(m, 3);
     for (int i = 0; i < 3; i++) { /* over the same prefix */
         assert_int_equal(ek_saver_save(m.saver, m.s, "model", .extra = extra, .n_extra = 1), EK_OK);
         assert_int_equal(test_folder_count(".", "_temp"), 0);
-        steps(m, 1);
-        restore(m, "model");
+        counting_steps(m, 1);
+        counting_restore(m, "model");
         assert_true(value_of(m, m.w) == 3);
         assert_int_equal(ek__bundle_open("model", &b, NULL), EK_OK);
         assert_int_equal(ek__bundle_count(b), 3);
@@ -242,29 +185,30 @@ static void what_is_kept_besides_is_in_the_same_checkpoint(void **state)
     assert_int_equal(ek_saver_save(m.saver, m.s, "model", .extra = extra, .n_extra = 2, .error = &err), EK_INVALID_ARGUMENT);
     assert_non_null(strstr(err.text, "w"));
     assert_int_equal(test_folder_count(".", "_temp"), 0);
-    restore(m, "model");
+    counting_restore(m, "model");
     ek_array_unref(array);
-    end(m);
+    counting_end(m);
 }
 
 static void savers_in_shards_and_of_nothing(void **state)
 {
     ek_graph *g = ek_graph_create();
-    ek_saver_options o = usual(g);
-    model m;
+    ek_saver_options o = counting_saver();
+    counting m;
 
     (void)state;
     o.sharded = true;
-    m = make(true, &o);
-    steps(m, 2);
-    save(m, "run/model", 1);
+    m = counting_make(true, &o);
+    counting_steps(m, 2);
+    counting_save(m, "run/model", 1);
     assert_int_equal(test_folder_count("run", "_temp"), 0);
-    steps(m, 2);
-    restore(m, "run/model-1");
+    counting_steps(m, 2);
+    counting_restore(m, "run/model-1");
     assert_true(value_of(m, m.w) == 2);
-    end(m);
+    counting_end(m);
     assert_int_equal(ek_checkpoint_remove("run/model-1", NULL), EK_OK);
-    o = usual(g);
+    o = counting_saver();
+    o.graph = g;
     o.allow_empty = true;
     (void)ek_constant(g, ek_float(1));
     ek_saver *nothing = ek_saver_create_with(&o, EK_HERE);
@@ -285,19 +229,17 @@ static void savers_in_shards_and_of_nothing(void **state)
 static void rotation_is_tensorflows(void **state)
 {
     const char *path = ek_test_data("tf-files/ckpt-rotation/expected.json");
-    ek_graph *g;
     ek_saver_options o;
-    model m;
+    counting m;
     json *want;
     int step = 10;
 
     (void)state;
     if (path == NULL) skip();
     want = json_load(path);
-    g = ek_graph_create();
-    o = usual(g);
+    o = counting_saver();
     o.max_to_keep = 3;
-    m = make(false, &o);
+    m = counting_make(false, &o);
     for (const json *files = json_get(want, "files after each save")->child; files != NULL; files = files->next, step += 10) {
         int n = 0;
         assert_int_equal(ek_saver_save(m.saver, m.s, "model", .global_step = step, .no_meta_graph = step != 10 && step != 50), EK_OK);
@@ -307,111 +249,104 @@ static void rotation_is_tensorflows(void **state)
     }
     assert_text("checkpoint", json_string(want, "state"));
     json_free(want);
-    ek_graph_destroy(g);
-    end(m);
+    counting_end(m);
 }
 
 static void rotation_goes_on_after_a_restart(void **state)
 {
-    ek_graph *g = ek_graph_create();
-    ek_saver_options o = usual(g);
-    model m;
+    ek_saver_options o = counting_saver();
+    counting m;
     char *kept;
 
     (void)state;
     o.max_to_keep = 2;
-    m = make(false, &o);
-    for (int i = 1; i <= 3; i++) save(m, "model", i);
-    end(m);
-    m = make(false, &o);
+    m = counting_make(false, &o);
+    for (int i = 1; i <= 3; i++) counting_save(m, "model", i);
+    counting_end(m);
+    m = counting_make(false, &o);
     assert_int_equal(ek_saver_recover_last_checkpoints(m.saver, ".", NULL, NULL), EK_OK);
     kept = ek_saver_last_checkpoint(m.saver, 0);
     assert_string_equal(kept, "./model-2");
     ek_free(kept);
     assert_null(ek_saver_last_checkpoint(m.saver, 2));
-    save(m, "./model", 4);
-    save(m, "./model", 5);
+    counting_save(m, "./model", 4);
+    counting_save(m, "./model", 5);
     assert_true(there("model-4.index") && there("model-5.index") && there("model-5.meta"));
     assert_false(there("model-2.index") || there("model-3.index") || there("model-2.meta"));
     assert_text("checkpoint", "model_checkpoint_path: \"model-5\"\nall_model_checkpoint_paths: \"model-4\"\n"
                               "all_model_checkpoint_paths: \"model-5\"\n");
     assert_int_equal(ek_saver_recover_last_checkpoints(m.saver, "elsewhere", NULL, NULL), EK_OK);
-    ek_graph_destroy(g);
-    end(m);
+    counting_end(m);
 }
 
 static void one_in_so_many_hours_stays(void **state)
 {
-    ek_graph *g = ek_graph_create();
-    ek_saver_options o = usual(g);
-    model m;
+    ek_saver_options o = counting_saver();
+    counting m;
 
     (void)state;
     o.max_to_keep = 1;
     o.keep_checkpoint_every_n_hours = 1e-12; /* each is older than that */
-    m = make(false, &o);
-    for (int i = 1; i <= 4; i++) save(m, "model", i);
+    m = counting_make(false, &o);
+    for (int i = 1; i <= 4; i++) counting_save(m, "model", i);
     assert_true(there("model-1.index") && there("model-2.index") && there("model-3.index") && there("model-4.index"));
     assert_text("checkpoint", "model_checkpoint_path: \"model-4\"\nall_model_checkpoint_paths: \"model-4\"\n");
-    end(m);
+    counting_end(m);
     o.max_to_keep = 0; /* all stay, the last is named */
     o.keep_checkpoint_every_n_hours = 10000;
-    m = make(false, &o);
-    for (int i = 5; i <= 7; i++) save(m, "model", i);
+    m = counting_make(false, &o);
+    for (int i = 5; i <= 7; i++) counting_save(m, "model", i);
     assert_true(there("model-5.index") && there("model-6.index") && there("model-7.index"));
     assert_text("checkpoint", "model_checkpoint_path: \"model-7\"\nall_model_checkpoint_paths: \"model-7\"\n");
-    ek_graph_destroy(g);
-    end(m);
+    counting_end(m);
 }
 
 static void the_same_name_again_counts_once(void **state)
 {
-    model m = make(false, NULL);
+    counting m = counting_make(false, NULL);
 
     (void)state;
     for (int i = 0; i < 7; i++) {
-        steps(m, 1);
-        save(m, "model", -1);
+        counting_steps(m, 1);
+        counting_save(m, "model", -1);
     }
     assert_text("checkpoint", "model_checkpoint_path: \"model\"\nall_model_checkpoint_paths: \"model\"\n");
     assert_int_equal(test_folder_count(".", NULL), 4);
-    restore(m, "model");
+    counting_restore(m, "model");
     assert_true(value_of(m, m.w) == 7);
-    end(m);
+    counting_end(m);
 }
 
 static void numbers_in_names_and_paths_in_the_state(void **state)
 {
-    ek_graph *g = ek_graph_create();
-    ek_saver_options o = usual(g);
+    ek_saver_options o = counting_saver();
     char absolute[700], want[1500];
-    model m;
+    counting m;
 
     (void)state;
     o.pad_step_number = true;
-    m = make(false, &o);
+    m = counting_make(false, &o);
     snprintf(absolute, sizeof absolute, "%s/model", folder);
-    save(m, absolute, 42);
+    counting_save(m, absolute, 42);
     snprintf(want, sizeof want, "model_checkpoint_path: \"%s-00000042\"\nall_model_checkpoint_paths: \"%s-00000042\"\n", absolute,
              absolute);
     assert_text("checkpoint", want);
-    end(m);
-    o = usual(g);
+    counting_end(m);
+    o = counting_saver();
     o.save_relative_paths = true;
-    m = make(false, &o);
+    m = counting_make(false, &o);
     assert_int_equal(ek_saver_save(m.saver, m.s, absolute, .global_step = 43, .latest_filename = "latest"), EK_OK);
     assert_text("latest", "model_checkpoint_path: \"model-43\"\nall_model_checkpoint_paths: \"model-43\"\n");
     assert_int_equal(ek_saver_save(m.saver, m.s, absolute, .global_step = 44, .latest_filename = "none", .no_state = true), EK_OK);
     assert_true(there("model-44.index") && !there("none"));
-    ek_graph_destroy(g);
-    end(m);
+    counting_end(m);
 }
 
 /* ---- refused --------------------------------------------------------------------------------------------------------- */
 
 static void what_cannot_be_saved_is_told(void **state)
 {
-    model m = make(false, NULL), other = make(false, NULL);
+    counting m = counting_make(false, NULL), other = counting_make(false, NULL);
     ek_error err = { .code = EK_OK };
     char *path = (char *)(uintptr_t)1;
     ek_session *fresh = ek_session_create(m.g);
@@ -437,8 +372,8 @@ static void what_cannot_be_saved_is_told(void **state)
     REFUSED(EK_FAILED_PRECONDITION, "uninitialized", m.saver, fresh, "m");
     assert_int_equal(test_folder_count(".", NULL), 0);
     ek_session_destroy(fresh);
-    end(other);
-    end(m);
+    counting_end(other);
+    counting_end(m);
 }
 
 int main(void)
