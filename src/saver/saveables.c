@@ -106,7 +106,7 @@ static bool add(ek_graph *g, candidates *list, ek_variable v, const char *name, 
 /* A variable, or the reference that one gives. */
 static bool variable_of(ek_graph *g, const ek_item *item, ek_variable *out)
 {
-    *out = ek_variable_by_name(g, "");
+    *out = (ek_variable){ g, -1 };
     if (item->kind == EK_ITEM_VARIABLE) *out = item->u.variable;
     if (item->kind == EK_ITEM_TENSOR && ek__tensor_in(g, item->u.tensor))
         *out = ek_variable_by_name(g, g->node[item->u.tensor.op]->name);

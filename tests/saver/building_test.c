@@ -311,6 +311,8 @@ static void parts_of_variables_that_do_not_go_together(void **state)
     r0 = ek_variable_by_name(g, "rows/part_0"), r1 = ek_variable_by_name(g, "rows/part_1");
     /* Under a name of their own; one alone is a tensor like any other. */
     assert_non_null(ek_saver_create(g, .name = "s", .named = EK_NAMED_VARIABLES({ "x", r1 }, { "x", r0 })));
+    const ek_shape part = ek_tensor_shape(ek_op_output(op_of(g, "s/RestoreV2"), 0));
+    assert_true(part.rank == 2 && part.dim[0] == 3 && part.dim[1] == 3);
     char *slices = ek_op_str(op_of(g, "s/SaveV2/shape_and_slices"));
     assert_non_null(strstr(slices, "10 3 4,3:0,3"));
     ek_free(slices);
