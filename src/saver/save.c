@@ -1,7 +1,6 @@
 /* saver/save.c - saving: the tensors, then the MetaGraph, then the state file; at last what is too old is deleted. Each takes
  * the place of what was there in one piece, so that what the state file names is whole at any instant.
  */
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,18 +113,16 @@ static ek_status write_extra(const saving *s, const char *prefix)
 }
 
 /* Whatever a saver's nodes are like, they write one checkpoint; what is to stand in it besides is a second, and both are
- * merged as the shards of a sharded saver are: by renaming, the values are written once. */
+ * merged as the shards of a sharded saver are: by renaming, the values are written once. What a process that was killed left
+ * of this is used up by the next that saves under the name. */
 static ek_status save_with_extra(const saving *s)
 {
     ek_buf part[2] = { { .data = NULL }, { .data = NULL } };
     ek_error quiet = { .code = EK_OK };
-    unsigned char random[8] = { 0 };
     ek_status st = EK_OK;
 
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) memcpy(random, &s, sizeof random);
     for (int i = 0; i < 2; i++) {
-        ek__buf_printf(&part[i], "%s_temp_%016llx/part-%05d-of-00002", s->prefix.data,
-                       (unsigned long long)ek__hash(random, sizeof random, 0), i);
+        ek__buf_printf(&part[i], "%s_temp/part-%05d-of-00002", s->prefix.data, i);
         if (part[i].failed) st = no_memory(s->err);
     }
     if (st == EK_OK) st = run_to(s, part[0].data);
