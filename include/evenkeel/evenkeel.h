@@ -24,6 +24,7 @@
 #include "evenkeel/rewrite.h"
 #include "evenkeel/signatures.h"
 #include "evenkeel/status.h"
+#include "evenkeel/summary.h"
 #include "evenkeel/train.h"
 #include "evenkeel/variables.h"
 

@@ -312,7 +312,7 @@ void ek__tensor_write(ek_buf *b, const ek_array *a, int64_t values)
     ek__shape_write(b, &a->shape);
     ek__put_close(b, mark);
     if (typed(a->dtype) == NULL) return;
-    if (values <= 0 && a->count > 1 && a->dtype != EK_STRING) {
+    if (a->dtype != EK_STRING && a->count > (values < 0 ? 0 : 1) && values <= 0) {
         ek__put_bytes(b, EK_F_TENSOR_CONTENT, a->data, ek_array_bytes(a));
         return;
     }

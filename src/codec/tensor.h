@@ -27,7 +27,7 @@ bool ek__shape_read(ek_span proto, ek_shape *out);
 
 /* The fields of a TensorProto, as TensorFlow 1.15 writes constants: tensor_content for more than one element, the typed
  * field for one element and strings. `values` > 0: only that many values, in the typed field, the last of which stands for
- * the rest (a scalar broadcast to a shape has one). */
+ * the rest (a scalar broadcast to a shape has one). `values` < 0: one number too in tensor_content. */
 void ek__tensor_write(ek_buf *b, const ek_array *a, int64_t values);
 void ek__shape_write(ek_buf *b, const ek_shape *s); /* the fields of a TensorShapeProto */
 

@@ -18,7 +18,7 @@
     X(COLLECTION_DEF, collection_def) X(SAVER_DEF, saver_def) X(VARIABLE_DEF, variable_def)                 \
     X(COND_CONTEXT, cond_context_def) X(WHILE_CONTEXT, while_context_def) X(SIGNATURE_DEF, signature_def) \
     X(QUEUE_RUNNER, queue_runner_def) X(ANY, any_proto) X(ASSET_FILE_DEF, asset_file_def) X(EXAMPLE, example) \
-    X(SUMMARY, summary) X(EVENT, event) X(BUNDLE_HEADER, bundle_header_proto)                             \
+    X(SUMMARY, summary) X(SUMMARY_METADATA, summary_metadata) X(EVENT, event) X(BUNDLE_HEADER, bundle_header_proto)                             \
     X(BUNDLE_ENTRY, bundle_entry_proto) X(SAVED_SLICES, saved_tensor_slices) X(CHECKPOINT_STATE, checkpoint_state)
 
 typedef enum ek_proto_id {

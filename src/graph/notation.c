@@ -272,6 +272,30 @@ static ek_status list_value(scan *s, int kind, ek_attr_value *v)
     return need(s, "]");
 }
 
+static void release_array(void *array) { ek_array_unref(array); }
+
+/* uint8[255, 0]: a vector of numbers. */
+static ek_status tensor_value(scan *s, ek_attr_value *v)
+{
+    int64_t number[MOST], n = 0;
+    ek_dtype type;
+
+    EK_TRY(dtype(s, &type));
+    EK_TRY(need(s, "["));
+    do {
+        if (n == MOST) return expected(s, "fewer numbers in a tensor");
+        EK_TRY(integer(s, &number[n++]));
+    } while (take(s, ","));
+    EK_TRY(need(s, "]"));
+    EK_TRY(ek__array_new(type, &EK_SHAPE(n), NULL, &v->u.tensor, s->err));
+    if (!ek__arena_defer(s->arena, release_array, v->u.tensor)) {
+        ek_array_unref(v->u.tensor);
+        return no_memory(s);
+    }
+    v->count = (int32_t)n; /* a file shows them one by one */
+    return ek__convert(EK_INT64, number, type, v->u.tensor->data, n) ? EK_OK : expected(s, "a type of numbers");
+}
+
 static ek_status default_value(scan *s, ek_attr_spec *a)
 {
     a->has_default = true;
@@ -279,6 +303,7 @@ static ek_status default_value(scan *s, ek_attr_spec *a)
     if ((a->kind & EK_ATTR_LIST) != 0) return list_value(s, a->kind & ~EK_ATTR_LIST, &a->fallback);
     if (a->kind == EK_ATTR_SHAPE) return shape_value(s, &a->fallback);
     if (a->kind == EK_ATTR_FUNC) return func_value(s, &a->fallback);
+    if (a->kind == EK_ATTR_TENSOR) return tensor_value(s, &a->fallback);
     return scalar(s, a->kind, &a->fallback);
 }
 

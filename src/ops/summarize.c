@@ -1,21 +1,13 @@
-/* ops/summarize.c - ScalarSummary, HistogramSummary, MergeSummary: numbers as the messages that TensorBoard reads.
+/* ops/summarize.c - ScalarSummary, HistogramSummary, ImageSummary, TensorSummaryV2, MergeSummary: numbers as the messages
+ * that TensorBoard reads (codec/summary.h).
  *
- * A summary is a serialized protocol buffer in a string tensor. Fields that have their default are left out, as
- * protocol buffers do.
+ * A summary is a serialized protocol buffer in a string tensor.
  */
-#include <float.h>
-#include <math.h>
-
-#include "codec/wire.h"
+#include "codec/fields.h"
+#include "codec/summary.h"
 #include "ops/rules.h"
 
 enum { TAG, VALUES };
-enum { F_SUMMARY_VALUE = 1, F_VALUE_TAG = 1, F_VALUE_SIMPLE = 2, F_VALUE_HISTOGRAM = 5 };
-enum {
-    F_HISTOGRAM_MIN = 1, F_HISTOGRAM_MAX = 2, F_HISTOGRAM_NUM = 3, F_HISTOGRAM_SUM = 4, F_HISTOGRAM_SQUARES = 5,
-    F_HISTOGRAM_LIMIT = 6, F_HISTOGRAM_BUCKET = 7
-};
-
 /* What was written becomes the op's result. */
 static ek_status finish(const ek_run_args *a, ek_buf *b)
 {
@@ -25,10 +17,7 @@ static ek_status finish(const ek_run_args *a, ek_buf *b)
     return ok ? EK_OK : EK_FAIL(a->err, RESOURCE_EXHAUSTED, "no memory for a summary");
 }
 
-static void put_tag(ek_buf *b, const ek_string *tag)
-{
-    if (tag->size > 0) ek__put_bytes(b, F_VALUE_TAG, tag->data, tag->size);
-}
+static ek_span tag_span(const ek_string *tag) { return (ek_span){ (const uint8_t *)tag->data, tag->size }; }
 
 /* ---- scalars -------------------------------------------------------------------------------------------- */
 
@@ -59,11 +48,8 @@ static ek_status scalar_run(const ek_run_args *a, int64_t chunk)
     EK_UNUSED(chunk);
     for (int64_t i = 0; i < s->n; i++) {
         float v;
-        const size_t mark = ek__put_open(&b, F_SUMMARY_VALUE);
         ek__convert(s->dtype, (const char *)a->in[VALUES] + (size_t)i * s->size, EK_FLOAT32, &v, 1);
-        put_tag(&b, &tag[i]);
-        ek__put_float(&b, F_VALUE_SIMPLE, v);
-        ek__put_close(&b, mark);
+        ek__summary_scalar(&b, tag_span(&tag[i]), v);
     }
     return finish(a, &b);
 }
@@ -81,141 +67,35 @@ static ek_status scalar_prepare(ek_prepare_ctx *c)
 
 /* ---- histograms ------------------------------------------------------------------------------------------- */
 
-enum { SIDE = 775, BUCKETS = 2 * SIDE + 1, BLOCK = 512, PART = 1 << 14, MOST_PARTS = 16 };
-
-/* What a part of the numbers comes to. */
-typedef struct tally {
-    double min, max, sum, squares;
-    double count[BUCKETS];
-} tally;
+enum { PART = 1 << 14, MOST_PARTS = 16 };
 
 typedef struct histogram_state {
     summary_state s;
     int64_t parts;
-    int n_limits;
-    double limit[BUCKETS]; /* a bucket holds what lies below its limit and not below the one before */
+    ek_bucket_limits limits;
 } histogram_state;
-
-/* 0, and 1e-12 times powers of 1.1 below 1e20 and the largest number, on both sides. */
-static void set_limits(histogram_state *h)
-{
-    double side[SIDE];
-    int n = 0;
-
-    for (double v = 1e-12; v < 1e20; v *= 1.1) side[n++] = v;
-    side[n++] = DBL_MAX;
-    for (int i = 0; i < n; i++) {
-        h->limit[n - 1 - i] = -side[i];
-        h->limit[n + 1 + i] = side[i];
-    }
-    h->limit[n] = 0;
-    h->n_limits = 2 * n + 1;
-}
-
-/* The first bucket whose limit lies above v; the last for the largest number of all. */
-static int bucket_of(const histogram_state *h, double v)
-{
-    int low = 0, high = h->n_limits - 1;
-
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (h->limit[middle] > v) high = middle;
-        else low = middle + 1;
-    }
-    return low;
-}
 
 static ek_status histogram_part(const ek_run_args *a, int64_t chunk)
 {
     const histogram_state *h = a->state;
-    tally *t = (tally *)a->scratch + chunk;
-    const int64_t end = ek__part_begin(h->s.n, h->parts, chunk + 1);
-    double v[BLOCK];
+    ek_tally *t = (ek_tally *)a->scratch + chunk;
+    const int64_t from = ek__part_begin(h->s.n, h->parts, chunk), end = ek__part_begin(h->s.n, h->parts, chunk + 1);
+    const char *bad;
 
-    memset(t, 0, sizeof *t);
-    t->min = DBL_MAX;
-    t->max = -DBL_MAX;
-    for (int64_t i = ek__part_begin(h->s.n, h->parts, chunk), n; i < end; i += n) {
-        n = end - i < BLOCK ? end - i : BLOCK;
-        ek__convert(h->s.dtype, (const char *)a->in[VALUES] + (size_t)i * h->s.size, EK_FLOAT64, v, n);
-        for (int64_t k = 0; k < n; k++) {
-            if (!isfinite(v[k]))
-                return EK_FAIL(a->err, INVALID_ARGUMENT, "%s for: {{node}}", isnan(v[k]) ? "Nan in summary histogram" : "Infinity in Histogram");
-            t->count[bucket_of(h, v[k])]++;
-            t->min = v[k] < t->min ? v[k] : t->min;
-            t->max = v[k] > t->max ? v[k] : t->max;
-            t->sum += v[k];
-            t->squares += v[k] * v[k];
-        }
-    }
-    return EK_OK;
-}
-
-/* The parts' tallies in their order, in the first. */
-static const tally *add_tallies(const histogram_state *h, tally *t)
-{
-    for (int64_t p = 1; p < h->parts; p++) {
-        t->min = t[p].min < t->min ? t[p].min : t->min;
-        t->max = t[p].max > t->max ? t[p].max : t->max;
-        t->sum += t[p].sum;
-        t->squares += t[p].squares;
-        for (int i = 0; i < h->n_limits; i++) t->count[i] += t[p].count[i];
-    }
-    return t;
-}
-
-/* Buckets in a row that are empty become one. Returns how many remain: limits and counts. */
-static int join_empty(const histogram_state *h, const tally *t, double *limit, double *count)
-{
-    int n = 0;
-
-    for (int i = 0; i < h->n_limits; i++) {
-        const bool empty = t->count[i] == 0;
-        if (n == 0 || !empty || count[n - 1] != 0) n++;
-        limit[n - 1] = h->limit[i];
-        count[n - 1] = t->count[i];
-    }
-    return n;
-}
-
-static void put_number(ek_buf *b, uint32_t field, double v)
-{
-    if (v != 0 || signbit(v)) ek__put_double(b, field, v);
-}
-
-static void put_numbers(ek_buf *b, uint32_t field, const double *v, int n)
-{
-    const size_t mark = ek__put_open(b, field);
-
-    for (int i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &v[i], sizeof bits);
-        ek__put_fixed64(b, bits);
-    }
-    ek__put_close(b, mark);
+    ek__tally_init(t);
+    bad = ek__tally_add(t, &h->limits, h->s.dtype, (const char *)a->in[VALUES] + (size_t)from * h->s.size, end - from);
+    return bad == NULL ? EK_OK : EK_FAIL(a->err, INVALID_ARGUMENT, "%s for: {{node}}", bad);
 }
 
 static ek_status histogram_write(const ek_run_args *a, int64_t chunk)
 {
     const histogram_state *h = a->state;
-    const tally *t = add_tallies(h, a->scratch);
-    double limit[BUCKETS], count[BUCKETS];
-    const int n = join_empty(h, t, limit, count);
+    ek_tally *t = a->scratch;
     ek_buf b = { 0 };
 
     EK_UNUSED(chunk);
-    const size_t value = ek__put_open(&b, F_SUMMARY_VALUE);
-    put_tag(&b, a->in[TAG]);
-    const size_t histogram = ek__put_open(&b, F_VALUE_HISTOGRAM);
-    put_number(&b, F_HISTOGRAM_MIN, t->min);
-    put_number(&b, F_HISTOGRAM_MAX, t->max);
-    put_number(&b, F_HISTOGRAM_NUM, (double)h->s.n);
-    put_number(&b, F_HISTOGRAM_SUM, t->sum);
-    put_number(&b, F_HISTOGRAM_SQUARES, t->squares);
-    put_numbers(&b, F_HISTOGRAM_LIMIT, limit, n);
-    put_numbers(&b, F_HISTOGRAM_BUCKET, count, n);
-    ek__put_close(&b, histogram);
-    ek__put_close(&b, value);
+    for (int64_t p = 1; p < h->parts; p++) ek__tally_join(t, &t[p]); /* in their order */
+    ek__summary_histogram(&b, tag_span(a->in[TAG]), t, &h->limits);
     return finish(a, &b);
 }
 
@@ -231,12 +111,111 @@ static ek_status histogram_prepare(ek_prepare_ctx *c)
 
     if (h == NULL) return ek__no_memory(c);
     h->s = (summary_state){ c->in_dtype[VALUES], ek_shape_count(&c->in[VALUES]), ek_dtype_size(c->in_dtype[VALUES]) };
-    set_limits(h);
+    ek__bucket_limits(&h->limits);
     h->parts = 1 + h->s.n / PART < MOST_PARTS ? 1 + h->s.n / PART : MOST_PARTS;
     c->state = h;
-    c->scratch_bytes = (size_t)h->parts * sizeof(tally);
+    c->scratch_bytes = (size_t)h->parts * sizeof(ek_tally);
     ek__add_phase(c, histogram_part, h->parts);
     ek__add_phase(c, histogram_write, 1);
+    return EK_OK;
+}
+
+/* ---- pictures --------------------------------------------------------------------------------------------- */
+
+typedef struct image_attrs {
+    int64_t max_images;
+    ek_array *bad_color;
+} image_attrs;
+static const ek_field image_fields[] = { EK_FIELD(image_attrs, max_images, INT), EK_FIELD(image_attrs, bad_color, TENSOR) };
+
+static ek_status image_shape(ek_shape_ctx *c)
+{
+    const image_attrs *a = c->attrs;
+    const ek_shape *x = &c->in[VALUES];
+
+    if (a->bad_color->dtype != EK_UINT8 || a->bad_color->shape.rank != 1)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be a vector of uint8, got %s of shape %s",
+                       ek_dtype_cc_name(a->bad_color->dtype), EK_CC(&a->bad_color->shape));
+    if (c->running) {
+        if (ek_shape_count(&c->in[TAG]) != 1 || c->in[TAG].rank > 1) return EK_FAIL(c->err, INVALID_ARGUMENT, "Tags must be a scalar");
+        if (x->rank != 4 || (x->dim[3] != 1 && x->dim[3] != 3 && x->dim[3] != 4))
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Tensor must be 4-D with last dim 1, 3, or 4, not %s", EK_CC(x));
+        if (ek_shape_count(x) == 0)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "input tensor must have non-zero dims. Found: %s", EK_CC(x));
+        if (a->bad_color->count < x->dim[3])
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "expected depth <= bad_color.size, got depth = %lld, bad_color.size = %lld",
+                           (long long)x->dim[3], (long long)a->bad_color->count);
+    }
+    return ek__scalar_rule(c);
+}
+
+static ek_status image_run(const ek_run_args *a, int64_t chunk)
+{
+    ek_pictures p = *(const ek_pictures *)a->state;
+    ek_buf b = { 0 };
+    ek_status st;
+
+    EK_UNUSED(chunk);
+    p.data = a->in[VALUES];
+    st = ek__summary_images(&b, tag_span(a->in[TAG]), &p, a->err);
+    if (st == EK_OK) return finish(a, &b);
+    ek__buf_fini(&b);
+    return st;
+}
+
+static ek_status image_prepare(ek_prepare_ctx *c)
+{
+    const image_attrs *at = c->attrs;
+    const ek_shape *x = &c->in[VALUES];
+    ek_pictures *p = EK_ARENA_NEW(c->arena, ek_pictures, 1);
+
+    if (p == NULL) return ek__no_memory(c);
+    *p = (ek_pictures){ .dtype = c->in_dtype[VALUES], .n = x->dim[0], .height = x->dim[1], .width = x->dim[2],
+                        .depth = (int)x->dim[3], .most = at->max_images };
+    memcpy(p->bad, at->bad_color->data, (size_t)(at->bad_color->count < 4 ? at->bad_color->count : 4));
+    c->state = p;
+    ek__add_phase(c, image_run, 1);
+    return EK_OK;
+}
+
+/* ---- any tensor --------------------------------------------------------------------------------------------- */
+
+enum { METADATA = 2 };
+
+static ek_status tensor_shape(ek_shape_ctx *c)
+{
+    for (int i = 0; c->running && i < c->n_in; i += METADATA)
+        if (c->in[i].rank != 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must be scalar", i == TAG ? "tag" : "serialized_summary_metadata");
+    return ek__scalar_rule(c);
+}
+
+/* A view of what is summarized. */
+static ek_status tensor_run(const ek_run_args *a, int64_t chunk)
+{
+    const ek_string *metadata = a->in[METADATA];
+    ek_array view = *(const ek_array *)a->state;
+    ek_buf b = { 0 };
+
+    EK_UNUSED(chunk);
+    if (ek__wire_check(ek__proto(EK_PROTO_SUMMARY_METADATA), tag_span(metadata), NULL, &(ek_error){ .code = EK_OK }) != EK_OK)
+        return EK_FAIL(a->err, INVALID_ARGUMENT, "Could not parse the summary metadata of {{node}}");
+    view.data = (void *)(uintptr_t)a->in[VALUES];
+    ek__summary_tensor(&b, tag_span(a->in[TAG]), &view, tag_span(metadata));
+    return finish(a, &b);
+}
+
+static ek_status tensor_prepare(ek_prepare_ctx *c)
+{
+    ek_array *view = EK_ARENA_NEW(c->arena, ek_array, 1);
+
+    if (view == NULL) return ek__no_memory(c);
+    if (c->in_dtype[VALUES] == EK_RESOURCE || c->in_dtype[VALUES] == EK_VARIANT)
+        return EK_FAIL(c->err, UNIMPLEMENTED, "a summary of %s is not possible", ek_dtype_name(c->in_dtype[VALUES]));
+    view->dtype = c->in_dtype[VALUES];
+    view->shape = c->in[VALUES];
+    view->count = ek_shape_count(&view->shape);
+    c->state = view;
+    ek__add_phase(c, tensor_run, 1);
     return EK_OK;
 }
 
@@ -256,7 +235,7 @@ static bool tag_of(ek_span value, ek_span *tag)
 
     *tag = (ek_span){ NULL, 0 };
     while (ek__wire_next(&w, &f))
-        if (f.number == F_VALUE_TAG && f.type == EK_WIRE_BYTES) *tag = f.bytes;
+        if (f.number == EK_F_SUMMARY_TAG && f.type == EK_WIRE_BYTES) *tag = f.bytes;
     return w.status == EK_OK;
 }
 
@@ -269,14 +248,14 @@ static ek_status merge_one(const ek_run_args *a, const ek_string *s, ek_map *see
 
     while (ek__wire_next(&w, &f)) {
         ek_span tag;
-        if (f.number != F_SUMMARY_VALUE) continue;
+        if (f.number != EK_F_SUMMARY_VALUE) continue;
         if (f.type != EK_WIRE_BYTES || !tag_of(f.bytes, &tag))
             return EK_FAIL(a->err, INVALID_ARGUMENT, "Could not parse one of the summary inputs");
         if (tag.size > 0 && ek__map_get(seen, (const char *)tag.at, tag.size, 0) != 0)
             return EK_FAIL(a->err, INVALID_ARGUMENT, "Duplicate tag %.*s found in summary inputs", (int)tag.size, (const char *)tag.at);
         if (tag.size > 0 && !ek__map_put(seen, (const char *)tag.at, tag.size, 1))
             return EK_FAIL(a->err, RESOURCE_EXHAUSTED, "no memory for a summary");
-        ek__put_bytes(b, F_SUMMARY_VALUE, f.bytes.at, f.bytes.size);
+        ek__put_bytes(b, EK_F_SUMMARY_VALUE, f.bytes.at, f.bytes.size);
     }
     return w.status == EK_OK ? EK_OK : EK_FAIL(a->err, INVALID_ARGUMENT, "Could not parse one of the summary inputs");
 }
@@ -332,6 +311,29 @@ const ek_op_def ek__op_HistogramSummary = {
     .attrs = "T: " REALS " = float",
     .shape = histogram_shape,
     .prepare = histogram_prepare,
+    .no_grad_because = "it gives text",
+};
+
+const ek_op_def ek__op_ImageSummary = {
+    .name = "ImageSummary",
+    .inputs = "tag: string, tensor: T",
+    .outputs = "summary: string",
+    .attrs = "max_images: int >= 1 = 3; T: {uint8, float, half, double} = float; bad_color: tensor = uint8[255, 0, 0, 255]",
+    .attrs_size = sizeof(image_attrs),
+    .fields = image_fields,
+    .n_fields = EK_COUNT_OF(image_fields),
+    .shape = image_shape,
+    .prepare = image_prepare,
+    .no_grad_because = "it gives text",
+};
+
+const ek_op_def ek__op_TensorSummaryV2 = {
+    .name = "TensorSummaryV2",
+    .inputs = "tag: string, tensor: T, serialized_summary_metadata: string",
+    .outputs = "summary: string",
+    .attrs = "T: type",
+    .shape = tensor_shape,
+    .prepare = tensor_prepare,
     .no_grad_because = "it gives text",
 };
 

@@ -26,7 +26,23 @@ static void train_classifier(ek_graph *g, golden_results *r, ek_tensor labels, e
 
 /* ---- the perceptrons ------------------------------------------------------------------------------------- */
 
-/* Up to where the summaries begin. */
+static void summaries(ek_graph *g, golden_results *r, ek_tensor accuracy)
+{
+    const ek_list variables = ek_trainable_variables(g);
+    char name[100];
+
+    ek_summary_scalar("loss", ek_list_tensor(ek_get_collection(g, EK_LOSSES), 0));
+    ek_summary_scalar("accuracy", accuracy);
+    for (int64_t i = 0; i < variables.count; i++) {
+        const ek_variable v = variables.item[i].u.variable;
+        snprintf(name, sizeof name, "%s", ek_op_name(ek_variable_op(v)));
+        ek_summary_histogram(name, v);
+        golden_note(r, "v", v);
+    }
+    golden_note(r, "accuracy", accuracy);
+    golden_note(r, "merged", ek_summary_merge_all(g));
+}
+
 static void perceptron(ek_graph *g, golden_results *r, ek_optimizer *optimizer)
 {
     ek_tensor x = golden_placeholder_x(g, r, EK_SHAPE(-1, 784));
@@ -46,7 +62,11 @@ static void perceptron(ek_graph *g, golden_results *r, ek_optimizer *optimizer)
     golden_note(r, "logits", logits);
     train_classifier(g, r, labels, logits, optimizer);
     ek_tensor correct = ek_equal(ek_argmax(logits, .axis = 1), labels);
-    ek_reduce_mean(ek_cast(correct, EK_FLOAT32), .name = "accuracy");
+    golden_note(r, "correct", correct);
+    golden_note_list(r, "update_ops", ek_get_collection(g, EK_UPDATE_OPS));
+    summaries(g, r, ek_reduce_mean(ek_cast(correct, EK_FLOAT32), .name = "accuracy"));
+    golden_init_all(g, r);
+    ek_saver_create(g);
 }
 
 static void mlp_sgd(ek_graph *g, golden_results *r) { perceptron(g, r, ek_gradient_descent_optimizer(g, 0.5)); }
@@ -199,9 +219,7 @@ static void moving_average(ek_graph *g, golden_results *r)
 const golden_program golden_programs_train[] = {
 #define PROGRAM(name) { #name, name, 0 }
     PROGRAM(bn_options), PROGRAM(moving_average), PROGRAM(optimizers), PROGRAM(weight_decay_and_clipping), PROGRAM(convnet),
+    PROGRAM(mlp_sgd), PROGRAM(mlp_momentum), PROGRAM(mlp_adam),
 #undef PROGRAM
-    { "mlp_sgd", mlp_sgd, 849 },
-    { "mlp_momentum", mlp_momentum, 914 },
-    { "mlp_adam", mlp_adam, 992 },
-        { NULL, NULL, 0 },
+    { NULL, NULL, 0 },
 };
