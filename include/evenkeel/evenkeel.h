@@ -8,6 +8,7 @@
 #include "evenkeel/control.h"
 #include "evenkeel/data.h"
 #include "evenkeel/dtype.h"
+#include "evenkeel/events.h"
 #include "evenkeel/files.h"
 #include "evenkeel/gradients.h"
 #include "evenkeel/finding.h"

@@ -46,8 +46,9 @@ static void choose_scale(ek_dtype t, const void *data, int64_t n, int depth, dou
             high = v[k] > high ? v[k] : high;
         }
     }
-    const double most = low < 0 ? fmax(-low, fabs(high)) : high, range = low < 0 ? 127 : 255;
-    *scale = most < rounded(t, 1e-6) ? 0 : rounded(t, range / most);
+    /* In float32 whatever the type is, as TensorFlow has it. */
+    const double most = (double)(float)(low < 0 ? fmax(-low, fabs(high)) : high), range = low < 0 ? 127 : 255;
+    *scale = most < (double)1e-6f ? 0 : rounded(t, (double)(float)(range / most));
     *offset = low < 0 ? 128 : 0;
 }
 

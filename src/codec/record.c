@@ -35,6 +35,7 @@ struct ek_record_reader {
     int64_t offset;      /* of the next record */
     ek_buf held;         /* of a compressed file: the record */
     ek_error failed;     /* damage stays damage */
+    bool cut;            /* it is that the file ends within a record */
 };
 
 /* A record's first bytes are hardly ever those of zlib, and never with a checksum that fits. */
@@ -110,8 +111,9 @@ static ek_status part(ek_record_reader *r, size_t done, uint64_t size, ek_span *
     return EK_OK;
 }
 
-static ek_status truncated(const ek_record_reader *r, size_t there, ek_error *err)
+static ek_status truncated(ek_record_reader *r, size_t there, ek_error *err)
 {
+    r->cut = true;
     return EK_FAIL(err, DATA_LOSS, "truncated record at %lld: the file ends %zu bytes after the record begins",
                    (long long)r->offset, there);
 }
@@ -157,6 +159,8 @@ ek_status ek_record_reader_next(ek_record_reader *r, const void **data, size_t *
     return ek__error_copy(err, &r->failed);
 }
 
+bool ek__record_reader_cut(const ek_record_reader *r) { return r->cut; }
+
 int64_t ek_record_reader_offset(const ek_record_reader *r) { return r != NULL ? r->offset : 0; }
 
 void ek_record_reader_rewind(ek_record_reader *r)
@@ -165,6 +169,7 @@ void ek_record_reader_rewind(ek_record_reader *r)
     ek__inflater_close(r->packed);
     r->packed = NULL;
     r->offset = 0;
+    r->cut = false;
     r->failed = (ek_error){ .code = EK_OK };
 }
 

@@ -63,7 +63,7 @@ void ek__summary_tensor(ek_buf *b, ek_span tag, const ek_array *a, ek_span metad
 
     ek__tensor_write(b, a, -1);
     ek__put_close(b, tensor);
-    if (metadata.size > 0) ek__put_bytes(b, EK_F_SUMMARY_METADATA, metadata.at, metadata.size);
+    ek__put_bytes(b, EK_F_SUMMARY_METADATA, metadata.at, metadata.size);
     ek__put_close(b, value);
 }
 
