@@ -133,9 +133,10 @@ static ek_status image_shape(ek_shape_ctx *c)
     const image_attrs *a = c->attrs;
     const ek_shape *x = &c->in[VALUES];
 
-    if (a->bad_color->dtype != EK_UINT8 || a->bad_color->shape.rank != 1)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be a vector of uint8, got %s of shape %s",
-                       ek_dtype_cc_name(a->bad_color->dtype), EK_CC(&a->bad_color->shape));
+    if (a->bad_color->dtype != EK_UINT8)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be uint8, got %s", ek_dtype_cc_name(a->bad_color->dtype));
+    if (a->bad_color->shape.rank != 1)
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be a vector, got shape %s", EK_CC(&a->bad_color->shape));
     if (c->running) {
         if (ek_shape_count(&c->in[TAG]) != 1 || c->in[TAG].rank > 1) return EK_FAIL(c->err, INVALID_ARGUMENT, "Tags must be a scalar");
         if (x->rank != 4 || (x->dim[3] != 1 && x->dim[3] != 3 && x->dim[3] != 4))

@@ -1,5 +1,8 @@
 /* Summaries, byte for byte as TensorFlow writes them. */
+#include <stdlib.h>
+
 #include "ops/one_op.h"
+#include "support/png.h"
 
 static ek_array *string_of(const char *data, size_t size)
 {
@@ -115,10 +118,89 @@ static void merging(void **state)
     for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
 }
 
+/* What TensorFlow gives, to the byte. */
+static void tensors(void **state)
+{
+    ek_array *tag = TEXT("t"), *none = TEXT(""), *text = TEXT("\n\x06\n\x04text"), *bad = TEXT("\n\x06\n"), *out;
+    ek_array *one = ek_array_of(EK_FLOAT32, EK_SCALAR, (float[]){ 2 }), *two = ek_array_of(EK_INT64, EK_SHAPE(2), (int64_t[]){ 1, 2 });
+    ek_array *empty = ek_array_of(EK_FLOAT64, EK_SHAPE(0, 3), NULL), *words = strings(2, (const char *const[]){ "a", "" });
+
+    (void)state;
+    run_op("TensorSummaryV2", NO_ATTRS, INPUTS(tag, one, none), 1, &out);
+    expect_hex(out, "0a110a0174420a080112002204000000404a00");
+    run_op("TensorSummaryV2", NO_ATTRS, INPUTS(tag, two, none), 1, &out);
+    expect_hex(out, "0a210a0174421a08091204120208022210010000000000000002000000000000004a00");
+    run_op("TensorSummaryV2", NO_ATTRS, INPUTS(tag, empty, none), 1, &out);
+    expect_hex(out, "0a110a0174420a080212061200120208034a00");
+    run_op("TensorSummaryV2", NO_ATTRS, INPUTS(tag, words, text), 1, &out);
+    expect_hex(out, "0a1c0a0174420d080712041202080242016142004a080a060a0474657874");
+    refuse_op("TensorSummaryV2", NO_ATTRS, INPUTS(words, one, none), 1, EK_INVALID_ARGUMENT, "tag must be scalar");
+    refuse_op("TensorSummaryV2", NO_ATTRS, INPUTS(tag, one, bad), 1, EK_INVALID_ARGUMENT, "Could not parse the summary metadata");
+    ek_array *const all[] = { tag, none, text, bad, one, two, empty, words };
+    for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
+}
+
+/* Tag, size and pixels of image i of a summary. */
+static void expect_image(const ek_array *summary, int i, const char *tag, int depth, const uint8_t *pixels, size_t n)
+{
+    const ek_string *s = ek_array_cdata(summary);
+    const char *at = s->data, *end = s->data + s->size;
+
+    for (int k = 0; k <= i; k++, at++) assert_non_null(at = memmem(at, (size_t)(end - at), "\x89PNG", 4));
+    const char *png = at - 1, *next = memmem(png, (size_t)(end - png), "IEND\xae\x42\x60\x82", 8);
+    assert_non_null(next);
+    test_png got = test_png_read(png, (size_t)(next + 8 - png));
+    assert_int_equal(got.depth, depth);
+    assert_int_equal(got.width * got.height * depth, n);
+    assert_memory_equal(got.pixels, pixels, n);
+    free(got.pixels);
+    assert_non_null(memmem(s->data, s->size, tag, strlen(tag)));
+}
+
+static void images(void **state)
+{
+    const float numbers[] = { -2, -1, 0, 0.5f, 1, NAN };
+    ek_array *tag = TEXT("p"), *gray = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 2, 3, 1), numbers), *out;
+    ek_array *rgb = ek_array_of(EK_UINT8, EK_SHAPE(3, 1, 1, 3), (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 });
+
+    (void)state;
+    run_op("ImageSummary", ATTRS(ATTR_INT("max_images", 1)), INPUTS(tag, gray), 1, &out);
+    expect_image(out, 0, "\x0a\x07p/image\x22", 1, (uint8_t[]){ 1, 64, 128, 159, 191, 255 }, 6);
+    ek_array_unref(out);
+    run_op("ImageSummary", ATTRS(ATTR_INT("max_images", 2)), INPUTS(tag, rgb), 1, &out);
+    expect_image(out, 0, "p/image/0", 3, (uint8_t[]){ 1, 2, 3 }, 3);
+    expect_image(out, 1, "p/image/1", 3, (uint8_t[]){ 4, 5, 6 }, 3);
+    assert_null(memmem(((const ek_string *)ek_array_cdata(out))->data, ((const ek_string *)ek_array_cdata(out))->size, "p/image/2", 9));
+    ek_array *const all[] = { out, tag, gray, rgb };
+    for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
+}
+
+static void what_is_no_image_is_refused(void **state)
+{
+    ek_array *tag = TEXT("p"), *tags = strings(2, (const char *const[]){ "a", "b" });
+    ek_array *flat = ek_array_of(EK_FLOAT32, EK_SHAPE(2, 2), NULL), *two = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 2, 2, 2), NULL);
+    ek_array *empty = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 0, 2, 1), NULL), *rgba = ek_array_of(EK_FLOAT32, EK_SHAPE(1, 1, 2, 4), NULL);
+    ek_array *three = ek_array_of(EK_UINT8, EK_SHAPE(3), NULL), *floats = ek_array_of(EK_FLOAT32, EK_SHAPE(4), NULL);
+    const ek_attr few = { "bad_color", { .kind = EK_ATTR_TENSOR, .u.tensor = three } };
+    const ek_attr wrong = { "bad_color", { .kind = EK_ATTR_TENSOR, .u.tensor = floats } };
+
+    (void)state;
+    refuse_op("ImageSummary", NO_ATTRS, INPUTS(tag, flat), 1, EK_INVALID_ARGUMENT, "Tensor must be 4-D with last dim 1, 3, or 4, not [2,2]");
+    refuse_op("ImageSummary", NO_ATTRS, INPUTS(tag, two), 1, EK_INVALID_ARGUMENT, "Tensor must be 4-D with last dim 1, 3, or 4, not [1,2,2,2]");
+    refuse_op("ImageSummary", NO_ATTRS, INPUTS(tag, empty), 1, EK_INVALID_ARGUMENT, "input tensor must have non-zero dims. Found: [1,0,2,1]");
+    refuse_op("ImageSummary", NO_ATTRS, INPUTS(tags, rgba), 1, EK_INVALID_ARGUMENT, "Tags must be a scalar");
+    refuse_op("ImageSummary", &few, 1, INPUTS(tag, rgba), 1, EK_INVALID_ARGUMENT,
+              "expected depth <= bad_color.size, got depth = 4, bad_color.size = 3");
+    refuse_op("ImageSummary", &wrong, 1, INPUTS(tag, rgba), 1, EK_INVALID_ARGUMENT, "bad_color must be uint8, got float");
+    ek_array *const all[] = { tag, tags, flat, two, empty, rgba, three, floats };
+    for (int i = 0; i < EK_COUNT_OF(all); i++) ek_array_unref(all[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalars), cmocka_unit_test(histograms), cmocka_unit_test(long_histograms), cmocka_unit_test(merging),
+        cmocka_unit_test(tensors), cmocka_unit_test(images), cmocka_unit_test(what_is_no_image_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
