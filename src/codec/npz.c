@@ -18,11 +18,12 @@ static const char ending[] = ".npy";
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 
-/* The name of the array in a member; 0 bytes: it holds none. */
+/* The name of the array in a member; 0 bytes: it holds none. A NUL cannot be part of a name. */
 static size_t name_size(const ek_zip_member *m)
 {
     const size_t n = sizeof ending - 1;
 
+    if (memchr(m->name.at, '\0', m->name.size) != NULL) return 0;
     return m->name.size > n && memcmp(m->name.at + m->name.size - n, ending, n) == 0 ? m->name.size - n : 0;
 }
 
