@@ -31,11 +31,11 @@ typedef struct ek_saver_options {
     ek_graph *graph;                /* required */
     ek_list var_list;               /* variables, each under its own name; count -1, as it is where it is not given:
                                      * EK_GLOBAL_VARIABLES and the variables in EK_SAVEABLE_OBJECTS */
-    ek_named_variables named;       /* instead: variables under other names. Parts of one (ek_variable_slice_info) may come one
-                                     * after the other under one name */
+    ek_named_variables named;       /* instead: variables under other names. Parts of one (ek_variable_slice_info)
+                                     * may come one after the other under one name */
     bool reshape;                   /* restores into another shape of as many elements */
     bool sharded;                   /* a file for each device that variables are placed on */
-    int32_t max_to_keep;            /* 5; older checkpoints are deleted. 0: all are kept, the state file names the last */
+    int32_t max_to_keep;            /* 5; older checkpoints are deleted. 0: all stay, the state file names the last */
     double keep_checkpoint_every_n_hours; /* 10000; besides, one in so many hours is kept for good */
     const char *name;               /* of the name scope; NULL: "save" */
     bool restore_sequentially;      /* of no effect, as in TensorFlow: all is read by one operation */
@@ -55,9 +55,10 @@ typedef struct ek_saver_options {
  *          EK_SAVERS is the caller's to fill, with ek_saver_item.
  * Errors   INVALID_ARGUMENT: "No variables to save"; "At least two variables have the same name: w"; "The same saveable
  *          will be restored with two names: b"; parts and wholes under one name; what is no variable. */
-#define ek_saver_create(...)                                                                                      \
-    EK_CALL(ek_saver *, ek_saver_create_with, (), ek_saver_options, .var_list = { NULL, NULL, -1 }, .named = { NULL, -1 }, \
-            .max_to_keep = 5, .keep_checkpoint_every_n_hours = 10000.0, .write_version = 2, .graph = __VA_ARGS__)
+#define ek_saver_create(...)                                                                                           \
+    EK_CALL(ek_saver *, ek_saver_create_with, (), ek_saver_options, .var_list = { NULL, NULL, -1 },                    \
+            .named = { NULL, -1 }, .max_to_keep = 5, .keep_checkpoint_every_n_hours = 10000.0, .write_version = 2,     \
+            .graph = __VA_ARGS__)
 EK_API ek_saver *ek_saver_create_with(const ek_saver_options *o, ek_where where);
 
 /* The saver that a MetaGraph brought (its saver_def), always the same one; NULL: it has none, or names what is not
@@ -78,42 +79,47 @@ typedef struct ek_saver_save_options {
     ek_variable global_step_variable; /* its value instead; a dead one, as it is where it is not given: none */
     const char *latest_filename;   /* of the state file; NULL: "checkpoint" */
     bool no_meta_graph;            /* leaves out the .meta beside the checkpoint */
-    bool no_state;                 /* leaves out the state file: this checkpoint is not found, counted or deleted by it */
-    const ek_named_array *extra;   /* kept in the same checkpoint, under names that no variable has: TensorFlow ignores them */
+    bool no_state;                 /* leaves out the state file: nothing finds, counts or deletes this one */
+    const ek_named_array *extra;   /* kept in the same checkpoint, under names that no variable has: TensorFlow
+                                    * ignores them */
     int64_t n_extra;
-    char **path;                   /* NULL, or what it was saved as, to be given to ek_free: the prefix to restore from */
+    char **path;                   /* NULL, or where the prefix to restore from goes, to be given to ek_free */
     ek_error *error;
 } ek_saver_save_options;
-/* Saver.save: ek_saver_save(saver, session, "run/model.ckpt", .global_step = 1000). In one run, so that the values belong
- * together whatever other threads do meanwhile.
+/* Saver.save: ek_saver_save(saver, session, "run/model.ckpt", .global_step = 1000). In one run, so that the values
+ * belong together whatever other threads do meanwhile.
  *
- * All or nothing: the tensors, the MetaGraph, the state file, one after the other and each in one piece; only then the oldest
- * checkpoint beyond max_to_keep is deleted. When it fails or the process is killed, what the state file names restores.
- * One writer for a folder: a saver waits for its own other saves, not for those of other processes.
- * Errors  NOT_FOUND "Parent directory of a/b/model doesn't exist, can't save."; FAILED_PRECONDITION: a variable without a
- *         value; what the operating system says of the files; INVALID_ARGUMENT: a latest_filename with a '/', or that
- *         collides with the prefix; extra names that are in use; UNIMPLEMENTED: a saver that came with a graph and writes V1. */
+ * All or nothing: the tensors, the MetaGraph, the state file, one after the other and each in one piece; only then
+ * the oldest checkpoint beyond max_to_keep is deleted. When it fails or the process is killed, what the state file
+ * names restores. One writer for a folder: a saver waits for its own other saves, not for those of other processes.
+ * Errors  NOT_FOUND "Parent directory of a/b/model doesn't exist, can't save."; FAILED_PRECONDITION: a variable
+ *         without a value; what the operating system says of the files; INVALID_ARGUMENT: a latest_filename with a
+ *         '/', or that collides with the prefix; extra names that are in use; UNIMPLEMENTED: a saver that came with
+ *         a graph and writes V1. */
 #define ek_saver_save(s, session, ...)                                                                            \
     EK_CALL(ek_status, ek_saver_save_with, ((s), (session),), ek_saver_save_options, .global_step = -1,           \
             .global_step_variable = { NULL, -1 }, .prefix = __VA_ARGS__)
 EK_API EK_MUST_CHECK ek_status ek_saver_save_with(ek_saver *s, ek_session *session, const ek_saver_save_options *o,
                                                   ek_where where);
 
-/* The saver goes on with the checkpoints that the state file of a folder lists, as if it had written them: those that are still
- * there, with the times of their files. For a training that is resumed. No state file: EK_OK.
+/* The saver goes on with the checkpoints that the state file of a folder lists, as if it had written them: those
+ * that are still there, with the times of their files. For a training that is resumed. No state file: EK_OK.
  * latest_filename NULL: "checkpoint". `err` may be NULL here and below: ek_last_error() has it then. */
-EK_API EK_MUST_CHECK ek_status ek_saver_recover_last_checkpoints(ek_saver *s, const char *dir, const char *latest_filename,
-                                                                 ek_error *err);
-/* Prefixes of the checkpoints that it keeps, the oldest first, number i; NULL: no more. A copy, to be given to ek_free. */
+EK_API EK_MUST_CHECK ek_status ek_saver_recover_last_checkpoints(ek_saver *s, const char *dir,
+                                                                 const char *latest_filename, ek_error *err);
+/* Prefixes of the checkpoints that it keeps, the oldest first, number i; NULL: no more. A copy, to be given to
+ * ek_free. */
 EK_API char *ek_saver_last_checkpoint(ek_saver *s, int64_t i);
 
 /* ---- restoring -------------------------------------------------------------------------------------- */
 
-/* Saver.restore: gives the saver's variables the values that a checkpoint has under their names; no initializer is needed.
- * Others keep theirs. Either all are restored or none: names and shapes are compared first. Versions 1 and 2.
+/* Saver.restore: gives the saver's variables the values that a checkpoint has under their names; no initializer is
+ * needed. Others keep theirs. Either all are restored or none: names and shapes are compared first. Versions 1 and
+ * 2.
  *     Another set or other names: another saver, with .var_list or .named.
- * Errors  INVALID_ARGUMENT "The passed save_path is not a valid checkpoint: .."; NOT_FOUND and INVALID_ARGUMENT "Restoring from
- *         checkpoint failed. ..": a key that is missing, and a mismatch, with the variable and both shapes; DATA_LOSS: damaged. */
+ * Errors  INVALID_ARGUMENT "The passed save_path is not a valid checkpoint: .."; NOT_FOUND and INVALID_ARGUMENT
+ *         "Restoring from checkpoint failed. ..": a key that is missing, and a mismatch, with the variable and both
+ *         shapes; DATA_LOSS: damaged. */
 EK_API EK_MUST_CHECK ek_status ek_saver_restore(ek_saver *s, ek_session *session, const char *prefix, ek_error *err);
 
 /* ---- what there is in a folder -------------------------------------------------------------------------- */
@@ -135,14 +141,15 @@ typedef struct ek_checkpoint_state {
     double last_preserved_timestamp;               /* 0: not said */
 } ek_checkpoint_state;
 /* tf.train.get_checkpoint_state; *out is one block, to be given to ek_free.
- * Errors  NOT_FOUND: no such file; INVALID_ARGUMENT: no CheckpointState, with line and column; "Invalid checkpoint state
- *         loaded from .." where it names no checkpoint. */
+ * Errors  NOT_FOUND: no such file; INVALID_ARGUMENT: no CheckpointState, with line and column; "Invalid checkpoint
+ *         state loaded from .." where it names no checkpoint. */
 EK_API EK_MUST_CHECK ek_status ek_checkpoint_state_read(const char *dir, const char *latest_filename,
                                                         ek_checkpoint_state **out, ek_error *err);
-/* tf.train.update_checkpoint_state: writes the file anew, in one piece. Paths are made relative to the folder as TensorFlow
- * does: where `dir` is relative, or `relative` is set. The latest is added to the list where it is not its last. */
-EK_API EK_MUST_CHECK ek_status ek_checkpoint_state_update(const char *dir, const ek_checkpoint_state *state, bool relative,
-                                                          const char *latest_filename, ek_error *err);
+/* tf.train.update_checkpoint_state: writes the file anew, in one piece. Paths are made relative to the folder as
+ * TensorFlow does: where `dir` is relative, or `relative` is set. The latest is added to the list where it is not
+ * its last. */
+EK_API EK_MUST_CHECK ek_status ek_checkpoint_state_update(const char *dir, const ek_checkpoint_state *state,
+                                                          bool relative, const char *latest_filename, ek_error *err);
 
 #ifdef __cplusplus
 }

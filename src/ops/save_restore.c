@@ -1,7 +1,7 @@
 /* ops/save_restore.c - checkpoints as operations: what a Saver's graph consists of.
  *
- * The files are codec/bundle.h's. What a tensor is restored to is known from the checkpoint alone, so shapes are asked for in
- * the run. Not here: which checkpoints are written, and when (saver/).
+ * The files are codec/bundle.h's. What a tensor is restored to is known from the checkpoint alone, so shapes are
+ * asked for in the run. Not here: which checkpoints are written, and when (saver/).
  */
 #include "codec/bundle.h"
 #include "ops/move.h"
@@ -23,7 +23,8 @@ static ek_status text_of(const ek_string *s, const char **out, ek_error *err)
 }
 
 /* Of element i, "" for a whole tensor: false; else the slice, of a tensor of shape *full. */
-static ek_status slice_of(const ek_string *spec, bool *sliced, ek_shape *full, ek_slice *slice, ek_shape *part, ek_error *err)
+static ek_status slice_of(const ek_string *spec, bool *sliced, ek_shape *full, ek_slice *slice, ek_shape *part,
+                          ek_error *err)
 {
     *sliced = spec->size > 0;
     return *sliced ? ek__slice_parse(spec->data, spec->size, full, slice, part, err) : EK_OK;
@@ -52,7 +53,7 @@ static ek_status want_scalars(const ek_shape_ctx *c)
 /* Shapes of a run, whose inputs are all known. */
 static bool at_run(const ek_shape_ctx *c) { return c->running && ek__values_known(c); }
 
-/* ---- SaveV2 ---------------------------------------------------------------------------------------------------------- */
+/* ---- SaveV2 ------------------------------------------------------------------------------------------------------ */
 
 typedef struct saving {
     int n;
@@ -80,10 +81,12 @@ static ek_status add(ek_bundle_writer *w, const saving *s, const ek_run_args *a,
     EK_TRY(text_of((const ek_string *)a->in[NAMES] + i, &name, a->err));
     EK_TRY(slice_of(spec, &sliced, &full, &slice, &part, a->err));
     if (sliced && !ek_shape_equal(&part, &s->shape[i]))
-        return EK_FAIL(a->err, INVALID_ARGUMENT, "Slice in shape_and_slice specification does not match the shape of the tensor to  "
-                       "save: %.200s, tensor: %s", spec->data, EK_CC(&s->shape[i]));
-    return ek__bundle_add(w, name, s->dtype[i], &s->shape[i], a->in[TENSORS + i], sliced ? &full : NULL, sliced ? &slice : NULL,
-                          a->err);
+        return EK_FAIL(a->err, INVALID_ARGUMENT,
+                       "Slice in shape_and_slice specification does not match the shape of the tensor to  "
+                       "save: %.200s, tensor: %s",
+                       spec->data, EK_CC(&s->shape[i]));
+    return ek__bundle_add(w, name, s->dtype[i], &s->shape[i], a->in[TENSORS + i], sliced ? &full : NULL,
+                          sliced ? &slice : NULL, a->err);
 }
 
 static ek_status save_v2_run(const ek_run_args *a, int64_t chunk)
@@ -129,7 +132,7 @@ const ek_op_def ek__op_SaveV2 = {
     .no_grad_because = no_grad,
 };
 
-/* ---- Save, SaveSlices: version 1 is not written ------------------------------------------------------------------------ */
+/* ---- Save, SaveSlices: version 1 is not written ------------------------------------------------------------------ */
 
 static ek_status save_shape(ek_shape_ctx *c) { return want_names(c, false); }
 static ek_status save_slices_shape(ek_shape_ctx *c) { return want_names(c, true); }
@@ -170,7 +173,7 @@ const ek_op_def ek__op_SaveSlices = {
     .no_grad_because = no_grad,
 };
 
-/* ---- restoring ------------------------------------------------------------------------------------------------------------ */
+/* ---- restoring --------------------------------------------------------------------------------------------------- */
 
 /* A tensor that is asked for: by name, perhaps a part, of this type. */
 typedef struct wanted {
@@ -179,8 +182,8 @@ typedef struct wanted {
 } wanted;
 
 /* The entry, and what part of it is wanted (*sliced false: all); its shape is what the caller gets. */
-static ek_status find(ek_bundle *b, const wanted *w, const ek_bundle_entry **entry, bool *sliced, ek_slice *slice, ek_shape *shape,
-                      ek_error *err)
+static ek_status find(ek_bundle *b, const wanted *w, const ek_bundle_entry **entry, bool *sliced, ek_slice *slice,
+                      ek_shape *shape, ek_error *err)
 {
     const char *name;
     ek_shape full;
@@ -189,13 +192,16 @@ static ek_status find(ek_bundle *b, const wanted *w, const ek_bundle_entry **ent
     *entry = ek__bundle_find(b, name);
     if (*entry == NULL) return EK_FAIL(err, NOT_FOUND, "Key %.500s not found in checkpoint", name);
     if ((*entry)->dtype != w->dtype)
-        return EK_FAIL(err, INVALID_ARGUMENT, "tensor_name = %.300s; expected dtype %s does not equal original dtype %s", name,
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "tensor_name = %.300s; expected dtype %s does not equal original dtype %s", name,
                        ek_dtype_cc_name(w->dtype), ek_dtype_cc_name((*entry)->dtype));
     *shape = (*entry)->shape;
     EK_TRY(slice_of(w->spec, sliced, &full, slice, shape, err));
     if (*sliced && !ek_shape_equal(&full, &(*entry)->shape))
-        return EK_FAIL(err, INVALID_ARGUMENT, "tensor_name = %.300s; shape in shape_and_slice spec %s does not match the shape stored in "
-                       "checkpoint: %s", name, EK_CC(&full), EK_CC(&(*entry)->shape));
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "tensor_name = %.300s; shape in shape_and_slice spec %s does not match the shape stored in "
+                       "checkpoint: %s",
+                       name, EK_CC(&full), EK_CC(&(*entry)->shape));
     return EK_OK;
 }
 
@@ -209,8 +215,8 @@ typedef struct restoring {
 static ek_status read_one(ek_bundle *b, const restoring *r, const ek_run_args *a, int i)
 {
     static const ek_string whole = { NULL, 0 };
-    const wanted w = { (const ek_string *)a->in[NAMES] + i, a->in[SLICES] != NULL ? (const ek_string *)a->in[SLICES] + i : &whole,
-                       r->dtype[i] };
+    const wanted w = { (const ek_string *)a->in[NAMES] + i,
+                       a->in[SLICES] != NULL ? (const ek_string *)a->in[SLICES] + i : &whole, r->dtype[i] };
     const ek_bundle_entry *entry;
     ek_array *value = NULL;
     ek_slice slice;
@@ -220,7 +226,8 @@ static ek_status read_one(ek_bundle *b, const restoring *r, const ek_run_args *a
 
     EK_TRY(find(b, &w, &entry, &sliced, &slice, &shape, a->err));
     if (!ek_shape_equal(&shape, &r->shape[i]))
-        return EK_FAIL(a->err, ABORTED, "%.300s became another checkpoint while it was restored: its shape was %s and is %s",
+        return EK_FAIL(a->err, ABORTED,
+                       "%.300s became another checkpoint while it was restored: its shape was %s and is %s",
                        entry->name, EK_CC(&r->shape[i]), EK_CC(&shape));
     EK_TRY(ek__bundle_read(b, entry, sliced ? &slice : NULL, &value, a->err));
     st = ek__move(value->dtype, a->out[i], value->data, value->count, a->err);
@@ -288,7 +295,8 @@ static ek_status shapes_in_file(ek_shape_ctx *c, const ek_array *slices)
     EK_TRY(ek__bundle_open(prefix, &b, c->err));
     for (int i = 0; st == EK_OK && i < c->n_out; i++) {
         const wanted w = { (const ek_string *)c->in_value[NAMES]->data + i,
-                           slices != NULL ? (const ek_string *)slices->data + i : &whole, ek_dtype_base(c->out_dtype[i]) };
+                           slices != NULL ? (const ek_string *)slices->data + i : &whole,
+                           ek_dtype_base(c->out_dtype[i]) };
         const ek_bundle_entry *entry;
         ek_slice slice;
         bool sliced;
@@ -379,7 +387,7 @@ const ek_op_def ek__op_RestoreSlice = {
     .no_grad_because = no_grad,
 };
 
-/* ---- the files of shards ------------------------------------------------------------------------------------------------------ */
+/* ---- the files of shards ----------------------------------------------------------------------------------------- */
 
 static ek_status sharded_shape(ek_shape_ctx *c)
 {
@@ -396,7 +404,8 @@ static ek_status put_name(const ek_run_args *a, const char *ending)
 
     ek__buf_add(&b, base->data, base->size);
     ek__buf_str(&b, ending);
-    st = b.failed ? EK_FAIL(a->err, RESOURCE_EXHAUSTED, "no memory for a file's name") : ek__put_text(a->out[0], b.data, b.size, a->err);
+    st = b.failed ? EK_FAIL(a->err, RESOURCE_EXHAUSTED, "no memory for a file's name")
+                  : ek__put_text(a->out[0], b.data, b.size, a->err);
     ek__buf_fini(&b);
     return st;
 }
@@ -453,7 +462,7 @@ const ek_op_def ek__op_ShardedFilespec = {
     .no_grad_because = no_grad,
 };
 
-/* ---- MergeV2Checkpoints -------------------------------------------------------------------------------------------------------- */
+/* ---- MergeV2Checkpoints ------------------------------------------------------------------------------------------ */
 
 typedef struct merge_attrs {
     bool delete_old_dirs;

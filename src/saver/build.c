@@ -215,8 +215,8 @@ static ek_tensor shard_name(const build *b, ek_tensor base, int64_t i, ek_tensor
 }
 
 /* The merge waits for all parts, on the device of the last. */
-static ek_tensor merge_shards(const build *b, ek_tensor filename, const ek_tensor *prefix, const ek_item *saved, int64_t n,
-                              const char *device)
+static ek_tensor merge_shards(const build *b, ek_tensor filename, const ek_tensor *prefix, const ek_item *saved,
+                              int64_t n, const char *device)
 {
     ek_tensor all, done = ek__dead(b->g);
 
@@ -224,16 +224,21 @@ static ek_tensor merge_shards(const build *b, ek_tensor filename, const ek_tenso
         ek_op merge = { b->g, -1 };
         EK_IN_SCOPE(ek_name_scope_push(b->g, "MergeV2Checkpoints", b->where)) {
             const char *name = ek_name_scope(b->g);
-            all = ek__node_tensor(b->g, &(ek_node_args){ .type = "Pack", .name = "checkpoint_prefixes", .in = prefix, .n_in = (int)n,
-                                                         .device = device, .where = b->where });
+            all = ek__node_tensor(b->g, &(ek_node_args){ .type = "Pack",
+                                                         .name = "checkpoint_prefixes",
+                                                         .in = prefix,
+                                                         .n_in = (int)n,
+                                                         .device = device,
+                                                         .where = b->where });
             merge = ek__node_build(b->g, &(ek_node_args){
                 .type = "MergeV2Checkpoints", .name = name, .in = EK_IN(all, filename), .n_in = 2, .device = device,
                 .attr = (ek_attr[]){ EK_ATTR_B("delete_old_dirs", true) }, .n_attr = 1, .where = b->where });
         }
         const ek_item item = ek_item_of_op(merge);
         EK_IN_SCOPE(ek_control_dependencies_push(b->g, (ek_list){ b->g, &item, 1 }, b->where))
-            done = ek__node_tensor(b->g, &(ek_node_args){ .type = "Identity", .in = &filename, .n_in = 1, .device = device,
-                                                          .where = b->where });
+        done = ek__node_tensor(
+            b->g,
+            &(ek_node_args){ .type = "Identity", .in = &filename, .n_in = 1, .device = device, .where = b->where });
     }
     return done;
 }
@@ -274,8 +279,14 @@ static ek_op restore_node(const build *b, const shard *s)
         attr.value.count = (int32_t)s->n;
         in[1] = const_strings(b, s, false, "tensor_names", s->cpu);
         in[2] = const_strings(b, s, true, "shape_and_slices", s->cpu);
-        op = ek__node_build(b->g, &(ek_node_args){ .type = "RestoreV2", .name = name, .in = in, .n_in = 3, .attr = &attr,
-                                                   .n_attr = 1, .device = s->cpu, .where = b->where });
+        op = ek__node_build(b->g, &(ek_node_args){ .type = "RestoreV2",
+                                                   .name = name,
+                                                   .in = in,
+                                                   .n_in = 3,
+                                                   .attr = &attr,
+                                                   .n_attr = 1,
+                                                   .device = s->cpu,
+                                                   .where = b->where });
     }
     return op;
 }
@@ -296,8 +307,9 @@ static ek_tensor reshaped(const build *b, const ek_saveable *s, ek_tensor value,
         const char *name = ek_name_scope(b->g);
         for (int i = 0; i < info->shape.rank; i++) dim[i] = (int32_t)info->shape.dim[i];
         if (known) in[1] = const_node(b, ek_array_of(EK_INT32, EK_SHAPE(info->shape.rank), dim), "shape", device);
-        out = ek__node_tensor(b->g, &(ek_node_args){ .type = "Reshape", .name = name, .in = in, .n_in = 2, .device = device,
-                                                     .where = b->where });
+        out = ek__node_tensor(
+            b->g, &(ek_node_args){
+                      .type = "Reshape", .name = name, .in = in, .n_in = 2, .device = device, .where = b->where });
     }
     return out;
 }
@@ -312,10 +324,12 @@ static ek_op assign_node(const build *b, const ek_saveable *s, ek_tensor value, 
     if (b->reshape) value = reshaped(b, s, value, device);
     if (!info->is_resource) {
         const bool validate = !b->reshape && ek_shape_is_known(&b->g->node[info->op]->out_shape[0]);
-        return ek_tensor_op(EK_EMIT(b->g, b->where, "Assign", NULL, EK_IN(variable, value), EK_ATTR_B("validate_shape", validate)));
+        return ek_tensor_op(
+            EK_EMIT(b->g, b->where, "Assign", NULL, EK_IN(variable, value), EK_ATTR_B("validate_shape", validate)));
     }
     device = b->g->node[placed]->device;
-    copy = ek__node_tensor(b->g, &(ek_node_args){ .type = "Identity", .in = &value, .n_in = 1, .device = device, .where = b->where });
+    copy = ek__node_tensor(
+        b->g, &(ek_node_args){ .type = "Identity", .in = &value, .n_in = 1, .device = device, .where = b->where });
     return ek__node_build(b->g, &(ek_node_args){
         .type = "AssignVariableOp", .in = EK_IN(variable, copy), .n_in = 2, .device = device,
         .attr = (ek_attr[]){ EK_ATTR_T("dtype", info->dtype) }, .n_attr = 1, .where = b->where });
@@ -323,8 +337,9 @@ static ek_op assign_node(const build *b, const ek_saveable *s, ek_tensor value, 
 
 static ek_op group(const build *b, const ek_item *item, int64_t n, const char *name)
 {
-    return ek_group_with(b->g, &(ek_group_options){ .size = sizeof(ek_group_options), .list = { b->g, item, n }, .name = name },
-                         b->where);
+    return ek_group_with(
+        b->g, &(ek_group_options){ .size = sizeof(ek_group_options), .list = { b->g, item, n }, .name = name },
+        b->where);
 }
 
 static ek_op restore_ops(const build *b, const shard *s, const char *name)
@@ -350,7 +365,7 @@ static ek_op restore_sharded(const build *b, const shard *shards, int64_t n)
     return group(b, restored, n, "restore_all");
 }
 
-/* ---- shards ------------------------------------------------------------------------------------------------------- */
+/* ---- shards ------------------------------------------------------------------------------------------------------ */
 
 typedef struct placed {
     ek_saveable saveable;
@@ -401,11 +416,13 @@ static shard *find_shards(const build *b, const ek_saveables *list, int64_t *n)
     return ok ? shards : NULL;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static ek_tensor file_name(const build *b, const char *given)
 {
-    ek_placeholder_with_default_options o = { .size = sizeof o, .value = ek_str(given), .shape = EK_SCALAR, .name = "filename" };
+    ek_placeholder_with_default_options o = {
+        .size = sizeof o, .value = ek_str(given), .shape = EK_SCALAR, .name = "filename"
+    };
     const ek_tensor first = ek_placeholder_with_default_with(b->g, &o, b->where);
     ek_shape scalar = EK_SCALAR;
 

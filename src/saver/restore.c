@@ -1,7 +1,8 @@
-/* saver/restore.c - restoring: what the graph asks for is held against the checkpoint, then its restore operation runs.
+/* saver/restore.c - restoring: what the graph asks for is held against the checkpoint, then its restore operation
+ * runs.
  *
- * TensorFlow finds a mismatch while it assigns, when other variables are restored already, and of a resource variable not at
- * all. Here nothing is assigned unless everything fits.
+ * TensorFlow finds a mismatch while it assigns, when other variables are restored already, and of a resource
+ * variable not at all. Here nothing is assigned unless everything fits.
  */
 #include "codec/bundle.h"
 #include "runtime/runtime.h"
@@ -24,9 +25,11 @@ static ek_status wrap(ek_error *err, const ek_error *why)
                                                    : "a mismatch between the current graph and the graph";
 
     if (why->code != EK_NOT_FOUND && why->code != EK_INVALID_ARGUMENT) return ek__error_copy(err, why);
-    (void)ek__fail(err, why->code, why->file, why->line,
-                   "Restoring from checkpoint failed. This is most likely due to %s from the checkpoint. Please ensure that you "
-                   "have not altered the graph expected based on the checkpoint. Original error:\n\n%s", reason, why->text);
+    (void)ek__fail(
+        err, why->code, why->file, why->line,
+        "Restoring from checkpoint failed. This is most likely due to %s from the checkpoint. Please ensure that you "
+        "have not altered the graph expected based on the checkpoint. Original error:\n\n%s",
+        reason, why->text);
     memcpy(err->node, why->node, sizeof err->node);
     return err->code;
 }
@@ -50,9 +53,11 @@ static ek_status missing(const restoring *r, const ek_node *restore, const char 
 {
     const bool objects = ek__bundle_find(r->bundle, "_CHECKPOINTABLE_OBJECT_GRAPH") != NULL;
 
-    ek_status st = EK_FAIL(r->err, NOT_FOUND, "Key %.200s not found in checkpoint\n\t [[{{node %.150s}}]]%s", key, restore->name,
-                           objects ? "\nIt is an object-based checkpoint of TensorFlow 2, whose tensors have other names: list "
-                                     "them, and give those to a saver" : "");
+    ek_status st =
+        EK_FAIL(r->err, NOT_FOUND, "Key %.200s not found in checkpoint\n\t [[{{node %.150s}}]]%s", key, restore->name,
+                objects ? "\nIt is an object-based checkpoint of TensorFlow 2, whose tensors have other names: list "
+                          "them, and give those to a saver"
+                        : "");
     ek__fail_node(r->err, restore->name);
     return st;
 }
@@ -65,8 +70,10 @@ static ek_status mismatch(const restoring *r, const ek_node *assign, const char 
 
     ek_shape_format_cc(here, a, sizeof a);
     ek_shape_format_cc(there, b, sizeof b);
-    st = EK_FAIL(r->err, INVALID_ARGUMENT, "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s\n"
-                 "\t [[{{node %.100s}}]]\nThe variable is %.120s", a, b, assign->name, variable);
+    st = EK_FAIL(r->err, INVALID_ARGUMENT,
+                 "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s\n"
+                 "\t [[{{node %.100s}}]]\nThe variable is %.120s",
+                 a, b, assign->name, variable);
     ek__fail_node(r->err, assign->name);
     return st;
 }
@@ -90,7 +97,8 @@ static ek_status check_assign(const restoring *r, const ek_node *assign)
     char key[1024], slice[1024];
     bool reshaped = false;
 
-    while (e.node >= 0 && (strcmp(r->g->node[e.node]->type, "Identity") == 0 || strcmp(r->g->node[e.node]->type, "Reshape") == 0)) {
+    while (e.node >= 0 &&
+           (strcmp(r->g->node[e.node]->type, "Identity") == 0 || strcmp(r->g->node[e.node]->type, "Reshape") == 0)) {
         reshaped = reshaped || strcmp(r->g->node[e.node]->type, "Reshape") == 0;
         e = r->g->node[e.node]->in[0];
     }
@@ -171,7 +179,8 @@ ek_status ek_saver_restore(ek_saver *s, ek_session *session, const char *prefix,
 
     err = ek__error_begin(err);
     if (s == NULL || session == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a saver and a session are needed");
-    if (session->graph != s->graph) return EK_FAIL(err, INVALID_ARGUMENT, "the session runs another graph than the saver's");
+    if (session->graph != s->graph)
+        return EK_FAIL(err, INVALID_ARGUMENT, "the session runs another graph than the saver's");
     if (s->is_empty) return EK_OK;
     if (prefix == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "Can't load save_path when it is None.");
     if (!ek_checkpoint_exists(prefix))

@@ -1,5 +1,5 @@
-/* saver/save.c - saving: the tensors, then the MetaGraph, then the state file; at last what is too old is deleted. Each takes
- * the place of what was there in one piece, so that what the state file names is whole at any instant.
+/* saver/save.c - saving: the tensors, then the MetaGraph, then the state file; at last what is too old is deleted.
+ * Each takes the place of what was there in one piece, so that what the state file names is whole at any instant.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +30,8 @@ static ek_status step_of(const saving *s, int64_t *step)
 
     *step = s->o->global_step;
     if (!ek_variable_ok(s->o->global_step_variable)) return EK_OK;
-    if (ek_session_get(s->session, s->o->global_step_variable, &value) != EK_OK) return ek__error_copy(s->err, ek_last_error());
+    if (ek_session_get(s->session, s->o->global_step_variable, &value) != EK_OK)
+        return ek__error_copy(s->err, ek_last_error());
     if (ek_array_count(value) == 1 && ek_dtype_is_integer(ek_array_dtype(value))) *step = ek__array_int(value, 0);
     else *step = -1;
     ek_array_unref(value);
@@ -46,10 +47,11 @@ static ek_status name_it(saving *s)
     if (strchr(s->latest_filename, '/') != NULL)
         return EK_FAIL(s->err, INVALID_ARGUMENT, "'latest_filename' must not contain path components");
     base = strrchr(given, '/') != NULL ? strrchr(given, '/') + 1 : given;
-    if (base[0] == '\0') return EK_FAIL(s->err, INVALID_ARGUMENT, "'%s' is a folder: the name of a checkpoint in it is needed", given);
+    if (base[0] == '\0')
+        return EK_FAIL(s->err, INVALID_ARGUMENT, "'%s' is a folder: the name of a checkpoint in it is needed", given);
     if (step < 0 && strcmp(base, s->latest_filename) == 0 && !s->saver->def.sharded)
-        return EK_FAIL(s->err, INVALID_ARGUMENT, "'latest_filename' collides with 'save_path': '%s' and '%s'", s->latest_filename,
-                       given);
+        return EK_FAIL(s->err, INVALID_ARGUMENT, "'latest_filename' collides with 'save_path': '%s' and '%s'",
+                       s->latest_filename, given);
     ek__buf_str(&s->prefix, given);
     if (step >= 0) ek__buf_printf(&s->prefix, s->saver->pad_step_number ? "-%08lld" : "-%lld", (long long)step);
     ek__path_dirname(&s->folder, given);
@@ -78,8 +80,11 @@ static ek_status run_to(const saving *s, const char *prefix)
     ek_status st;
 
     EK_TRY(ek__array_new(EK_STRING, &EK_SCALAR, &name, &value, s->err));
-    st = ek_run_with(s->session, &(ek_run_options){ .size = sizeof(ek_run_options), .feed = { { s->saver->filename, value } },
-                                                    .fetch = { { s->saver->save, &written } }, .error = s->err },
+    st = ek_run_with(s->session,
+                     &(ek_run_options){ .size = sizeof(ek_run_options),
+                                        .feed = { { s->saver->filename, value } },
+                                        .fetch = { { s->saver->save, &written } },
+                                        .error = s->err },
                      (ek_where){ 0 });
     ek_array_unref(value);
     ek_array_unref(written);
@@ -112,9 +117,9 @@ static ek_status write_extra(const saving *s, const char *prefix)
     return ek__bundle_finish(w, s->err);
 }
 
-/* Whatever a saver's nodes are like, they write one checkpoint; what is to stand in it besides is a second, and both are
- * merged as the shards of a sharded saver are: by renaming, the values are written once. What a process that was killed left
- * of this is used up by the next that saves under the name. */
+/* Whatever a saver's nodes are like, they write one checkpoint; what is to stand in it besides is a second, and both
+ * are merged as the shards of a sharded saver are: by renaming, the values are written once. What a process that was
+ * killed left of this is used up by the next that saves under the name. */
 static ek_status save_with_extra(const saving *s)
 {
     ek_buf part[2] = { { .data = NULL }, { .data = NULL } };
@@ -148,9 +153,11 @@ static ek_status write_state(const saving *s, const ek_kept *kept)
 
     if (paths == NULL) return no_memory(s->err);
     for (int64_t i = 0; i < kept->n; i++) paths[i] = kept->at[i].path;
-    st = ek_checkpoint_state_update(folder_of(s), &(ek_checkpoint_state){ .model_checkpoint_path = s->prefix.data,
-                                    .all_model_checkpoint_paths = paths, .n_paths = kept->n }, s->saver->save_relative_paths,
-                                    s->latest_filename, s->err);
+    st = ek_checkpoint_state_update(folder_of(s),
+                                    &(ek_checkpoint_state){ .model_checkpoint_path = s->prefix.data,
+                                                            .all_model_checkpoint_paths = paths,
+                                                            .n_paths = kept->n },
+                                    s->saver->save_relative_paths, s->latest_filename, s->err);
     ek__free((void *)(uintptr_t)paths);
     return st;
 }
@@ -177,7 +184,8 @@ static ek_status record(const saving *s)
     ek_status st = EK_OK;
 
     if (saver->def.max_to_keep > 0) {
-        if (!ek__kept_copy(&saver->kept, &now) || !ek__kept_add(&now, s->prefix.data, ek__now())) st = no_memory(s->err);
+        if (!ek__kept_copy(&saver->kept, &now) || !ek__kept_add(&now, s->prefix.data, ek__now()))
+            st = no_memory(s->err);
         while (st == EK_OK && now.n > saver->def.max_to_keep) {
             if (!ek__kept_add(&old, now.at[0].path, now.at[0].time)) st = no_memory(s->err);
             else ek__kept_drop(&now, 0);
@@ -215,14 +223,17 @@ static ek_status check(const saving *s)
 {
     const ek_saver_save_options *o = s->o;
 
-    if (s->saver == NULL || s->session == NULL) return EK_FAIL(s->err, INVALID_ARGUMENT, "a saver and a session are needed");
+    if (s->saver == NULL || s->session == NULL)
+        return EK_FAIL(s->err, INVALID_ARGUMENT, "a saver and a session are needed");
     if (s->session->graph != s->saver->graph)
         return EK_FAIL(s->err, INVALID_ARGUMENT, "the session runs another graph than the saver's");
-    if (o->prefix == NULL || o->prefix[0] == '\0') return EK_FAIL(s->err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
+    if (o->prefix == NULL || o->prefix[0] == '\0')
+        return EK_FAIL(s->err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
     if (o->n_extra < 0 || (o->n_extra > 0 && o->extra == NULL))
         return EK_FAIL(s->err, INVALID_ARGUMENT, ".extra has %lld items and is not there", (long long)o->n_extra);
     if (!s->saver->is_empty && s->saver->def.version != 2)
-        return EK_FAIL(s->err, UNIMPLEMENTED, "the saver of this graph writes checkpoints V1, which are read here and not written: "
+        return EK_FAIL(s->err, UNIMPLEMENTED,
+                       "the saver of this graph writes checkpoints V1, which are read here and not written: "
                        "save with one that ek_saver_create makes");
     return EK_OK;
 }

@@ -88,8 +88,8 @@ static bool add(ek_graph *g, candidates *list, ek_variable v, const char *name, 
 
     if (info->slice != NULL && as_part) {
         if (!read_part(info, &p)) {
-            ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "variable %s is said to be a part of another, but not which one",
-                           info->name);
+            ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                           "variable %s is said to be a part of another, but not which one", info->name);
             return false;
         }
         c.full_name = ek__arena_strndup(&g->arena, (const char *)p.full_name.at, p.full_name.size);
@@ -136,9 +136,11 @@ static bool add_named(ek_graph *g, candidates *list, const ek_saver_options *o, 
         const ek_named_variable *n = &o->named.at[i];
         bool again = false;
         if (n->name == NULL || !ek__variable_in(g, n->variable)) {
-            ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
-                           "names_to_saveables must be a dict mapping string names to Tensors/Variables. Not a variable: "
-                           "number %lld, '%.200s'", (long long)i, n->name != NULL ? n->name : "(no name)");
+            ek__graph_fail(
+                g, where, EK_INVALID_ARGUMENT,
+                "names_to_saveables must be a dict mapping string names to Tensors/Variables. Not a variable: "
+                "number %lld, '%.200s'",
+                (long long)i, n->name != NULL ? n->name : "(no name)");
             return false;
         }
         for (int64_t k = 0; k < o->named.count && !again; k++)
@@ -220,11 +222,12 @@ static bool check(ek_graph *g, const candidates *list, bool named, ek_where wher
     return ok;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------ */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static bool gather(ek_graph *g, const ek_saver_options *o, candidates *list, ek_where where)
 {
-    if (o->named.count >= 0) return ek__list_ok(g, o->named.at, o->named.count, ".named", where) && add_named(g, list, o, where);
+    if (o->named.count >= 0)
+        return ek__list_ok(g, o->named.at, o->named.count, ".named", where) && add_named(g, list, o, where);
     if (o->var_list.count >= 0) {
         if (!ek__list_ok(g, o->var_list.item, o->var_list.count, ".var_list", where)) return false;
         if (!add_list(g, list, o->var_list, where)) return false;

@@ -24,7 +24,10 @@ static ek_saver *new_saver(ek_graph *g)
 }
 
 /* Hours are counted from when it is made. */
-static void start_hours(ek_saver *s) { s->next_to_stay = ek__now() + (double)s->def.keep_checkpoint_every_n_hours * 3600; }
+static void start_hours(ek_saver *s)
+{
+    s->next_to_stay = ek__now() + (double)s->def.keep_checkpoint_every_n_hours * 3600;
+}
 
 /* ---- made here ------------------------------------------------------------------------------------------ */
 
@@ -35,8 +38,8 @@ static bool options_ok(ek_graph *g, const ek_saver_options *o, ek_where where)
     else if (o->write_version != 2)
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, ".write_version is %d, it can only be 2", o->write_version);
     if (o->max_to_keep < 0)
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "max_to_keep must be greater or equal to zero, not %d. 0 keeps all",
-                       (int)o->max_to_keep);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "max_to_keep must be greater or equal to zero, not %d. 0 keeps all", (int)o->max_to_keep);
     if (!(o->keep_checkpoint_every_n_hours >= 0))
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "keep_checkpoint_every_n_hours is %g, it cannot be below zero",
                        o->keep_checkpoint_every_n_hours);
@@ -110,8 +113,11 @@ static ek_status find(ek_saver *s, ek_error *err)
 
     for (int i = 0; i < EK_COUNT_OF(names); i++)
         if (names[i] == NULL || names[i][0] == '\0')
-            return EK_FAIL(err, INVALID_ARGUMENT, "the saver_def of this graph does not name what it consists of: %s is missing",
-                           i == 0 ? "filename_tensor_name" : i == 1 ? "save_tensor_name" : "restore_op_name");
+            return EK_FAIL(err, INVALID_ARGUMENT,
+                           "the saver_def of this graph does not name what it consists of: %s is missing",
+                           i == 0   ? "filename_tensor_name"
+                           : i == 1 ? "save_tensor_name"
+                                    : "restore_op_name");
     EK_TRY(ek__tensor_by_name(s->graph, names[0], &s->filename, err));
     EK_TRY(ek__tensor_by_name(s->graph, names[1], &s->save, err));
     EK_TRY(ek__op_by_name(s->graph, names[2], &s->restore, err));

@@ -1,7 +1,8 @@
 /* saver/saver.h - savers from inside.
  *
- * saveables.c: which variables, under which names. build.c: the nodes. saver.c: making one, and finding one that a file
- * brought. save.c, restore.c: running it. kept.c: which checkpoints are kept. state.c: the state file; path.c: names of files.
+ * saveables.c: which variables, under which names. build.c: the nodes. saver.c: making one, and finding one that a
+ * file brought. save.c, restore.c: running it. kept.c: which checkpoints are kept. state.c: the state file; path.c:
+ * names of files.
  */
 #ifndef EK_SAVER_SAVER_H
 #define EK_SAVER_SAVER_H
@@ -44,8 +45,8 @@ struct ek_saver {
 /* Adds the nodes and fills filename, save and restore. A failure is the graph's. */
 void ek__saver_build(ek_saver *s, const ek_saver_options *o, const ek_saveables *list, ek_where where);
 
-/* Of a device's name its canonical form, "/job:localhost/replica:0/task:0/device:CPU:1"; `cpu0`: on the first processor of
- * the same machine. An arena string; NULL without memory. */
+/* Of a device's name its canonical form, "/job:localhost/replica:0/task:0/device:CPU:1"; `cpu0`: on the first
+ * processor of the same machine. An arena string; NULL without memory. */
 const char *ek__device_name(ek_graph *g, const char *device, bool cpu0);
 
 static inline const ek_variable_info *ek__saveable_info(const ek_saveable *s)

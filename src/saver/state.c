@@ -1,5 +1,5 @@
-/* saver/state.c - the state file of a folder, "checkpoint": which checkpoint is the latest, and which are kept. And what
- * there is under a prefix. */
+/* saver/state.c - the state file of a folder, "checkpoint": which checkpoint is the latest, and which are kept. And
+ * what there is under a prefix. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,9 +11,15 @@
 #include "saver/path.h"
 #include "saver/saver.h"
 
-static const char *file_or_usual(const char *latest_filename) { return latest_filename != NULL ? latest_filename : "checkpoint"; }
+static const char *file_or_usual(const char *latest_filename)
+{
+    return latest_filename != NULL ? latest_filename : "checkpoint";
+}
 
-static ek_status no_memory(ek_error *err) { return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a checkpoint's state"); }
+static ek_status no_memory(ek_error *err)
+{
+    return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a checkpoint's state");
+}
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
@@ -30,7 +36,8 @@ static ek_status read_file(const char *dir, const char *name, ek_buf *out, ek_er
     if (st == EK_OK) {
         ek_error why = { .code = EK_OK };
         st = ek__text_parse(ek__proto(EK_PROTO_CHECKPOINT_STATE), (const char *)source->data, source->size, out, &why);
-        if (st != EK_OK) st = ek__fail(err, st, __FILE__, __LINE__, "%s is no checkpoint state: %s", path.data, why.text);
+        if (st != EK_OK)
+            st = ek__fail(err, st, __FILE__, __LINE__, "%s is no checkpoint state: %s", path.data, why.text);
     }
     ek__source_unref(source);
     ek__buf_fini(&path);
@@ -96,8 +103,8 @@ static ek_checkpoint_state *pack(const reading *r, const double *times)
     const char **paths = (const char **)(void *)(block + at_paths);
     memcpy(text, r->text.data, r->text.size);
     if (r->n_times > 0) memcpy(kept_times, times, (size_t)r->n_times * sizeof *times);
-    *out = (ek_checkpoint_state){ .model_checkpoint_path = text, .all_model_checkpoint_paths = paths, .n_paths = r->n_paths,
-                                  .last_preserved_timestamp = r->preserved };
+    *out = (ek_checkpoint_state){ .model_checkpoint_path = text, .all_model_checkpoint_paths = paths,
+                                  .n_paths = r->n_paths, .last_preserved_timestamp = r->preserved };
     if (r->n_times > 0 && r->n_times == r->n_paths) out->all_model_checkpoint_timestamps = kept_times;
     for (int64_t i = 0; i < r->n_paths; i++) {
         text += strlen(text) + 1;
@@ -106,7 +113,8 @@ static ek_checkpoint_state *pack(const reading *r, const double *times)
     return out;
 }
 
-ek_status ek_checkpoint_state_read(const char *dir, const char *latest_filename, ek_checkpoint_state **out, ek_error *err)
+ek_status ek_checkpoint_state_read(const char *dir, const char *latest_filename, ek_checkpoint_state **out,
+                                   ek_error *err)
 {
     reading r = { .dir = dir };
     ek_buf wire = { .data = NULL };
@@ -115,7 +123,8 @@ ek_status ek_checkpoint_state_read(const char *dir, const char *latest_filename,
     ek_status st;
 
     err = ek__error_begin(err);
-    if (out == NULL || dir == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a folder and a place for its state are needed");
+    if (out == NULL || dir == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a folder and a place for its state are needed");
     *out = NULL;
     EK_TRY_DONE(read_file(dir, file_or_usual(latest_filename), &wire, err));
     const ek_span message = { (const uint8_t *)(wire.data != NULL ? wire.data : ""), wire.size };
@@ -154,10 +163,12 @@ static void put_as_written(ek_buf *b, uint32_t field, const char *dir, const cha
 
 static void put_state(ek_buf *b, const char *dir, const ek_checkpoint_state *s, bool relative)
 {
-    const bool last = s->n_paths > 0 && strcmp(s->all_model_checkpoint_paths[s->n_paths - 1], s->model_checkpoint_path) == 0;
+    const bool last =
+        s->n_paths > 0 && strcmp(s->all_model_checkpoint_paths[s->n_paths - 1], s->model_checkpoint_path) == 0;
 
     put_as_written(b, EK_F_STATE_LATEST, dir, s->model_checkpoint_path, relative);
-    for (int64_t i = 0; i < s->n_paths; i++) put_as_written(b, EK_F_STATE_ALL, dir, s->all_model_checkpoint_paths[i], relative);
+    for (int64_t i = 0; i < s->n_paths; i++)
+        put_as_written(b, EK_F_STATE_ALL, dir, s->all_model_checkpoint_paths[i], relative);
     if (!last) put_as_written(b, EK_F_STATE_ALL, dir, s->model_checkpoint_path, relative);
     for (int64_t i = 0; s->all_model_checkpoint_timestamps != NULL && i < s->n_paths; i++)
         ek__put_double(b, EK_F_STATE_TIMES, s->all_model_checkpoint_timestamps[i]);
@@ -169,7 +180,8 @@ static ek_status state_ok(const char *dir, const ek_checkpoint_state *s, ek_erro
     if (dir == NULL || s == NULL || s->model_checkpoint_path == NULL || s->model_checkpoint_path[0] == '\0')
         return EK_FAIL(err, INVALID_ARGUMENT, "a folder and the path of a checkpoint are needed");
     if (s->n_paths < 0 || (s->n_paths > 0 && s->all_model_checkpoint_paths == NULL))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the list of checkpoints has %lld items and is not there", (long long)s->n_paths);
+        return EK_FAIL(err, INVALID_ARGUMENT, "the list of checkpoints has %lld items and is not there",
+                       (long long)s->n_paths);
     for (int64_t i = 0; i < s->n_paths; i++)
         if (s->all_model_checkpoint_paths[i] == NULL)
             return EK_FAIL(err, INVALID_ARGUMENT, "path %lld of the list of checkpoints is NULL", (long long)i);
@@ -188,10 +200,12 @@ ek_status ek_checkpoint_state_update(const char *dir, const ek_checkpoint_state 
     ek__path_join(&path, dir, file_or_usual(latest_filename));
     if (wire.failed || path.failed) EK_TRY_DONE(no_memory(err));
     if (strcmp(path.data, state->model_checkpoint_path) == 0)
-        EK_TRY_DONE(EK_FAIL(err, INVALID_ARGUMENT, "Save path '%s' conflicts with path used for checkpoint state.  Please use a "
-                            "different save path.", state->model_checkpoint_path));
-    EK_TRY_DONE(ek__text_print(ek__proto(EK_PROTO_CHECKPOINT_STATE), (ek_span){ (const uint8_t *)wire.data, wire.size }, 0, &text,
-                               err));
+        EK_TRY_DONE(EK_FAIL(err, INVALID_ARGUMENT,
+                            "Save path '%s' conflicts with path used for checkpoint state.  Please use a "
+                            "different save path.",
+                            state->model_checkpoint_path));
+    EK_TRY_DONE(ek__text_print(ek__proto(EK_PROTO_CHECKPOINT_STATE), (ek_span){ (const uint8_t *)wire.data, wire.size },
+                               0, &text, err));
     if (text.failed) EK_TRY_DONE(no_memory(err));
     st = ek__file_write(path.data, text.data, text.size, err);
 done:
@@ -252,7 +266,8 @@ ek_status ek_checkpoint_remove(const char *prefix, ek_error *err)
     ek_status st = EK_OK;
 
     err = ek__error_begin(err);
-    if (prefix == NULL || prefix[0] == '\0') return EK_FAIL(err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
+    if (prefix == NULL || prefix[0] == '\0')
+        return EK_FAIL(err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
     ek__path_of_meta(&meta, prefix);
     if (meta.failed) st = no_memory(err);
     if (st == EK_OK) st = ek__file_remove(meta.data, err);

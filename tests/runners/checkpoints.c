@@ -1,8 +1,8 @@
-/* checkpoints save FOLDER PREFIX STEPS MORE LOSSES.npy - imports FOLDER/meta.pb, trains it from FOLDER/initial.pb for STEPS, saves
- *     it as PREFIX with a saver of its own; then, in a session that was restored from that, trains for MORE steps and writes
- *     their losses.
- * checkpoints restore FOLDER PREFIX STEPS MORE LOSSES.npy - the second half alone, of a checkpoint with its .meta that another
- *     wrote.
+/* checkpoints save FOLDER PREFIX STEPS MORE LOSSES.npy - imports FOLDER/meta.pb, trains it from FOLDER/initial.pb for
+ *     STEPS, saves it as PREFIX with a saver of its own; then, in a session that was restored from that, trains for MORE
+ *     steps and writes their losses.
+ * checkpoints restore FOLDER PREFIX STEPS MORE LOSSES.npy - the second half alone, of a checkpoint with its .meta that
+ *     another wrote.
  *
  * FOLDER is one of data/trajectories. So that TensorFlow can be asked to go on (tools/check_checkpoints.py). */
 #include <stdio.h>
@@ -105,7 +105,8 @@ static void train(const run *r, int from, int n, float *losses)
     for (int step = from; step < from + n; step++) {
         ek_feed feed[MOST_INPUTS];
         for (int i = 0; i < r->n_inputs; i++) feed[i] = (ek_feed){ r->input[i], value_in_step(r, i, step) };
-        if (ek_run(r->s, .feeds = feed, .n_feeds = r->n_inputs, .fetch = { { loss, &now } }, .target = { ops[0] }) != EK_OK ||
+        if (ek_run(r->s, .feeds = feed, .n_feeds = r->n_inputs, .fetch = { { loss, &now } }, .target = { ops[0] }) !=
+                EK_OK ||
             (ek_op_ok(ops[1]) && ek_run(r->s, .feeds = feed, .n_feeds = r->n_inputs, .target = { ops[1] }) != EK_OK))
             die("a step");
         losses[step - from] = (float)ek_array_get(now, 0);
@@ -139,7 +140,8 @@ static void go_on(run *r, int from, int n, const char *out)
 
     snprintf(path, sizeof path, "%s.meta", r->prefix);
     open_graph(r, path);
-    if (ek_saver_of_graph(r->g) == NULL || ek_saver_restore(ek_saver_of_graph(r->g), r->s, r->prefix, NULL) != EK_OK) die(r->prefix);
+    if (ek_saver_of_graph(r->g) == NULL || ek_saver_restore(ek_saver_of_graph(r->g), r->s, r->prefix, NULL) != EK_OK)
+        die(r->prefix);
     train(r, from, n, losses);
     array = ek_array_of(EK_FLOAT32, EK_SHAPE(n), losses);
     if (array == NULL || ek_npy_save(out, array) != EK_OK) die(out);

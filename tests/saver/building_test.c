@@ -91,7 +91,8 @@ static int in_file(ek_graph *g)
 static void a_saver_of_every_variable_is_that_of_the_file(void **state)
 {
     static const char *const files[] = { "tf-files/ckpt-v2-plain/model.meta", "tf-files/ckpt-v2-resource/model-5.meta",
-                                         "tf-files/ckpt-v2-partitioned/model.meta", "tf-files/ckpt-v2-adam/model-20.meta" };
+                                         "tf-files/ckpt-v2-partitioned/model.meta",
+                                         "tf-files/ckpt-v2-adam/model-20.meta" };
 
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -162,7 +163,8 @@ static void shards_are_found_by_the_devices_of_variables(void **state)
         { "", "", "/device:CPU:0" },
         { "/cpu:1", "/device:CPU:1", "/device:CPU:0" },
         { "/device:GPU", "/device:GPU:*", "/device:CPU:0" },
-        { "/job:ps/task:3/replica:1/gpu:2", "/job:ps/replica:1/task:3/device:GPU:2", "/job:ps/replica:1/task:3/device:CPU:0" },
+        { "/job:ps/task:3/replica:1/gpu:2", "/job:ps/replica:1/task:3/device:GPU:2",
+          "/job:ps/replica:1/task:3/device:CPU:0" },
     };
     ek_graph *g = ek_graph_create();
 
@@ -186,7 +188,8 @@ static void several_savers_and_what_a_meta_graph_says_of_them(void **state)
     size_t size;
 
     (void)state;
-    ek_add_to_collection(g, EK_SAVEABLE_OBJECTS, ek_get_variable(g, "local", .shape = EK_SHAPE(3), .collections = EK_KEYS("mine")));
+    ek_add_to_collection(g, EK_SAVEABLE_OBJECTS,
+                         ek_get_variable(g, "local", .shape = EK_SHAPE(3), .collections = EK_KEYS("mine")));
     second = ek_saver_create(g, .max_to_keep = 2, .keep_checkpoint_every_n_hours = 0.5);
     third = ek_saver_create(g, .var_list = EK_LIST(w), .name = "best");
     assert_string_equal(ek_saver_get_def(first)->save_tensor_name, "save/control_dependency:0");
@@ -224,7 +227,7 @@ static void order_of_names_is_that_of_bytes(void **state)
     ek_graph_destroy(g);
 }
 
-/* ---- refused ------------------------------------------------------------------------------------------------------ */
+/* ---- refused ----------------------------------------------------------------------------------------------------- */
 
 static void assert_failed(ek_graph *g, const ek_saver *saver, const char *text)
 {
@@ -263,7 +266,8 @@ static void what_cannot_be_saved_is_refused(void **state)
     t = fresh();
     assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_EMPTY_LIST), "No variables to save");
     t = fresh();
-    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.a, t.a)), "At least two variables have the same name: a");
+    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.a, t.a)),
+                  "At least two variables have the same name: a");
     t = fresh();
     assert_failed(t.g, ek_saver_create(t.g, .named = EK_NAMED_VARIABLES({ "x", t.a }, { "y", t.a })),
                   "The same saveable will be restored with two names: y");
@@ -271,11 +275,14 @@ static void what_cannot_be_saved_is_refused(void **state)
     assert_failed(t.g, ek_saver_create(t.g, .named = EK_NAMED_VARIABLES({ "x", t.a }, { "x", t.b })),
                   "At least two variables have the same name: x");
     t = fresh();
-    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.no_variable)), "Variable to save is not a Variable: c:0");
+    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.no_variable)),
+                  "Variable to save is not a Variable: c:0");
     t = fresh();
-    assert_failed(t.g, ek_saver_create(t.g, .named = EK_NAMED_VARIABLES({ NULL, t.a })), "Not a variable: number 0, '(no name)'");
+    assert_failed(t.g, ek_saver_create(t.g, .named = EK_NAMED_VARIABLES({ NULL, t.a })),
+                  "Not a variable: number 0, '(no name)'");
     t = fresh();
-    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.a), .named = EK_NAMED_VARIABLES({ "x", t.a })), "give one");
+    assert_failed(t.g, ek_saver_create(t.g, .var_list = EK_LIST(t.a), .named = EK_NAMED_VARIABLES({ "x", t.a })),
+                  "give one");
     t = fresh();
     assert_failed(t.g, ek_saver_create(t.g, .write_version = 1), "checkpoints V1 are read, not written");
     t = fresh();
@@ -306,7 +313,8 @@ static void parts_of_variables_that_do_not_go_together(void **state)
     } while (0)
     WITH_PARTS(ek_saver_create(g, .name = "s", .named = EK_NAMED_VARIABLES({ "x", r0 }, { "x", c0 })),
                "Slices must all be from the same tensor: rows != columns");
-    WITH_PARTS(ek_saver_create(g, .name = "s", .named = EK_NAMED_VARIABLES({ "x", r0 }, { "x", whole })), "Slices must all be slices: whole");
+    WITH_PARTS(ek_saver_create(g, .name = "s", .named = EK_NAMED_VARIABLES({ "x", r0 }, { "x", whole })),
+               "Slices must all be slices: whole");
     g = import("tf-files/ckpt-v2-partitioned/model.meta");
     r0 = ek_variable_by_name(g, "rows/part_0"), r1 = ek_variable_by_name(g, "rows/part_1");
     /* Under a name of their own; one alone is a tensor like any other. */

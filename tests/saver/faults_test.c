@@ -52,8 +52,8 @@ static ek_status save_as(counting m, const way *w, int64_t step)
     ek_array *count = ek_array_of(EK_INT64, EK_SCALAR, &step);
     const ek_named_array extra = { "extra", count };
     ek_error err = { .code = EK_OK };
-    const ek_status st = ek_saver_save(m.saver, m.s, "model", .global_step = w->steps ? step : -1, .extra = w->extra ? &extra : NULL,
-                                       .n_extra = w->extra, .error = &err);
+    const ek_status st = ek_saver_save(m.saver, m.s, "model", .global_step = w->steps ? step : -1,
+                                       .extra = w->extra ? &extra : NULL, .n_extra = w->extra, .error = &err);
 
     ek_array_unref(count);
     return st;
@@ -67,7 +67,8 @@ static int64_t found(counting m, const way *w, const char *when)
     int64_t now;
 
     if (latest == NULL) fail_msg("%s, %s: there is no checkpoint", w->name, when);
-    if (ek_saver_restore(m.saver, m.s, latest, NULL) != EK_OK) fail_msg("%s, %s: %s", w->name, when, ek_last_error()->text);
+    if (ek_saver_restore(m.saver, m.s, latest, NULL) != EK_OK)
+        fail_msg("%s, %s: %s", w->name, when, ek_last_error()->text);
     now = counting_now(m);
     if (now != 3 && now != 5) fail_msg("%s, %s: step %lld", w->name, when, (long long)now);
     ek_free(latest);
@@ -152,7 +153,8 @@ static void the_disk_may_be_full_at_any_byte(void **state)
 
 static ek_status build(ek_graph *g)
 {
-    const ek_variable w = ek_get_variable(g, "w", .shape = EK_SHAPE(2)), v = ek_get_variable(g, "v", .shape = EK_SHAPE(3), .use_resource = EK_YES);
+    const ek_variable w = ek_get_variable(g, "w", .shape = EK_SHAPE(2)),
+                      v = ek_get_variable(g, "v", .shape = EK_SHAPE(3), .use_resource = EK_YES);
 
     (void)ek_saver_create(g, .sharded = true);
     (void)ek_saver_create(g, .reshape = true, .name = "second", .named = EK_NAMED_VARIABLES({ "a", w }, { "b", v }));
@@ -178,7 +180,8 @@ static ek_status save_and_restore(void)
         if (st == EK_OK) st = s != NULL ? ek_run(s, .target = { init }) : EK_RESOURCE_EXHAUSTED;
     }
     for (int i = 0; st == EK_OK && i < 2; i++)
-        st = ek_saver_save(saver, s, "model", .global_step = i, .extra = &extra, .n_extra = i, .path = i == 1 ? &latest : NULL);
+        st = ek_saver_save(saver, s, "model", .global_step = i, .extra = &extra, .n_extra = i,
+                           .path = i == 1 ? &latest : NULL);
     if (st == EK_OK) st = ek_saver_recover_last_checkpoints(saver, "", NULL, NULL);
     if (st == EK_OK) st = ek_saver_restore(saver, s, latest, NULL);
     ek_free(latest);
@@ -207,7 +210,7 @@ static void without_memory_it_says_so_and_leaks_nothing(void **state)
     test_faults_remove();
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 typedef struct training {
     counting m;

@@ -1,4 +1,5 @@
-/* kill -9 at any instant of a training that saves all the time: its checkpoints restore, and it goes on from the latest.
+/* kill -9 at any instant of a training that saves all the time: its checkpoints restore, and it goes on from the
+ * latest.
  *
  * EK_KILL_ROUNDS says how often (25); EK_KILL_SEED which instants. */
 #include <signal.h>
@@ -45,7 +46,8 @@ static void train_for_ever(bool one_name, int begun)
         now = counting_now(m);
         ek_array *count = ek_array_of(EK_INT64, EK_SCALAR, &now);
         const ek_named_array extra = { "count", count };
-        if (ek_saver_save(m.saver, m.s, "model", .global_step = one_name ? -1 : now, .extra = &extra, .n_extra = now % 2) != EK_OK)
+        if (ek_saver_save(m.saver, m.s, "model", .global_step = one_name ? -1 : now, .extra = &extra,
+                          .n_extra = now % 2) != EK_OK)
             exit(1);
         ek_array_unref(count);
     }
@@ -115,7 +117,8 @@ static void killed_at_any_instant_the_latest_checkpoint_restores(void **state)
         int64_t now = 0;
         assert_int_equal(chdir(folder), 0);
         for (int i = 0; i < (n + 1) / 2; i++) now = round_of(one_name != 0, now);
-        print_message("%d kills, %s: step %lld\n", (n + 1) / 2, one_name ? "one name" : "a name for each step", (long long)now);
+        print_message("%d kills, %s: step %lld\n", (n + 1) / 2, one_name ? "one name" : "a name for each step",
+                      (long long)now);
         assert_int_equal(chdir(EK_SOURCE_DIR), 0);
         test_folder_remove(folder);
     }

@@ -1,4 +1,5 @@
-/* Restoring what TensorFlow wrote: every kind of checkpoint, through the saver of its own MetaGraph. And what does not fit. */
+/* Restoring what TensorFlow wrote: every kind of checkpoint, through the saver of its own MetaGraph. And what does
+ * not fit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,8 @@ static void assert_part(imported m, const char *name, const ek_array *whole, int
 {
     ek_array *part = NULL;
 
-    if (ek_session_get(m.s, ek_variable_by_name(m.g, name), &part) != EK_OK) fail_msg("%s: %s", name, ek_last_error()->text);
+    if (ek_session_get(m.s, ek_variable_by_name(m.g, name), &part) != EK_OK)
+        fail_msg("%s: %s", name, ek_last_error()->text);
     const int64_t columns = ek_array_dim(part, 1);
     for (int64_t i = 0; i < ek_array_count(part); i++)
         assert_true(ek_array_get(part, i) ==
@@ -154,7 +156,8 @@ static void parts_of_variables(void **state)
     ek_graph_destroy(all);
     assert_true(have("ckpt-v1-sharded-slices"));
     m = import("model.ckpt.meta");
-    assert_int_equal(ek_saver_restore(ek_saver_of_graph(m.g), m.s, in_folder("model.ckpt-\?\?\?\?\?-of-00002"), NULL), EK_OK);
+    assert_int_equal(ek_saver_restore(ek_saver_of_graph(m.g), m.s, in_folder("model.ckpt-\?\?\?\?\?-of-00002"), NULL),
+                     EK_OK);
     assert_int_equal(ek_graph_load(in_folder("expected.pb"), &all, NULL), EK_OK);
     assert_part(m, "sliced/part_1", expected(all, "sliced"), 3, 0);
     assert_variable(m, ek_variable_by_name(m.g, "counter"), expected(all, "counter"));
@@ -206,7 +209,8 @@ static void assert_refused(ek_saver *saver, ek_session *s, const char *prefix, e
 static void try_shape(bool resource, ek_shape shape, const char *name, ek_status code, const char *text)
 {
     ek_graph *g = ek_graph_create();
-    const ek_variable other = ek_get_variable(g, "zzz", .shape = EK_SHAPE(2, 2), .use_resource = resource ? EK_YES : EK_NO);
+    const ek_variable other =
+        ek_get_variable(g, "zzz", .shape = EK_SHAPE(2, 2), .use_resource = resource ? EK_YES : EK_NO);
     const ek_variable w = ek_get_variable(g, "deep/w", .shape = shape, .initializer = ek_constant_initializer(7.0),
                                           .use_resource = resource ? EK_YES : EK_NO);
     ek_saver *saver = ek_saver_create(g, .named = EK_NAMED_VARIABLES({ name, w }, { "w", other }));
@@ -229,14 +233,18 @@ static void another_shape_names_the_variable_and_both_and_restores_nothing(void 
     if (!have("ckpt-v2-plain")) skip();
     for (int resource = 0; resource < 2; resource++) {
         const bool r = resource != 0;
-        try_shape(r, EK_SHAPE(5, 3), "scope/bias", EK_INVALID_ARGUMENT,
-                  "Restoring from checkpoint failed. This is most likely due to a mismatch between the current graph and the graph "
-                  "from the checkpoint. Please ensure that you have not altered the graph expected based on the checkpoint. "
-                  "Original error:\n\nAssign requires shapes of both tensors to match. lhs shape= [5,3] rhs shape= ");
+        try_shape(
+            r, EK_SHAPE(5, 3), "scope/bias", EK_INVALID_ARGUMENT,
+            "Restoring from checkpoint failed. This is most likely due to a mismatch between the current graph and the "
+            "graph "
+            "from the checkpoint. Please ensure that you have not altered the graph expected based on the checkpoint. "
+            "Original error:\n\nAssign requires shapes of both tensors to match. lhs shape= [5,3] rhs shape= ");
         try_shape(r, EK_SHAPE(5, 3), "scope/bias", EK_INVALID_ARGUMENT, "The variable is deep/w");
         try_shape(r, EK_SHAPE(3), "missing/key", EK_NOT_FOUND,
-                  "Restoring from checkpoint failed. This is most likely due to a Variable name or other graph key that is missing "
-                  "from the checkpoint. Please ensure that you have not altered the graph expected based on the checkpoint. Original "
+                  "Restoring from checkpoint failed. This is most likely due to a Variable name or other graph key "
+                  "that is missing "
+                  "from the checkpoint. Please ensure that you have not altered the graph expected based on the "
+                  "checkpoint. Original "
                   "error:\n\nKey missing/key not found in checkpoint\n\t [[{{node save/RestoreV2}}]]");
     }
 }
@@ -254,7 +262,8 @@ static void another_type_is_told(void **state)
     (void)ek_get_variable(g, "w", .dtype = EK_INT32, .shape = EK_SHAPE(4, 3));
     ek_saver *saver = ek_saver_create(g);
     s = ek_session_create(g);
-    assert_refused(saver, s, in_folder("model"), EK_INVALID_ARGUMENT, "tensor_name = w; expected dtype int32 does not equal original dtype float");
+    assert_refused(saver, s, in_folder("model"), EK_INVALID_ARGUMENT,
+                   "tensor_name = w; expected dtype int32 does not equal original dtype float");
     ek_session_destroy(s);
     ek_graph_destroy(g);
 }
@@ -268,7 +277,8 @@ static void what_is_no_checkpoint_is_refused(void **state)
     (void)ek_get_variable(g, "w", .shape = EK_SHAPE(2));
     ek_saver *saver = ek_saver_create(g);
     s = ek_session_create(g);
-    assert_refused(saver, s, "none/model", EK_INVALID_ARGUMENT, "The passed save_path is not a valid checkpoint: none/model");
+    assert_refused(saver, s, "none/model", EK_INVALID_ARGUMENT,
+                   "The passed save_path is not a valid checkpoint: none/model");
     assert_refused(saver, s, NULL, EK_INVALID_ARGUMENT, "Can't load save_path when it is None.");
     assert_refused(NULL, s, "m", EK_INVALID_ARGUMENT, "a saver and a session are needed");
     assert_refused(saver, NULL, "m", EK_INVALID_ARGUMENT, "a saver and a session are needed");
@@ -298,6 +308,27 @@ static void an_object_based_checkpoint_is_told_apart(void **state)
     ek_graph_destroy(g);
 }
 
+/* A file may say anything of its saver. */
+static void a_saver_def_that_names_what_is_not_there_is_no_saver(void **state)
+{
+#define NODES "graph_def { node { name: 'x' op: 'NoOp' } versions { producer: 27 } } "
+    static const char *const files[][2] = {
+        { NODES "saver_def { filename_tensor_name: 'a:0' save_tensor_name: 'b:0' restore_op_name: 'x' }", "'a:0'" },
+        { NODES "saver_def { filename_tensor_name: 'a:0' save_tensor_name: 'b:0' }", "restore_op_name is missing" },
+        { NODES "saver_def { filename_tensor_name: 'x' save_tensor_name: 'x' restore_op_name: 'x' }", "x" },
+        { NODES "saver_def { max_to_keep: 5 }", "filename_tensor_name is missing" },
+    };
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        ek_graph *g = NULL;
+        assert_int_equal(ek_meta_graph_load_bytes(files[i][0], strlen(files[i][0]), &g), EK_OK);
+        assert_null(ek_saver_of_graph(g));
+        if (strstr(ek_last_error()->text, files[i][1]) == NULL) fail_msg("%s", ek_last_error()->text);
+        ek_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +340,7 @@ int main(void)
         cmocka_unit_test(another_type_is_told),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(an_object_based_checkpoint_is_told_apart),
+        cmocka_unit_test(a_saver_def_that_names_what_is_not_there_is_no_saver),
     };
 
     return cmocka_run_group_tests_name("restoring", tests, NULL, NULL);

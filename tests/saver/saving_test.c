@@ -63,7 +63,8 @@ static void what_is_saved_is_restored_without_an_initializer(void **state)
         counting m = counting_make(resource != 0, NULL);
         char *path = NULL, *latest;
         counting_steps(m, 3);
-        assert_int_equal(ek_saver_save(m.saver, m.s, "run/model", .global_step_variable = m.step, .path = &path), EK_OK);
+        assert_int_equal(ek_saver_save(m.saver, m.s, "run/model", .global_step_variable = m.step, .path = &path),
+                         EK_OK);
         assert_string_equal(path, "run/model-3");
         assert_true(there("run/model-3.index") && there("run/model-3.meta") && there("run/checkpoint"));
         assert_int_equal(test_folder_count("run", NULL), 4);
@@ -182,7 +183,8 @@ static void what_is_kept_besides_is_in_the_same_checkpoint(void **state)
         ek__bundle_close(b);
     }
     /* A variable's name is taken: nothing of the attempt is left, what was there stays. */
-    assert_int_equal(ek_saver_save(m.saver, m.s, "model", .extra = extra, .n_extra = 2, .error = &err), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_saver_save(m.saver, m.s, "model", .extra = extra, .n_extra = 2, .error = &err),
+                     EK_INVALID_ARGUMENT);
     assert_non_null(strstr(err.text, "w"));
     assert_int_equal(test_folder_count(".", "_temp"), 0);
     counting_restore(m, "model");
@@ -223,7 +225,7 @@ static void savers_in_shards_and_of_nothing(void **state)
     ek_graph_destroy(g);
 }
 
-/* ---- rotation ----------------------------------------------------------------------------------------------------- */
+/* ---- rotation ---------------------------------------------------------------------------------------------------- */
 
 /* The very files and the very text that TensorFlow leaves after each save. */
 static void rotation_is_tensorflows(void **state)
@@ -240,9 +242,12 @@ static void rotation_is_tensorflows(void **state)
     o = counting_saver();
     o.max_to_keep = 3;
     m = counting_make(false, &o);
-    for (const json *files = json_get(want, "files after each save")->child; files != NULL; files = files->next, step += 10) {
+    for (const json *files = json_get(want, "files after each save")->child; files != NULL;
+         files = files->next, step += 10) {
         int n = 0;
-        assert_int_equal(ek_saver_save(m.saver, m.s, "model", .global_step = step, .no_meta_graph = step != 10 && step != 50), EK_OK);
+        assert_int_equal(
+            ek_saver_save(m.saver, m.s, "model", .global_step = step, .no_meta_graph = step != 10 && step != 50),
+            EK_OK);
         for (const json *name = files->child; name != NULL; name = name->next, n++)
             if (!there(name->string)) fail_msg("after step %d %s is missing", step, name->string);
         assert_int_equal(test_folder_count(".", NULL), n);
@@ -328,8 +333,8 @@ static void numbers_in_names_and_paths_in_the_state(void **state)
     m = counting_make(false, &o);
     snprintf(absolute, sizeof absolute, "%s/model", folder);
     counting_save(m, absolute, 42);
-    snprintf(want, sizeof want, "model_checkpoint_path: \"%s-00000042\"\nall_model_checkpoint_paths: \"%s-00000042\"\n", absolute,
-             absolute);
+    snprintf(want, sizeof want, "model_checkpoint_path: \"%s-00000042\"\nall_model_checkpoint_paths: \"%s-00000042\"\n",
+             absolute, absolute);
     assert_text("checkpoint", want);
     counting_end(m);
     o = counting_saver();
@@ -337,12 +342,13 @@ static void numbers_in_names_and_paths_in_the_state(void **state)
     m = counting_make(false, &o);
     assert_int_equal(ek_saver_save(m.saver, m.s, absolute, .global_step = 43, .latest_filename = "latest"), EK_OK);
     assert_text("latest", "model_checkpoint_path: \"model-43\"\nall_model_checkpoint_paths: \"model-43\"\n");
-    assert_int_equal(ek_saver_save(m.saver, m.s, absolute, .global_step = 44, .latest_filename = "none", .no_state = true), EK_OK);
+    assert_int_equal(
+        ek_saver_save(m.saver, m.s, absolute, .global_step = 44, .latest_filename = "none", .no_state = true), EK_OK);
     assert_true(there("model-44.index") && !there("none"));
     counting_end(m);
 }
 
-/* ---- refused --------------------------------------------------------------------------------------------------------- */
+/* ---- refused ----------------------------------------------------------------------------------------------------- */
 
 static void what_cannot_be_saved_is_told(void **state)
 {
@@ -358,11 +364,13 @@ static void what_cannot_be_saved_is_told(void **state)
         assert_int_equal(ek_saver_save(saver, session, __VA_ARGS__, .error = &err), want);         \
         if (strstr(err.text, words) == NULL) fail_msg("'%s' is not in '%s'", words, err.text);     \
     } while (0)
-    REFUSED(EK_NOT_FOUND, "Parent directory of a/b/model doesn't exist, can't save.", m.saver, m.s, "a/b/model", .path = &path);
+    REFUSED(EK_NOT_FOUND, "Parent directory of a/b/model doesn't exist, can't save.", m.saver, m.s, "a/b/model",
+            .path = &path);
     assert_null(path);
-    REFUSED(EK_INVALID_ARGUMENT, "'latest_filename' must not contain path components", m.saver, m.s, "m", .latest_filename = "a/b");
-    REFUSED(EK_INVALID_ARGUMENT, "'latest_filename' collides with 'save_path': 'checkpoint' and 'run/checkpoint'", m.saver, m.s,
-            "run/checkpoint");
+    REFUSED(EK_INVALID_ARGUMENT, "'latest_filename' must not contain path components", m.saver, m.s, "m",
+            .latest_filename = "a/b");
+    REFUSED(EK_INVALID_ARGUMENT, "'latest_filename' collides with 'save_path': 'checkpoint' and 'run/checkpoint'",
+            m.saver, m.s, "run/checkpoint");
     REFUSED(EK_INVALID_ARGUMENT, "'run/' is a folder", m.saver, m.s, "run/");
     REFUSED(EK_INVALID_ARGUMENT, "the prefix of a checkpoint is needed", m.saver, m.s, "");
     REFUSED(EK_INVALID_ARGUMENT, "another graph", m.saver, other.s, "m");

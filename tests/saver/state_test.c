@@ -34,15 +34,29 @@ static int leave(void **state)
 static void names_of_files_are_pythons(void **state)
 {
     static const char *const relative[][3] = {
-        { "/a/b/c", "/a/b", "c" }, { "/a/b", "/a/b", "." }, { "/a/b", "/a/b/c", ".." }, { "/a/x", "/a/b/c", "../../x" },
-        { "/ab/c", "/a", "../ab/c" }, { "/a/./b//c/../d", "/a", "b/d" }, { "/", "/a", ".." }, { "/a", "/", "a" },
-        { "run/model", "run", "model" }, { "run/model", "", "run/model" }, { "model", "", "model" }, { "model", "run", "../model" },
+        { "/a/b/c", "/a/b", "c" },
+        { "/a/b", "/a/b", "." },
+        { "/a/b", "/a/b/c", ".." },
+        { "/a/x", "/a/b/c", "../../x" },
+        { "/ab/c", "/a", "../ab/c" },
+        { "/a/./b//c/../d", "/a", "b/d" },
+        { "/", "/a", ".." },
+        { "/a", "/", "a" },
+        { "run/model", "run", "model" },
+        { "run/model", "", "run/model" },
+        { "model", "", "model" },
+        { "model", "run", "../model" },
         { "./run/model", "run/", "model" },
     };
-    static const char *const dirname[][2] = { { "a/b", "a" }, { "a", "" }, { "/a", "/" }, { "a//b", "a" }, { "//a", "//" }, { "a/", "a" } };
+    static const char *const dirname[][2] = { { "a/b", "a" },  { "a", "" },     { "/a", "/" },
+                                              { "a//b", "a" }, { "//a", "//" }, { "a/", "a" } };
     static const char *const meta[][2] = {
-        { "model-100", "model-100.meta" }, { "model-100-\?\?\?\?\?-of-00005", "model-100.meta" },
-        { "model-00001-of-00002", "model.meta" }, { "a-of-2", "a-of-2.meta" }, { "-of-2", "-of-2.meta" }, { "1-of-2", "1-of-2.meta" },
+        { "model-100", "model-100.meta" },
+        { "model-100-\?\?\?\?\?-of-00005", "model-100.meta" },
+        { "model-00001-of-00002", "model.meta" },
+        { "a-of-2", "a-of-2.meta" },
+        { "-of-2", "-of-2.meta" },
+        { "1-of-2", "1-of-2.meta" },
         { "", ".meta" },
     };
 
@@ -92,7 +106,9 @@ static void paths_are_relative_to_a_relative_folder(void **state)
 {
     const char *const paths[] = { "run/model-1", "run/model-2" };
     const double times[] = { 1.5, 1700000000.25 };
-    ek_checkpoint_state s = { .model_checkpoint_path = "run/model-2", .all_model_checkpoint_paths = paths, .n_paths = 2 };
+    ek_checkpoint_state s = { .model_checkpoint_path = "run/model-2",
+                              .all_model_checkpoint_paths = paths,
+                              .n_paths = 2 };
 
     (void)state;
     assert_int_equal(mkdir("run", 0777), 0);
@@ -119,7 +135,8 @@ static void paths_are_absolute_in_an_absolute_folder_unless_told_otherwise(void 
     (void)state;
     snprintf(path, sizeof path, "%s/m\"od\xc3\xa4", folder);
     assert_int_equal(ek_checkpoint_state_update(folder, &s, true, NULL, NULL), EK_OK);
-    assert_text("checkpoint", "model_checkpoint_path: \"m\\\"od\\303\\244\"\nall_model_checkpoint_paths: \"m\\\"od\\303\\244\"\n");
+    assert_text("checkpoint",
+                "model_checkpoint_path: \"m\\\"od\\303\\244\"\nall_model_checkpoint_paths: \"m\\\"od\\303\\244\"\n");
     snprintf(path, sizeof path, "%s/model", folder);
     assert_int_equal(ek_checkpoint_state_update(folder, &s, false, NULL, NULL), EK_OK);
     snprintf(want, sizeof want, "model_checkpoint_path: \"%s\"\nall_model_checkpoint_paths: \"%s\"\n", path, path);
@@ -131,8 +148,10 @@ static void the_state_is_read_back_with_its_folder(void **state)
     ek_checkpoint_state *s;
 
     (void)state;
-    write_text("checkpoint", "model_checkpoint_path: 'model-2' # the latest\nall_model_checkpoint_paths: '/abs/model-1'\n"
-               "all_model_checkpoint_paths: 'model-2'\nall_model_checkpoint_timestamps: 1\nall_model_checkpoint_timestamps: 2.5\n"
+    write_text("checkpoint",
+               "model_checkpoint_path: 'model-2' # the latest\nall_model_checkpoint_paths: '/abs/model-1'\n"
+               "all_model_checkpoint_paths: 'model-2'\nall_model_checkpoint_timestamps: "
+               "1\nall_model_checkpoint_timestamps: 2.5\n"
                "last_preserved_timestamp: 7");
     assert_int_equal(ek_checkpoint_state_read(folder, NULL, &s, NULL), EK_OK);
     assert_int_equal(s->n_paths, 2);
@@ -164,7 +183,8 @@ static void what_is_no_state_is_refused(void **state)
     assert_int_equal(ek_checkpoint_state_read(".", NULL, &s, NULL), EK_INVALID_ARGUMENT);
     assert_non_null(strstr(ek_last_error()->text, "./checkpoint is no checkpoint state: 1:"));
     assert_int_equal(ek_checkpoint_state_update(".", &itself, false, NULL, NULL), EK_INVALID_ARGUMENT);
-    assert_string_equal(ek_last_error()->text, "Save path './checkpoint' conflicts with path used for checkpoint state.  Please "
+    assert_string_equal(ek_last_error()->text,
+                        "Save path './checkpoint' conflicts with path used for checkpoint state.  Please "
                         "use a different save path.");
     assert_int_equal(ek_checkpoint_state_update("none", &itself, false, NULL, NULL), EK_NOT_FOUND);
     assert_int_equal(ek_checkpoint_state_read(NULL, NULL, &s, NULL), EK_INVALID_ARGUMENT);
@@ -198,7 +218,9 @@ static void the_latest_of_tensorflows_folder(void **state)
 static ek_status round_trip(void)
 {
     const char *const paths[] = { "model-1", "model-2" };
-    const ek_checkpoint_state s = { .model_checkpoint_path = "model-2", .all_model_checkpoint_paths = paths, .n_paths = 2 };
+    const ek_checkpoint_state s = { .model_checkpoint_path = "model-2",
+                                    .all_model_checkpoint_paths = paths,
+                                    .n_paths = 2 };
     ek_checkpoint_state *back = NULL;
     ek_error err = { .code = EK_OK };
     ek_status st = ek_checkpoint_state_update("", &s, true, NULL, &err);
