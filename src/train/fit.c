@@ -168,7 +168,7 @@ void ek__fit_tell(ek_fitting *f, ek_fit_moment moment)
                           .checkpoint = f->r->checkpoint[0] != '\0' ? f->r->checkpoint : NULL };
 
     if (f->o.callback == NULL) return;
-    measure(f);
+    if (moment == EK_FIT_STEP) measure(f);
     p.seconds = seconds_since(f->began_ns);
     p.steps_per_second = f->steps_per_second;
     for (int i = 1; i < f->n_numbers; i++) {
@@ -250,6 +250,8 @@ static ek_status judge(ek_fitting *f)
 
 static ek_status evaluate(ek_fitting *f)
 {
+    const int64_t since = ek__now_ns();
+
     if ((f->o.eval_data == NULL && f->o.held_out == NULL) || f->evaluated_at == f->done) return EK_OK;
     f->evaluated_at = f->done;
     EK_TRY(judge(f));
@@ -257,15 +259,19 @@ static ek_status evaluate(ek_fitting *f)
     if (f->o.eval_data == NULL) return EK_OK;
     EK_TRY(ek__fit_evaluate(f, f->o.eval_data, &f->eval));
     EK_TRY(ek__fit_log(f, EK_FIT_EVAL, &f->eval));
+    f->window_ns += ek__now_ns() - since; /* the rate is that of steps */
     ek__fit_tell(f, EK_FIT_EVALUATED);
     return EK_OK;
 }
 
 static ek_status save(ek_fitting *f)
 {
+    const int64_t since = ek__now_ns();
+
     if (f->files == NULL || f->saved_at == f->done) return EK_OK;
     EK_TRY(ek__fit_files_save(f));
     f->saved_at = f->done;
+    f->window_ns += ek__now_ns() - since;
     ek__fit_tell(f, EK_FIT_SAVED);
     return EK_OK;
 }
