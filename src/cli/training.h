@@ -30,7 +30,8 @@ void cli_progress_clear(cli_progress *p); /* before anything else is printed */
  * cli_progress, shows: each rule once. */
 void cli_say_finding(const ek_finding *f, void *progress);
 
-/* evenkeel train MODEL.meta (cmd_train_meta.c) */
+/* evenkeel train MODEL.meta (cmd_train_meta.c), and a built-in model (cmd_train_model.c) */
 int cli_train_meta(const cli_args *args);
+int cli_train_model(const cli_args *args);
 
 #endif

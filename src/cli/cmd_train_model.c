@@ -1,0 +1,150 @@
+/* cli/cmd_train_model.c - evenkeel train: builds a network, trains it, evaluates it. */
+#include "cli/train_model.h"
+
+/* ---- what is asked for ---------------------------------------------------------------------------------------- */
+
+static void read_options(cli_training *t, const cli_args *args)
+{
+    t->args = args;
+    t->model = cli_text(args, CLI_MODEL, "mlp");
+    t->data = cli_text(args, CLI_DATA, "digits");
+    t->optimizer = cli_text(args, CLI_OPTIMIZER, "adam");
+    t->decay = cli_text(args, CLI_DECAY, "cosine");
+    t->logdir = cli_text(args, CLI_LOGDIR, NULL);
+    t->export_to = cli_text(args, CLI_EXPORT, NULL);
+    t->init_from = cli_text(args, CLI_INIT_FROM, NULL);
+    t->steps = cli_integer(args, CLI_STEPS, 3000);
+    t->batch_size = cli_integer(args, CLI_BATCH_SIZE, 60);
+    t->seed = cli_integer(args, CLI_SEED, 1);
+    t->threads = cli_integer(args, CLI_THREADS, 0);
+    t->eval_every = cli_integer(args, CLI_EVAL_EVERY, 1000);
+    t->eval_batch_size = cli_integer(args, CLI_EVAL_BATCH_SIZE, 1000);
+    t->save_every = cli_integer(args, CLI_SAVE_EVERY, 1000);
+    t->keep = cli_integer(args, CLI_KEEP, 5);
+    t->hold_out = cli_integer(args, CLI_HOLD_OUT, 0);
+    t->patience = cli_integer(args, CLI_PATIENCE, 0);
+    t->learning_rate = cli_real(args, CLI_LEARNING_RATE, 0.01);
+    t->batch_norm = !cli_has(args, CLI_NO_BATCH_NORM);
+    t->resume = cli_has(args, CLI_RESUME);
+    t->json = cli_has(args, CLI_JSON);
+}
+
+/* What does not go together. */
+static int check_options(const cli_training *t)
+{
+    const cli_command *command = t->args->command;
+
+    if (t->resume && t->logdir == NULL) {
+        cli_complain(command, "--resume goes on with what is in --logdir, which is missing");
+    } else if (t->resume && t->init_from != NULL) {
+        cli_complain(command, "--resume goes on from a checkpoint of its own; --init-from is for a new run");
+    } else if (t->patience > 0 && t->hold_out == 0) {
+        cli_complain(command, "--patience waits for better results on --hold-out rows, which is missing");
+    } else {
+        return CLI_DONE;
+    }
+    return cli_see_help(command);
+}
+
+/* ---- the network ------------------------------------------------------------------------------------------------- */
+
+static int build(cli_training *t)
+{
+    ek_error err = { .code = EK_OK };
+
+    t->graph = ek_graph_create();
+    if (t->graph == NULL) return cli_no_memory(t->args->command);
+    ek_set_random_seed(t->graph, t->seed);
+    t->net = ek_classifier_build(t->graph, ek_model_named(t->model), .image = ek_dataset_shape(t->train, 0),
+                                 .batch_norm = t->batch_norm);
+    t->rate = ek_decay_named(t->graph, t->decay, t->learning_rate, t->steps, EK_HERE);
+    ek_optimizer *optimizer = ek_optimizer_named(t->graph, t->optimizer, EK_OPERAND(t->rate), EK_HERE);
+    t->step = ek_tensor_op(ek_train_op(t->net.loss, optimizer, .check_numerics = false));
+    t->init = ek_global_variables_initializer(t->graph);
+    if (ek_graph_status(t->graph, &err) != EK_OK) return cli_complain_error(t->args->command, &err);
+    t->session = ek_session_create(t->graph, .threads = (int)t->threads, .report = cli_say_finding,
+                                   .report_arg = &t->progress, .error = &err);
+    if (t->session == NULL || ek_run(t->session, .target = { t->init }, .error = &err) != EK_OK)
+        return cli_complain_error(t->args->command, &err);
+    return CLI_DONE;
+}
+
+/* ---- training ------------------------------------------------------------------------------------------------------- */
+
+enum { MOST_SETTINGS = 10 };
+
+/* What decides the numbers of a run, for its checkpoints. */
+static int settings(const cli_training *t, ek_fit_setting *s, char text[MOST_SETTINGS][32])
+{
+    int n = 0;
+
+    s[n++] = (ek_fit_setting){ "model", t->model };
+    s[n++] = (ek_fit_setting){ "data", t->data };
+    s[n++] = (ek_fit_setting){ "optimizer", t->optimizer };
+    s[n++] = (ek_fit_setting){ "decay", t->decay };
+    s[n++] = (ek_fit_setting){ "batch-norm", t->batch_norm ? "yes" : "no" };
+    snprintf(text[n], sizeof text[n], "%.17g", t->learning_rate);
+    s[n] = (ek_fit_setting){ "learning-rate", text[n] };
+    n++;
+    snprintf(text[n], sizeof text[n], "%lld", (long long)t->batch_size);
+    s[n] = (ek_fit_setting){ "batch-size", text[n] };
+    n++;
+    snprintf(text[n], sizeof text[n], "%lld", (long long)t->seed);
+    s[n] = (ek_fit_setting){ "seed", text[n] };
+    n++;
+    snprintf(text[n], sizeof text[n], "%lld", (long long)t->hold_out);
+    s[n] = (ek_fit_setting){ "hold-out", text[n] };
+    n++;
+    if (strcmp(t->decay, "none") == 0) return n; /* longer is no other beginning then */
+    snprintf(text[n], sizeof text[n], "%lld", (long long)t->steps);
+    s[n] = (ek_fit_setting){ "steps", text[n] };
+    return n + 1;
+}
+
+static int train(cli_training *t)
+{
+    ek_array *yes = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ true });
+    ek_fit_setting setting[MOST_SETTINGS];
+    char text[MOST_SETTINGS][32];
+    ek_error err = { .code = EK_OK };
+    ek_status st;
+
+    if (yes == NULL) return cli_no_memory(t->args->command);
+    cli_catch_stop();
+    st = ek_fit(t->session, t->step, .loss = t->net.loss, .metric = { { "accuracy", t->net.right } }, .data = t->train,
+                .feed = { { t->net.x, 0 }, { t->net.labels, 1 } }, .also = { { t->net.is_training, yes } },
+                .batch_size = t->batch_size, .steps = t->steps, .seed = t->seed, .eval_data = t->test,
+                .held_out = t->held_out, .eval_every = t->eval_every, .eval_batch_size = t->eval_batch_size,
+                .patience = (int)t->patience, .logdir = t->logdir, .resume = t->resume, .save_every = t->save_every,
+                .keep = (int)t->keep, .learning_rate = t->rate, .settings = setting,
+                .n_settings = settings(t, setting, text), .callback = cli_train_progress, .callback_arg = t,
+                .stop = cli_stop(), .report = cli_say_finding, .report_arg = &t->progress, .result = &t->result, .error = &err);
+    ek_array_unref(yes);
+    cli_progress_clear(&t->progress);
+    return st == EK_OK ? CLI_DONE : cli_complain_error(t->args->command, &err);
+}
+
+static void release(cli_training *t)
+{
+    ek_session_destroy(t->session);
+    ek_graph_destroy(t->graph);
+    ek_dataset_destroy(t->held_out);
+    ek_dataset_destroy(t->train);
+    ek_dataset_destroy(t->test);
+}
+
+int cli_train_model(const cli_args *args)
+{
+    cli_training t = { .resume = false };
+    int status;
+
+    read_options(&t, args);
+    cli_progress_begin(&t.progress, args->command, 0, t.steps);
+    status = check_options(&t);
+    if (status == CLI_DONE) status = cli_train_data(&t);
+    if (status == CLI_DONE) status = build(&t);
+    if (status == CLI_DONE) status = train(&t);
+    if (status == CLI_DONE) status = cli_train_summary(&t);
+    release(&t);
+    return status;
+}

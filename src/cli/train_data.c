@@ -1,0 +1,40 @@
+/* cli/train_data.c - what --data names: rows to train on, to hold out, to test with. */
+#include "cli/train_model.h"
+
+enum { DIGITS = 20000, UNSEEN_DIGITS = 2000 };
+
+static ek_status load(cli_training *t, ek_error *err)
+{
+    if (strcmp(t->data, "digits") == 0) {
+        const ek_status st = ek_dataset_from_digits(1, DIGITS, &t->train, err);
+
+        return st == EK_OK ? ek_dataset_from_digits(2, UNSEEN_DIGITS, &t->test, err) : st;
+    }
+    return EK_FAIL(err, UNIMPLEMENTED, "only digits yet");
+}
+
+/* The last rows are held out. */
+static ek_status hold_out(cli_training *t, ek_error *err)
+{
+    const int64_t rows = ek_dataset_rows(t->train), left = rows - t->hold_out;
+    ek_dataset *whole = t->train;
+    ek_status st;
+
+    if (t->hold_out == 0) return EK_OK;
+    if (left < t->batch_size)
+        return EK_FAIL(err, INVALID_ARGUMENT, "--hold-out %lld leaves %lld of %lld rows, less than a batch of %lld",
+                       (long long)t->hold_out, (long long)left, (long long)rows, (long long)t->batch_size);
+    st = ek_dataset_part(whole, left, t->hold_out, &t->held_out, err);
+    if (st == EK_OK) st = ek_dataset_part(whole, 0, left, &t->train, err);
+    if (st == EK_OK) ek_dataset_destroy(whole);
+    return st;
+}
+
+int cli_train_data(cli_training *t)
+{
+    ek_error err = { .code = EK_OK };
+    ek_status st = load(t, &err);
+
+    if (st == EK_OK) st = hold_out(t, &err);
+    return st == EK_OK ? CLI_DONE : cli_complain_error(t->args->command, &err);
+}
