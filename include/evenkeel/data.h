@@ -3,6 +3,7 @@
 #define EVENKEEL_DATA_H
 
 #include "evenkeel/graph.h"
+#include "evenkeel/records.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,6 +34,30 @@ EK_API EK_MUST_CHECK ek_status ek_dataset_from_arrays(ek_array *const *columns, 
 EK_API EK_MUST_CHECK ek_status ek_dataset_from_digits(int64_t seed, int64_t n, ek_dataset **out, ek_error *err);
 /* One .npy file a column. */
 EK_API EK_MUST_CHECK ek_status ek_dataset_from_npy(const char *const *paths, int n, ek_dataset **out, ek_error *err);
+/* The arrays of those names in an .npz file. NOT_FOUND: one is missing. */
+EK_API EK_MUST_CHECK ek_status ek_dataset_from_npz(const char *path, const char *const *names, int n, ek_dataset **out,
+                                                   ek_error *err);
+/* Images and labels from a folder with MNIST's files: <split>-images-idx3-ubyte and <split>-labels-idx1-ubyte, or the same with
+ * .gz. The split is "train" or "t10k". Two columns: float32 [height, width, 1], the bytes divided by 255 so that 0 is paper
+ * and 1 is ink; int64 []. */
+EK_API EK_MUST_CHECK ek_status ek_dataset_from_idx(const char *dir, const char *split, ek_dataset **out, ek_error *err);
+/* What ek_dataset_from_idx makes of its columns, for two that came another way: images [height, width] get a channel, bytes
+ * become 0 to 1, labels int64 [].
+ * Errors  INVALID_ARGUMENT: images of another rank; several labels for one image; types that do not convert. */
+EK_API EK_MUST_CHECK ek_status ek_dataset_as_images(ek_dataset *d, ek_error *err);
+
+/* A feature of tf.Examples as a column. A type other than a string where the record has one string: its bytes are the
+ * numbers (decode_raw); else numbers are converted. */
+typedef struct ek_feature {
+    const char *name;
+    ek_dtype dtype;
+    ek_shape shape; /* of one row, known */
+} ek_feature;
+/* TFRecord files of tf.Examples, one after the other; all is read into memory.
+ * Errors  those of the records; NOT_FOUND: a feature is missing; INVALID_ARGUMENT: another number of values, or a type that
+ *         does not convert, with the record. */
+EK_API EK_MUST_CHECK ek_status ek_dataset_from_records(const char *const *paths, int n_paths, ek_compression compression,
+                                                       const ek_feature *features, int n, ek_dataset **out, ek_error *err);
 /* `count` rows from row `first` on as a data set of its own: a part to hold out. The rows are shared.
  * Errors  INVALID_ARGUMENT: rows that are not there. */
 EK_API EK_MUST_CHECK ek_status ek_dataset_part(const ek_dataset *d, int64_t first, int64_t count, ek_dataset **out,

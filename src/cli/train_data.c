@@ -3,6 +3,23 @@
 
 enum { DIGITS = 20000, UNSEEN_DIGITS = 2000 };
 
+/* Told by content, as everything is: a zip file begins with "PK". */
+static bool is_npz(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    char magic[2] = "";
+    const bool is = f != NULL && fread(magic, 1, 2, f) == 2 && memcmp(magic, "PK", 2) == 0;
+
+    if (f != NULL) fclose(f);
+    return is;
+}
+
+static ek_status load_npz(const char *path, const char *const names[2], ek_dataset **out, ek_error *err)
+{
+    EK_TRY(ek_dataset_from_npz(path, names, 2, out, err));
+    return ek_dataset_as_images(*out, err);
+}
+
 static ek_status load(cli_training *t, ek_error *err)
 {
     if (strcmp(t->data, "digits") == 0) {
@@ -10,7 +27,12 @@ static ek_status load(cli_training *t, ek_error *err)
 
         return st == EK_OK ? ek_dataset_from_digits(2, UNSEEN_DIGITS, &t->test, err) : st;
     }
-    return EK_FAIL(err, UNIMPLEMENTED, "only digits yet");
+    if (is_npz(t->data)) {
+        EK_TRY(load_npz(t->data, (const char *const[]){ "x_train", "y_train" }, &t->train, err));
+        return load_npz(t->data, (const char *const[]){ "x_test", "y_test" }, &t->test, err);
+    }
+    EK_TRY(ek_dataset_from_idx(t->data, "train", &t->train, err));
+    return ek_dataset_from_idx(t->data, "t10k", &t->test, err);
 }
 
 /* The last rows are held out. */
