@@ -5,11 +5,12 @@ static void print_options(FILE *f, unsigned mask)
 {
     for (int i = 0; i < CLI_OPTION_COUNT; i++) {
         const cli_option *o = &cli_options[i];
-        char left[96];
+        char left[128];
 
         if ((o->commands & mask) == 0) continue;
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
-        fprintf(f, "  %-20s %s\n", left, o->help);
+        if (strlen(left) > 20) fprintf(f, "  %s\n%23s%s\n", left, "", o->help);
+        else fprintf(f, "  %-20s %s\n", left, o->help);
     }
 }
 

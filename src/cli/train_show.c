@@ -79,7 +79,8 @@ static void print_text(const cli_training *t)
     const ek_fit_result *r = &t->result;
 
     printf("%s after %lld steps of %lld: loss %.4f\n", t->model, (long long)r->step, (long long)t->batch_size, r->loss);
-    if (r->end == EK_FIT_PATIENCE) printf("stopped: %lld evaluations without a better one\n", (long long)t->patience);
+    if (r->end == EK_FIT_PATIENCE) printf("stopped: nothing better in %lld evaluation%s\n", (long long)t->patience,
+                                          t->patience == 1 ? "" : "s");
     if (!isnan(r->eval_loss))
         printf("test accuracy %.4f, loss %.4f, on %lld unseen images\n", r->eval_metric[0], r->eval_loss,
                (long long)ek_dataset_rows(t->test));
