@@ -17,26 +17,17 @@ const cli_command cli_commands[] = {
       "are in TensorFlow's printed forms. With --sites: where batch normalization is applied, and where its gradients are,\n"
       "whatever ops they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
       cli_inspect },
-    { CLI_TRAIN | CLI_TRAIN_META, "train", { "MODEL" }, 0,
-      "[--model NAME] [--data DIR] [--steps N] [--logdir DIR] ...", "train a built-in network, or a graph that TensorFlow wrote",
-      "Without MODEL: trains a built-in network on images with labels and says how many unseen ones it names rightly. With
-"
-      "--logdir it leaves checkpoints that TensorFlow reads and events for TensorBoard; Ctrl-C saves and stops (status 130), and
-"
-      "--resume goes on with the same numbers as if nothing had happened. The last partial batch of an epoch is left out.
-"
-      "
-"
-      "With MODEL, --train-op and --steps: trains the MetaGraphDef in the file MODEL. In each step its train op and what is
-"
-      "fetched run once, so that a loss is that before the step. Feeds are as for run; an array with one axis more than its
-"
-      "placeholder holds a feed per step, used in turn and over again, and a placeholder of unknown rank takes the array whole.
-"
-      "Variables begin with the values of --checkpoint, else with those of their initializers.
-"
-      "
-"
+    { CLI_TRAIN | CLI_TRAIN_META, "train", { "MODEL" }, 0, "[--model NAME] [--data DIR] [--steps N] [--logdir DIR] ...",
+      "train a built-in network, or a graph that TensorFlow wrote",
+      "Without MODEL: trains a built-in network on images with labels and says how many unseen ones it names rightly. With\n"
+      "--logdir it leaves checkpoints that TensorFlow reads and events for TensorBoard; Ctrl-C saves and stops (status 130), and\n"
+      "--resume goes on with the same numbers as if nothing had happened. The last partial batch of an epoch is left out.\n"
+      "\n"
+      "With MODEL, --train-op and --steps: trains the MetaGraphDef in the file MODEL. In each step its train op and what is\n"
+      "fetched run once, so that a loss is that before the step. Feeds are as for run; an array with one axis more than its\n"
+      "placeholder holds a feed per step, used in turn and over again, and a placeholder of unknown rank takes the array whole.\n"
+      "Variables begin with the values of --checkpoint, else with those of their initializers.\n"
+      "\n"
       "What the session notices about its batch norms is told once per rule.",
       cli_train },
     { CLI_DOT, "dot", { "MODEL" }, 1, "[--sites]", "print a graph in Graphviz's language",

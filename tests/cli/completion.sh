@@ -38,7 +38,7 @@ offers 'T/two words.pb' evenkeel run --feed x = "$T/tw"
 offers '' evenkeel run --feed x
 
 # Commands and options are those that help lists, each once.
-listed() { sed -n "/^$1:/,/^\$/s/^  *\\(-*[a-z0-9-]*\\) .*/\\1/p" | LC_ALL=C sort | tr '\n' '|' | sed 's/|$//'; }
+listed() { sed -n "/^$1:/,/^\$/s/^  \\(-*[a-z0-9][a-z0-9-]*\\) .*/\\1/p" | LC_ALL=C sort | tr '\n' '|' | sed 's/|$//'; }
 offers "$(evenkeel help | listed Commands)" evenkeel ''
 for command in $(evenkeel help | listed Commands | tr '|' ' '); do
     all=$(evenkeel help "$command" | listed Options)
