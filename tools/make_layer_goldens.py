@@ -536,6 +536,46 @@ def dropout_nn():
 # ---- writing ---------------------------------------------------------------------------------------------------
 
 
+@case
+def partitioned():
+    fixed = tf.fixed_size_partitioner
+    a = tf.get_variable('a', [5, 3], partitioner=fixed(3))
+    b = tf.get_variable('b', [2, 5], partitioner=fixed(2, axis=1), initializer=tf.random_normal_initializer(stddev=0.5))
+    with tf.variable_scope('s', partitioner=fixed(4), initializer=tf.ones_initializer()):
+        c = tf.get_variable('c', [6])
+        with tf.variable_scope('t', partitioner=tf.min_max_variable_partitioner(max_partitions=3, min_slice_size=16)):
+            d = tf.get_variable('d', [4, 2])
+        scalar = tf.get_variable('e', [])
+        one = tf.get_variable('f', [3], dtype=tf.int32, initializer=tf.zeros_initializer(), partitioner=fixed(1))
+    value = tf.get_variable('v', initializer=tf.constant(1.5, shape=[3, 2]), partitioner=fixed(2))
+    joined = [tf.matmul(b, a), tf.convert_to_tensor(b), tf.convert_to_tensor(c), tf.identity(d), scalar + 1.0]
+    return joined + [tf.convert_to_tensor(one), tf.convert_to_tensor(value)]
+
+
+@case
+def partitioned_resource():
+    with tf.variable_scope('r', use_resource=True, partitioner=tf.fixed_size_partitioner(2)):
+        w = tf.get_variable('w', [5, 3], initializer=tf.glorot_normal_initializer())
+        one = tf.get_variable('one', [2], partitioner=tf.fixed_size_partitioner(1))
+    with tf.variable_scope('r', reuse=True):
+        again = tf.get_variable('w', [5, 3])
+    return [tf.convert_to_tensor(w), tf.convert_to_tensor(one), tf.convert_to_tensor(again)]
+
+
+@case
+def partitioned_layers():
+    with tf.variable_scope('p', partitioner=tf.fixed_size_partitioner(2)):
+        y = layers.dense(image(2, 3), 4, kernel_regularizer=l1_l2(l2=0.01), activation=tf.nn.relu)
+        z = layers.conv2d(image(2, 4, 4, 2, name='z'), 3, 3)
+    return [y, z]
+
+
+@case
+def partitioned_batch_norm():
+    with tf.variable_scope('p', partitioner=tf.fixed_size_partitioner(2)):
+        return [layers.batch_normalization(image(4, 3), training=True)]
+
+
 def registry(path):
     ops = op_def_pb2.OpList()
     text_format.Parse(open(path).read(), ops)

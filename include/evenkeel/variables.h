@@ -147,6 +147,47 @@ EK_API ek_constraint ek_max_norm_constraint_with(const ek_norm_constraint_option
 EK_API ek_constraint ek_unit_norm_constraint_with(const ek_norm_constraint_options *o, ek_where where);
 EK_API ek_constraint ek_min_max_norm_constraint_with(const ek_norm_constraint_options *o, ek_where where);
 
+/* ---- partitioners: variables in parts -------------------------------------------------------------------- */
+
+typedef enum ek_partition_kind {
+    EK_PARTITION_NONE, /* none given */
+    EK_PARTITION_FIXED, EK_PARTITION_AXIS_SIZE, EK_PARTITION_MIN_MAX,
+    EK_PARTITION_CALL /* a function of the caller's */
+} ek_partition_kind;
+
+/* Into how many parts get_variable cuts a variable, along one axis. Copied by value. Make them with the macros below. */
+typedef struct ek_partitioner {
+    ek_partition_kind kind;
+    int axis; /* negative ones count from the end */
+    union { int64_t num_shards, max_shards, max_partitions; };
+    union { int64_t max_shard_bytes, min_slice_size; };
+    int64_t bytes_per_string_element; /* 16 */
+    void (*call)(ek_shape shape, ek_dtype dtype, int64_t *parts, void *arg);
+    void *arg;
+} ek_partitioner;
+
+#define EK_PARTITIONER_(...) \
+    EK_CALL(ek_partitioner, ek_partitioner_copy, (), ek_partitioner_args_, .of = { __VA_ARGS__ })
+typedef struct ek_partitioner_args_ {
+    size_t size;
+    ek_partitioner of;
+} ek_partitioner_args_;
+EK_API ek_partitioner ek_partitioner_copy(const ek_partitioner_args_ *a, ek_where where);
+
+/* tf.fixed_size_partitioner: so many parts, or one per place of the axis: ek_fixed_size_partitioner(3, .axis = 1). */
+#define ek_fixed_size_partitioner(...) \
+    EK_PARTITIONER_(.kind = EK_PARTITION_FIXED, .bytes_per_string_element = 16, .num_shards = __VA_ARGS__)
+/* tf.variable_axis_size_partitioner: parts of at most so many bytes, which hold one place of the axis at least; no more than
+ * .max_shards of them (0: any number). */
+#define ek_variable_axis_size_partitioner(...) \
+    EK_PARTITIONER_(.kind = EK_PARTITION_AXIS_SIZE, .bytes_per_string_element = 16, .max_shard_bytes = __VA_ARGS__)
+/* tf.min_max_variable_partitioner: at most .max_partitions parts (1) of at least .min_slice_size bytes (262144). */
+#define ek_min_max_variable_partitioner(...)                                                            \
+    EK_PARTITIONER_(.kind = EK_PARTITION_MIN_MAX, .bytes_per_string_element = 16, .max_partitions = 1, \
+                    .min_slice_size = 262144, __VA_ARGS__)
+/* `fn(shape, dtype, parts, data)` sets parts[d], 1 at first, for the one axis d that is cut. */
+#define ek_custom_partitioner(fn, data) EK_PARTITIONER_(.kind = EK_PARTITION_CALL, .call = (fn), .arg = (data))
+
 /* ---- variable scopes ------------------------------------------------------------------------------- */
 
 /* Whether get_variable makes, shares, or does what is needed. EK_NEW inside a reusing scope inherits: once on,
@@ -178,6 +219,7 @@ typedef struct ek_variable_scope_options {
     ek_dtype dtype;
     ek_tristate use_resource;
     bool auxiliary_name_scope; /* false: opens no name scope */
+    ek_partitioner partitioner; /* variables made inside are in parts, scalars excepted */
 } ek_variable_scope_options;
 /* tf.variable_scope, for one statement or block:
  *     ek_with_variable_scope(g, "net", .reuse = EK_AUTO_REUSE) w = ek_get_variable(g, "w", .shape = EK_SHAPE(3));
@@ -226,13 +268,19 @@ typedef struct ek_get_variable_options {
     ek_tristate use_resource;   /* EK_DEFAULT: the scope's, else ek_use_resource_variables() */
     ek_synchronization synchronization;
     ek_aggregation aggregation;
+    ek_partitioner partitioner; /* none: the scope's; of a scalar it is not asked */
 } ek_get_variable_options;
 /* tf.get_variable: the variable of that name, made or shared as the scope's reuse says.
  *
  * Nodes        V/Initializer/..., V, V/Assign, V/read; name scopes do not matter.
  * Shared       shape (where given) and dtype must fit; initializer and regularizer are not looked at.
  * Errors       INVALID_ARGUMENT with TensorFlow's sentences: it exists already; it does not exist; another shape
- *              or dtype; no shape; a value and a shape; a shape not fully known. */
+ *              or dtype; no shape; a value and a shape; a shape not fully known.
+ * In parts     with a partitioner: variables V/part_0, V/part_1, ..., which are what collections list, optimizers train and
+ *              savers save; the call returns the whole, an operand like any other (V/ConcatPartitions/concat, V), of which
+ *              ek_variable_part() gives the parts. The first numbers are those of a part; glorot_uniform and its kind look at
+ *              the whole's shape, a value is sliced. Sharing needs the same partitioner, or reuse and none. Errors besides:
+ *              more than one axis cut, a part without places, in parts here and in one there. */
 #define ek_get_variable(g, ...)                                                                         \
     EK_CALL(ek_variable, ek_get_variable_with, ((g),), ek_get_variable_options, .shape = { .rank = -2 }, \
             .trainable = true, .collections = { NULL, -1 }, .validate_shape = true,                      \
@@ -276,6 +324,18 @@ EK_API ek_tensor ek_variable_initial_value(ek_variable v);
 EK_API ek_constraint ek_variable_constraint(ek_variable v);
 EK_API ek_synchronization ek_variable_synchronization(ek_variable v);
 EK_API ek_aggregation ek_variable_aggregation(ek_variable v);
+/* Of a variable in parts the number of parts, else 1; 0 for a dead one. The whole has no operation, initializer or initial
+ * value of its own, and is neither written nor listed: its parts are. */
+EK_API int ek_variable_parts(ek_variable v);
+EK_API ek_variable ek_variable_part(ek_variable v, int i); /* the variable itself where it is one; dead beyond the last */
+/* Which part of what a variable is, as files have it: a slot of a part is a part of a slot. */
+typedef struct ek_slice_info {
+    const char *full_name; /* borrowed from the graph */
+    ek_shape full_shape;
+    int64_t offset[EK_MAX_RANK];
+    ek_shape shape;
+} ek_slice_info;
+EK_API bool ek_variable_slice_info(ek_variable v, ek_slice_info *out); /* false, *out untouched: it is no part */
 /* The variable made with this op name (without ":0"); dead, nothing recorded, if there is none. */
 EK_API ek_variable ek_variable_by_name(ek_graph *g, const char *name);
 

@@ -85,6 +85,12 @@ void ek_add_item_to_collection(ek_graph *g, const char *key, ek_item item, ek_wh
                        "what is added to the collection '%s' is dead or of another graph", key != NULL ? key : "NULL");
         return;
     }
+    if (item.kind == EK_ITEM_VARIABLE && g->variable[item.u.variable.id]->n_parts > 0) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "%s is in parts, which are variables of their own: add those to the collection '%s'",
+                       g->variable[item.u.variable.id]->name, key);
+        return;
+    }
     if (ek__utf8_bad((const uint8_t *)key, strlen(key), false) >= 0) {
         ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "the name of a collection is not UTF-8");
         return;

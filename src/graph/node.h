@@ -59,8 +59,10 @@ typedef struct ek_variable_info {
     int synchronization, aggregation; /* ek_synchronization, ek_aggregation */
     ek_where where;
     const void *constraint; /* an ek_constraint in the arena, for optimizers; NULL: none */
-    const void *slice;      /* of a variable in parts: its SaveSliceInfoDef as in the file; NULL: none */
+    const void *slice;      /* of a part: its SaveSliceInfoDef as in the file, which part of what it is; NULL: a whole */
     size_t slice_size;
+    int32_t n_parts, axis;  /* of a variable in parts along an axis: it has no node (op -1), its parts have; 0: it is one */
+    const int32_t *part;    /* their places */
 } ek_variable_info;
 
 /* An empty graph over a set of definitions, which must outlive it. NULL only without memory. */

@@ -200,6 +200,7 @@ static void inherit(ek_vscope *v, const ek_vscope *from, const ek_vscope_args *a
     v->use_resource = a->use_resource != EK_DEFAULT ? a->use_resource : from->use_resource;
     v->initializer = a->initializer != NULL ? a->initializer : from->initializer;
     v->regularizer = a->regularizer != NULL ? a->regularizer : from->regularizer;
+    v->partitioner = a->partitioner != NULL ? a->partitioner : from->partitioner;
     v->constraint = a->constraint;
 }
 

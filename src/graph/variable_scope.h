@@ -19,7 +19,7 @@ typedef struct ek_vscope {
     int reuse;
     ek_dtype dtype;
     ek_tristate use_resource;
-    const void *initializer, *regularizer, *constraint; /* NULL: none */
+    const void *initializer, *regularizer, *constraint, *partitioner; /* NULL: none */
 } ek_vscope;
 
 typedef struct ek_vscope_args {
@@ -29,7 +29,7 @@ typedef struct ek_vscope_args {
     int reuse;                 /* EK_VSCOPE_NEW: inherited */
     ek_dtype dtype;            /* NONE: inherited */
     ek_tristate use_resource;  /* EK_DEFAULT: inherited */
-    const void *initializer, *regularizer; /* NULL: inherited */
+    const void *initializer, *regularizer, *partitioner; /* NULL: inherited */
     const void *constraint;    /* never inherited, as in TensorFlow */
     bool no_name_scope;        /* leaves the name scope as it is */
 } ek_vscope_args;

@@ -233,7 +233,7 @@ static ek_variable add_statistic(const ek_bn_call *c, const char *name, const ek
 {
     return ek__layer_add_weight(&c->bn->layer, &(ek_weight_args){
         .name = name, .shape = c->bn->param_shape, .dtype = c->bn->param_dtype, .initializer = init,
-        .synchronization = EK_SYNCHRONIZATION_ON_READ, .aggregation = EK_AGGREGATION_MEAN }, c->where);
+        .in_one = true, .synchronization = EK_SYNCHRONIZATION_ON_READ, .aggregation = EK_AGGREGATION_MEAN }, c->where);
 }
 
 /* A constant in place of a missing parameter: the fused op always takes both. */
@@ -245,7 +245,7 @@ static ek_tensor constant(const ek_bn_call *c, double v)
 static ek_tensor sqrt_of_variance(ek_graph *g, ek_shape shape, ek_dtype dtype, void *arg)
 {
     const ek_bn_call *c = arg;
-    const ek_tensor v = ek__initializer_build(g, &c->bn->o.moving_variance_initializer, shape, dtype, c->where);
+    const ek_tensor v = ek__initializer_build(g, &c->bn->o.moving_variance_initializer, shape, dtype, NULL, c->where);
 
     return ek__op1(ek_sqrt_with, ek__of(v), NULL, c->where);
 }

@@ -34,6 +34,7 @@ ek_scope ek_variable_scope_push_with(ek_graph *g, const ek_variable_scope_option
     a.initializer = keep(g, &o->initializer, sizeof o->initializer, o->initializer.kind != EK_INIT_NONE, where);
     a.regularizer = keep(g, &o->regularizer, sizeof o->regularizer, o->regularizer.kind != 0, where);
     a.constraint = keep(g, &o->constraint, sizeof o->constraint, o->constraint.call != NULL, where);
+    a.partitioner = keep(g, &o->partitioner, sizeof o->partitioner, o->partitioner.kind != EK_PARTITION_NONE, where);
     return ek__vscope_push(g, &a, where);
 }
 
@@ -93,13 +94,14 @@ typedef struct make_arg {
     const ek_initializer *init;
     ek_shape shape;
     ek_dtype dtype;
+    const ek_slice_info *slice; /* NULL: a whole */
 } make_arg;
 
 static ek_tensor make(ek_graph *g, void *arg, ek_where where)
 {
     const make_arg *m = arg;
 
-    return ek__initializer_build(g, m->init, m->shape, m->dtype, where);
+    return ek__initializer_build(g, m->init, m->shape, m->dtype, m->slice, where);
 }
 
 /* What get_variable does where nobody says how to begin. */
@@ -121,7 +123,7 @@ static bool default_initializer(ek_graph *g, const ek_get_variable_args *a, ek_d
 
 static ek_variable create(ek_graph *g, const ek_get_variable_args *a, const ek_initializer *init, ek_dtype dtype)
 {
-    make_arg m = { init, a->shape, dtype };
+    make_arg m = { init, a->shape, dtype, a->slice };
     ek_variable_args v = { .name = a->full, .trainable = a->trainable, .validate_shape = a->validate_shape,
                            .collections = a->collections, .constraint = a->constraint, .where = a->where,
                            .synchronization = a->synchronization, .aggregation = a->aggregation };
@@ -194,7 +196,7 @@ static bool check_parts(ek_graph *g, const ek_get_variable_args *a)
     return g->error.code == EK_OK;
 }
 
-static ek_variable get(ek_graph *g, const ek_get_variable_args *a)
+ek_variable ek__get_single(ek_graph *g, const ek_get_variable_args *a)
 {
     const ek_vscope *scope = ek__vscope_now(g);
     const ek_dtype dtype = a->dtype != EK_DTYPE_NONE ? ek_dtype_base(a->dtype) : scope->dtype;
@@ -226,6 +228,14 @@ static ek_variable get(ek_graph *g, const ek_get_variable_args *a)
     return v;
 }
 
+/* A variable in parts is shared without a partitioner where nothing but sharing may happen. */
+static bool shares_parts(const ek_graph *g, const ek_get_variable_args *a)
+{
+    const int32_t found = a->reuse == EK_VSCOPE_REUSE && !a->in_one ? ek__vstore_find(g, a->full) : -1;
+
+    return found >= 0 && g->variable[found]->n_parts > 0;
+}
+
 ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args)
 {
     const ek_vscope *scope = ek__vscope_now(g);
@@ -247,7 +257,10 @@ ek_variable ek__get_variable(ek_graph *g, const ek_get_variable_args *args)
     if (a.regularizer == NULL) a.regularizer = scope->regularizer;
     if (a.constraint == NULL) a.constraint = scope->constraint;
     if (a.use_resource == EK_DEFAULT) a.use_resource = scope->use_resource;
-    EK_IN_SCOPE(ek_name_scope_push(g, NULL, a.where)) v = get(g, &a);
+    if (a.partitioner == NULL) a.partitioner = scope->partitioner;
+    if (a.in_one || (a.has_shape && a.shape.rank == 0)) a.partitioner = NULL;
+    EK_IN_SCOPE(ek_name_scope_push(g, NULL, a.where))
+        v = a.partitioner != NULL || shares_parts(g, &a) ? ek__get_parts(g, &a) : ek__get_single(g, &a);
     return v;
 }
 
@@ -262,5 +275,6 @@ ek_variable ek_get_variable_with(ek_graph *g, const ek_get_variable_options *o, 
         .synchronization = o->synchronization, .aggregation = o->aggregation,
         .initializer = o->initializer.kind != EK_INIT_NONE ? &o->initializer : NULL,
         .regularizer = o->regularizer.kind != 0 ? &o->regularizer : NULL,
-        .constraint = o->constraint.call != NULL ? &o->constraint : NULL, .where = where });
+        .constraint = o->constraint.call != NULL ? &o->constraint : NULL,
+        .partitioner = o->partitioner.kind != EK_PARTITION_NONE ? &o->partitioner : NULL, .where = where });
 }

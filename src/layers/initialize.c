@@ -17,7 +17,8 @@ static ek_variable variable_at(ek_graph *g, ek_list list, int64_t i, ek_where wh
 {
     const ek_item item = list.item[i];
 
-    if (item.kind == EK_ITEM_VARIABLE && ek__variable_in(g, item.u.variable)) return item.u.variable;
+    if (item.kind == EK_ITEM_VARIABLE && ek__variable_in(g, item.u.variable) && ek__whole(item.u.variable, where))
+        return item.u.variable;
     ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "item %lld of the list is no variable of this graph", (long long)i);
     return ek__dead_variable(g);
 }

@@ -61,13 +61,14 @@ static void fans(const ek_shape *shape, double *in, double *out)
     *out = window * (double)shape->dim[shape->rank - 1];
 }
 
-static ek_tensor variance_scaling(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype,
-                                  ek_where where)
+/* A part is as large as the whole it comes from lets it be. */
+static ek_tensor variance_scaling(ek_graph *g, const ek_initializer *init, const ek_shape *shape, const ek_shape *whole,
+                                  ek_dtype dtype, ek_where where)
 {
     static const double cut_deviation = .87962566103423978; /* of a normal cut at two deviations */
     double in, out, n, scale;
 
-    fans(shape, &in, &out);
+    fans(whole, &in, &out);
     n = init->mode == EK_FAN_IN ? in : init->mode == EK_FAN_OUT ? out : (in + out) / 2.0;
     scale = init->scale / (n > 1.0 ? n : 1.0);
     if (!(init->scale > 0.0)) {
@@ -140,7 +141,9 @@ static ek_tensor orthogonal(ek_graph *g, const ek_initializer *init, const ek_sh
     return ek__op2(ek_times_with, ek__num(init->gain), ek__of(ek__reshape(g, ek__of(q), shape, where)), where);
 }
 
-static ek_tensor identity(ek_graph *g, const ek_initializer *init, const ek_shape *shape, ek_dtype dtype, ek_where where)
+/* `shape` is the whole's. */
+static ek_tensor identity(ek_graph *g, const ek_initializer *init, const ek_shape *shape, const ek_slice_info *slice,
+                          ek_dtype dtype, ek_where where)
 {
     const int64_t least = shape->rank == 2 && shape->dim[1] < shape->dim[0] ? shape->dim[1] : shape->dim[0];
     ek_tensor eye = ek__dead(g);
@@ -156,13 +159,20 @@ static ek_tensor identity(ek_graph *g, const ek_initializer *init, const ek_shap
         else
             eye = ek__emit2("MatrixSetDiag", filled(ek_zeros_with, g, shape, dtype, where), ones, "set_diag", where);
     }
+    if (slice != NULL)
+        eye = ek_slice_with(&(ek_slice_options){ .size = sizeof(ek_slice_options), .input = eye,
+                                                 .begin = { slice->offset, slice->full_shape.rank },
+                                                 .sizes = { slice->shape.dim, slice->shape.rank } }, where);
     return ek__op2(ek_times_with, ek__num(init->gain), ek__of(eye), where);
 }
 
 /* ---- one way in ---------------------------------------------------------------------------------------- */
 
-ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype, ek_where where)
+ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype,
+                                const ek_slice_info *slice, ek_where where)
 {
+    const ek_shape *const whole = slice != NULL ? &slice->full_shape : &shape;
+
     if (init->dtype != EK_DTYPE_NONE) dtype = init->dtype;
     switch (init->kind) {
     case EK_INIT_ZEROS: return filled(ek_zeros_with, g, &shape, dtype, where);
@@ -173,9 +183,9 @@ ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shap
         return normal(ek_random_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
     case EK_INIT_TRUNCATED_NORMAL:
         return normal(ek_truncated_normal_with, g, &shape, init->mean, init->stddev, dtype, init->seed, where);
-    case EK_INIT_VARIANCE_SCALING: return variance_scaling(g, init, &shape, dtype, where);
+    case EK_INIT_VARIANCE_SCALING: return variance_scaling(g, init, &shape, whole, dtype, where);
     case EK_INIT_ORTHOGONAL: return orthogonal(g, init, &shape, dtype, where);
-    case EK_INIT_IDENTITY: return identity(g, init, &shape, dtype, where);
+    case EK_INIT_IDENTITY: return identity(g, init, whole, slice, dtype, where);
     case EK_INIT_CALL:
         if (init->call != NULL) return init->call(g, shape, dtype, init->arg);
         break;

@@ -87,9 +87,9 @@ ek_variable ek__layer_add_weight(const ek_layer *l, const ek_weight_args *a, ek_
                 .constraint = a->constraint != NULL && a->constraint->call != NULL ? a->constraint : NULL,
                 .trainable = a->trainable && l->trainable, .validate_shape = true, .collections = { NULL, -1 },
                 .use_resource = EK_DEFAULT, .synchronization = a->synchronization, .aggregation = a->aggregation,
-                .where = where });
+                .in_one = a->in_one, .where = where });
             if (ek_variable_ok(v) && v.id >= before && a->regularizer != NULL && a->regularizer->kind != 0)
-                regularize(l, a, v, where);
+                for (int i = 0; i < ek_variable_parts(v); i++) regularize(l, a, ek_variable_part(v, i), where);
         }
     return v;
 }

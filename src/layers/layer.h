@@ -37,6 +37,7 @@ typedef struct ek_weight_args {
     const ek_regularizer *regularizer; /* NULL or of kind 0: none; only a new variable gets its loss */
     const ek_constraint *constraint;   /* NULL: none */
     bool trainable;                    /* and the layer's */
+    bool in_one;                       /* never in parts */
     ek_synchronization synchronization;
     ek_aggregation aggregation;
 } ek_weight_args;

@@ -330,7 +330,7 @@ static const ek_variable_info *wanted(ek_variable v, ek_where where)
     const ek_variable_info *info = ek__info(v);
 
     if (info == NULL) ek__graph_fail(v.graph, where, EK_INVALID_ARGUMENT, "a variable is needed, this one is dead");
-    return info;
+    return ek__whole(v, where) ? info : NULL;
 }
 
 static ek_tensor handle_of(ek_variable v)

@@ -27,9 +27,12 @@ bool ek__use_resource(const ek_graph *g, ek_tristate use_resource);
  * collections. Dead after a failure, which the graph has recorded. */
 ek_variable ek__variable_make(ek_graph *g, const ek_variable_args *a);
 
-/* The initial value of a variable of this shape and dtype, in the current name scope. */
+/* The initial value of a variable of this shape and dtype, in the current name scope; of a part where `slice` is not NULL. */
 ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shape shape, ek_dtype dtype,
-                                ek_where where);
+                                const ek_slice_info *slice, ek_where where);
+/* Notes which part of what a variable is, for files; false without memory, which is recorded. */
+bool ek__slice_note(ek_variable v, const ek_slice_info *slice, ek_where where);
+
 static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
 
 /* The loss of a variable or, for a layer's activity, of a tensor; dead where there is none (or the graph failed). */

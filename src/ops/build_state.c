@@ -51,6 +51,11 @@ static ek_tensor write(const write_types *types, const ek_assign_options *o, ek_
 
     if (!EK_GRAPH_OK(g, where) || !ek__variable_in(g, o->variable)) return dead_write(o, where);
     const ek_variable_info *info = g->variable[o->variable.id];
+    if (info->n_parts > 0) {
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "%s is in parts: write to each, ek_variable_part(v, 0) and so on",
+                       info->name);
+        return ek__dead(g);
+    }
     if (info->is_resource) return write_resource(info, types->resource, o, where);
 
     const ek_operand in[] = { ek__of((ek_tensor){ g, info->op, 0 }), o->value };

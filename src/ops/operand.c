@@ -46,6 +46,7 @@ ek_tensor ek__variable_value(ek_variable v, ek_where where)
         ek__graph_fail(v.graph, where, EK_INVALID_ARGUMENT, "a variable is needed, this one is dead");
         return ek__dead(v.graph);
     }
+    if (info->n_parts > 0) return ek__parts_value(v, where);
     if (!info->is_resource) return ek__tensor(v.graph, info->snapshot);
     const ek_tensor handle = { v.graph, info->op, 0 };
     const ek_attr dtype = EK_ATTR("dtype", EK_ATTR_TYPE, type, info->dtype);

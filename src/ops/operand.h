@@ -28,6 +28,8 @@ enum { EK_UNREAD = 'u' };
 ek_operand ek__unread(ek_tensor t);
 /* What reading a variable without a word gives. */
 ek_tensor ek__variable_value(ek_variable v, ek_where where);
+/* The same of a variable in parts: they are joined anew each time (ops/whole.c). */
+ek_tensor ek__parts_value(ek_variable v, ek_where where);
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 

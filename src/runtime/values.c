@@ -11,6 +11,9 @@ static ek_status find_slot(ek_session *s, ek_variable v, ek_slot **slot, const e
         return EK_FAIL(err, INVALID_ARGUMENT, "the variable is %s",
                        v.id < 0 ? "dead: building it failed" : "not of the session's graph");
     *info = s->graph->variable[v.id];
+    if ((*info)->n_parts > 0)
+        return EK_FAIL(err, INVALID_ARGUMENT, "%s is in parts: each has a value of its own, ek_variable_part(v, 0) and so on",
+                       (*info)->name);
     return ek__store_slot(s->store, s->graph->node[(*info)->op], slot, err);
 }
 

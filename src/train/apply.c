@@ -53,6 +53,7 @@ static bool check_pair(const application *p, int64_t i)
     if (item->kind == EK_ITEM_TENSOR) return true;
     if (item->kind != EK_ITEM_VARIABLE || !ek__variable_in(p->g, item->u.variable))
         return refuse(p, "a variable to update is dead or of another graph than %s", p->o->name);
+    if (!ek__whole(item->u.variable, p->where)) return false;
     if (!ek_gradient_ok(d)) return true;
     if (!ek__tensor_in(p->g, d.value) || (d.indices.graph != NULL && d.indices.op >= 0 && !ek__tensor_in(p->g, d.indices)))
         return refuse(p, "the gradient of %s is of another graph", ek_item_name(p->g, *item));

@@ -42,7 +42,7 @@ static ek_variable beside(ek_variable v, const char *stem, ek_shape shape, ek_wh
     return ek__get_variable(g, &(ek_get_variable_args){
         .name = name, .has_shape = true, .shape = shape, .dtype = ek_dtype_base(ek_variable_dtype(v)),
         .initializer = &zeros, .collections = { NULL, -1 }, .validate_shape = true, .use_resource = EK_DEFAULT,
-        .where = where });
+        .in_one = true, .where = where });
 }
 
 /* The average of what was seen so far begins with zeros; dividing by 1 - decay^steps takes them out again. */
@@ -173,6 +173,7 @@ static bool check_item(ek_moving_average *m, const ek_item *x, ek_where where)
                        "%s averages variables and tensors of its graph; this item is neither", m->name);
         return false;
     }
+    if (variable && !ek__whole(x->u.variable, where)) return false;
     t = ek_dtype_base(variable ? ek_variable_dtype(x->u.variable) : ek_tensor_dtype(x->u.tensor));
     if (t == EK_FLOAT16 || t == EK_BFLOAT16 || t == EK_FLOAT32 || t == EK_FLOAT64) return true;
     ek__graph_fail(m->graph, where, EK_INVALID_ARGUMENT, "The variables must be half, float, or double: %s",

@@ -18,18 +18,32 @@ ek_variable ek__slot_create(ek_graph *g, const ek_slot_args *a)
                 .name = "", .has_shape = a->initializer->kind != EK_INIT_VALUE, .shape = a->shape, .dtype = a->dtype,
                 .initializer = a->initializer, .trainable = false, .collections = { NULL, -1 },
                 .validate_shape = a->initializer->kind != EK_INIT_VALUE || ek_shape_is_known(&a->shape),
-                .use_resource = a->resource, .where = a->where });
+                .use_resource = a->resource, .in_one = true, .where = a->where });
     return v;
+}
+
+/* A slot of a part is a part of a slot: "w/part_0/Momentum" belongs to "w/Momentum". */
+static bool note_part(ek_variable slot, ek_variable v, ek_where where)
+{
+    const char *const own = ek__info(slot)->name + strlen(ek__info(v)->name) + 1;
+    ek_slice_info s;
+
+    if (!ek_variable_slice_info(v, &s)) return true;
+    s.full_name = ek__arena_printf(&v.graph->arena, "%s/%s", s.full_name, own);
+    if (s.full_name != NULL) return ek__slice_note(slot, &s, where);
+    ek__graph_fail(v.graph, where, EK_RESOURCE_EXHAUSTED, "no memory for a slot of %s", ek_variable_name(v));
+    return false;
 }
 
 ek_variable ek__slot_of(ek_variable v, const ek_initializer *init, const char *name, ek_where where)
 {
     const ek_variable_info *info = ek__info(v);
-
-    return ek__slot_create(v.graph, &(ek_slot_args){
+    const ek_variable slot = ek__slot_create(v.graph, &(ek_slot_args){
         .primary = ek_variable_op(v), .colocate = true, .name = name, .initializer = init, .shape = info->shape,
         .dtype = init->kind == EK_INIT_VALUE ? EK_DTYPE_NONE : info->dtype,
         .resource = info->is_resource ? EK_YES : EK_NO, .where = where });
+
+    return !ek_variable_ok(slot) || note_part(slot, v, where) ? slot : ek__dead_variable(v.graph);
 }
 
 /* A value shaped like the variable, which only a run knows. */

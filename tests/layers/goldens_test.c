@@ -301,6 +301,62 @@ static void dropout_nn(ek_graph *g)
     ek_nn_dropout(x, .keep_prob = EK_OPERAND(rate), .noise_dims = shape, .seed = 3);
 }
 
+/* ---- variables in parts --------------------------------------------------------------------------- */
+
+static void partitioned(ek_graph *g)
+{
+    ek_variable a = ek_get_variable(g, "a", .shape = EK_SHAPE(5, 3), .partitioner = ek_fixed_size_partitioner(3));
+    ek_variable b = ek_get_variable(g, "b", .shape = EK_SHAPE(2, 5), .partitioner = ek_fixed_size_partitioner(2, .axis = 1),
+                                    .initializer = ek_random_normal_initializer(.stddev = 0.5));
+    ek_variable c = a, d = a, e = a, f = a, v;
+
+    ek_with_variable_scope(g, "s", .partitioner = ek_fixed_size_partitioner(4), .initializer = ek_ones_initializer()) {
+        c = ek_get_variable(g, "c", .shape = EK_SHAPE(6));
+        ek_with_variable_scope(g, "t", .partitioner = ek_min_max_variable_partitioner(.max_partitions = 3, .min_slice_size = 16))
+            d = ek_get_variable(g, "d", .shape = EK_SHAPE(4, 2));
+        e = ek_get_variable(g, "e", .shape = EK_SCALAR);
+        f = ek_get_variable(g, "f", .shape = EK_SHAPE(3), .dtype = EK_INT32, .initializer = ek_zeros_initializer(),
+                            .partitioner = ek_fixed_size_partitioner(1));
+    }
+    v = ek_get_variable(g, "v", .initializer = ek_initial_value(ek_constant(g, ek_float(1.5), .shape = EK_SHAPE(3, 2))),
+                        .partitioner = ek_fixed_size_partitioner(2));
+    ek_matmul(b, a);
+    ek_variable_value(b);
+    ek_variable_value(c);
+    ek_identity(d);
+    ek_plus(e, 1.0);
+    ek_variable_value(f);
+    ek_variable_value(v);
+}
+
+static void partitioned_resource(ek_graph *g)
+{
+    ek_variable w = { g, -1 }, one = w, again = w;
+
+    ek_with_variable_scope(g, "r", .use_resource = EK_YES, .partitioner = ek_fixed_size_partitioner(2)) {
+        w = ek_get_variable(g, "w", .shape = EK_SHAPE(5, 3), .initializer = ek_glorot_normal_initializer());
+        one = ek_get_variable(g, "one", .shape = EK_SHAPE(2), .partitioner = ek_fixed_size_partitioner(1));
+    }
+    ek_with_variable_scope(g, "r", .reuse = EK_REUSE) again = ek_get_variable(g, "w", .shape = EK_SHAPE(5, 3));
+    ek_variable_value(w);
+    ek_variable_value(one);
+    ek_variable_value(again);
+}
+
+static void partitioned_layers(ek_graph *g)
+{
+    ek_with_variable_scope(g, "p", .partitioner = ek_fixed_size_partitioner(2)) {
+        ek_dense(input(g, EK_SHAPE(2, 3), "x"), 4, .kernel_regularizer = ek_l2_regularizer(0.01), .activation = ek_relu_with);
+        ek_conv2d(input(g, EK_SHAPE(2, 4, 4, 2), "z"), 3, 3);
+    }
+}
+
+static void partitioned_batch_norm(ek_graph *g)
+{
+    ek_with_variable_scope(g, "p", .partitioner = ek_fixed_size_partitioner(2))
+        ek_batch_normalization(input(g, EK_SHAPE(4, 3), "x"), .training = EK_TRUE);
+}
+
 /* ---- checking ----------------------------------------------------------------------------------- */
 
 typedef struct layer_case {
@@ -428,7 +484,8 @@ static const layer_case cases[] = {
     CASE(conv3d_transpose_channels_first), CASE(separable_conv1d), CASE(separable_conv2d),
     CASE(separable_conv2d_resource), CASE(depthwise), CASE(constraints), CASE(orthogonal), CASE(identity),
     CASE(pooling1d), CASE(pooling2d), CASE(pooling2d_channels_first), CASE(pooling3d), CASE(flatten_all),
-    CASE(dropout_layer), CASE(dropout_nn),
+    CASE(dropout_layer), CASE(dropout_nn), CASE(partitioned), CASE(partitioned_resource), CASE(partitioned_layers),
+    CASE(partitioned_batch_norm),
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 
