@@ -291,7 +291,8 @@ typedef struct ek_op_spec {
     ek_attr_spec *attr; /* in the registry's order */
 } ek_op_spec;
 
-/* Whether input i of n_in belongs to an argument in `mask`. Lists share evenly what single arguments leave. */
+/* Whether input i of n_in belongs to an argument in `mask`. Lists share evenly what single arguments leave; what cannot be
+ * shared is the last argument's: of lists that differ in length the mask names all. */
 static inline bool ek__input_in(const ek_op_spec *s, uint32_t mask, int i, int n_in)
 {
     int lists = 0, at = 0;
@@ -300,7 +301,7 @@ static inline bool ek__input_in(const ek_op_spec *s, uint32_t mask, int i, int n
     const int length = lists > 0 ? (n_in - (s->n_in - lists)) / lists : 0;
     for (int k = 0; k < s->n_in && k < 32; k++) {
         at += s->in[k].number_attr != NULL || s->in[k].list_attr != NULL ? length : 1;
-        if (i < at) return (mask >> k & 1u) != 0;
+        if (i < at || k + 1 == s->n_in) return (mask >> k & 1u) != 0;
     }
     return false;
 }
