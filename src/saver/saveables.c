@@ -80,7 +80,7 @@ static bool no_memory(ek_graph *g, ek_where where)
 }
 
 /* `as_part`: a part is saved as such, under the whole's name; else as a tensor of its own. */
-static bool add(ek_graph *g, candidates *list, ek_variable v, const char *name, bool as_part, ek_where where)
+static bool add_one(ek_graph *g, candidates *list, ek_variable v, const char *name, bool as_part, ek_where where)
 {
     candidate c = { .to_save = { .slice = "", .variable = v }, .place = list->n };
     const ek_variable_info *info = g->variable[v.id];
@@ -100,6 +100,17 @@ static bool add(ek_graph *g, candidates *list, ek_variable v, const char *name, 
     if (c.to_save.name == NULL || c.to_save.slice == NULL || !EK_GROW(list->at, list->cap, list->n + 1))
         return no_memory(g, where);
     list->at[list->n++] = c;
+    return true;
+}
+
+/* A variable in parts has no value of its own: its parts are saved. */
+static bool add(ek_graph *g, candidates *list, ek_variable v, const char *name, bool as_part, ek_where where)
+{
+    const ek_variable_info *const info = g->variable[v.id];
+
+    if (info->n_parts == 0) return add_one(g, list, v, name, as_part, where);
+    for (int32_t i = 0; i < info->n_parts; i++)
+        if (!add_one(g, list, (ek_variable){ g, info->part[i] }, name, true, where)) return false;
     return true;
 }
 
