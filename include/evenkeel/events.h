@@ -37,7 +37,8 @@ typedef struct ek_event_writer_options {
 #define ek_event_writer_open(logdir, ...)                                                                     \
     EK_CALL(ek_status, ek_event_writer_open_with, ((logdir),), ek_event_writer_options, .filename_suffix = "", \
             .flush_seconds = 120, .out = __VA_ARGS__)
-EK_API EK_MUST_CHECK ek_status ek_event_writer_open_with(const char *logdir, const ek_event_writer_options *o, ek_where where);
+EK_API EK_MUST_CHECK ek_status ek_event_writer_open_with(const char *logdir, const ek_event_writer_options *o,
+                                                         ek_where where);
 EK_API const char *ek_event_writer_path(const ek_event_writer *w); /* of the file; borrowed */
 EK_API EK_MUST_CHECK ek_status ek_event_writer_flush(ek_event_writer *w, ek_error *err);
 /* Flushes, and frees w whatever happens. NULL is allowed. */
@@ -55,14 +56,17 @@ EK_API EK_MUST_CHECK ek_status ek_event_writer_close(ek_event_writer *w, ek_erro
  * graph      with the shapes of its tensors, and its MetaGraphDef
  * session_log  START: curves of a run before it end at `step` (what it wrote beyond is thrown away by TensorBoard);
  *            CHECKPOINT: where one was saved. Path and message may be NULL */
-typedef enum ek_session_status { EK_SESSION_START = 1, EK_SESSION_STOP = 2, EK_SESSION_CHECKPOINT = 3 } ek_session_status;
-EK_API EK_MUST_CHECK ek_status ek_event_write_summary(ek_event_writer *w, const ek_array *summary, int64_t step, ek_error *err);
+typedef enum ek_session_status {
+    EK_SESSION_START = 1, EK_SESSION_STOP = 2, EK_SESSION_CHECKPOINT = 3
+} ek_session_status;
+EK_API EK_MUST_CHECK ek_status ek_event_write_summary(ek_event_writer *w, const ek_array *summary, int64_t step,
+                                                      ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_scalar(ek_event_writer *w, const char *tag, double value, int64_t step,
                                                      ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_histogram(ek_event_writer *w, const char *tag, const ek_array *values,
                                                         int64_t step, ek_error *err);
-EK_API EK_MUST_CHECK ek_status ek_event_write_image(ek_event_writer *w, const char *tag, const ek_array *images, int64_t most,
-                                                    int64_t step, ek_error *err);
+EK_API EK_MUST_CHECK ek_status ek_event_write_image(ek_event_writer *w, const char *tag, const ek_array *images,
+                                                    int64_t most, int64_t step, ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_text(ek_event_writer *w, const char *tag, const char *text, int64_t step,
                                                    ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_graph(ek_event_writer *w, const ek_graph *g, int64_t step, ek_error *err);

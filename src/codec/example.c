@@ -56,9 +56,11 @@ static ek_status take_entry(ek_example *e, ek_map *seen, ek_span proto, ek_error
         if (f.number == EK_F_ENTRY_VALUE) take_list(f.bytes, &found);
     }
     found.name = ek__arena_strndup(&e->arena, (const char *)key.at, key.size);
-    if (found.name == NULL || !EK_GROW(e->at, e->cap, e->n + 1)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
+    if (found.name == NULL || !EK_GROW(e->at, e->cap, e->n + 1))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
     at = ek__map_get(seen, found.name, key.size, e->n);
-    if (!ek__map_put(seen, found.name, key.size, at)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
+    if (!ek__map_put(seen, found.name, key.size, at))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
     e->at[at] = found;
     if (at == e->n) e->n++;
     return EK_OK;
@@ -141,7 +143,8 @@ static bool take_values(const feature *x, ek_array *a, int64_t *n)
 
         if (f.number != EK_F_LIST_VALUE) continue;
         if (x->dtype == EK_STRING) {
-            if (a != NULL && !ek__string_set((ek_string *)a->data + *n, (const char *)f.bytes.at, f.bytes.size)) return false;
+            if (a != NULL && !ek__string_set((ek_string *)a->data + *n, (const char *)f.bytes.at, f.bytes.size))
+                return false;
             (*n)++;
             continue;
         }
@@ -166,7 +169,8 @@ ek_status ek_example_get(const ek_example *e, const char *name, ek_array **out, 
     for (int64_t i = 0; i < e->n; i++)
         if (strcmp(e->at[i].name, name) == 0) x = &e->at[i];
     if (x == NULL || x->dtype == EK_DTYPE_NONE)
-        return EK_FAIL(err, NOT_FOUND, x == NULL ? "the example has no feature '%s'" : "feature '%s' of the example has no values", name);
+        return EK_FAIL(err, NOT_FOUND, x == NULL ? "the example has no feature '%s'"
+                       : "feature '%s' of the example has no values", name);
     take_values(x, NULL, &n);
     EK_TRY(ek__array_new_raw(x->dtype, &EK_SHAPE(n), &a, err));
     if (!take_values(x, a, &n)) {
@@ -183,19 +187,22 @@ static ek_status check_feature(const ek_named_array *x, int64_t i, ek_map *seen,
 {
     const ek_array *a = x->array;
 
-    if (x->name == NULL || a == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "feature %lld has no %s", (long long)i, a == NULL ? "array" : "name");
+    if (x->name == NULL || a == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "feature %lld has no %s", (long long)i, a == NULL ? "array" : "name");
     if (ek__utf8_bad((const uint8_t *)x->name, strlen(x->name), false) >= 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "the name of feature %lld is not UTF-8", (long long)i);
     if (ek__map_get(seen, x->name, strlen(x->name), 0) != 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "two features are called '%s'", x->name);
-    if (!ek__map_put(seen, x->name, strlen(x->name), 1)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
-    if (a->dtype != EK_STRING && a->dtype != EK_BOOL && !ek_dtype_is_floating(a->dtype) && !ek_dtype_is_integer(a->dtype))
-        return EK_FAIL(err, INVALID_ARGUMENT, "feature '%s' is %s; a tf.Example has strings, float32 and int64", x->name,
-                       ek_dtype_name(a->dtype));
+    if (!ek__map_put(seen, x->name, strlen(x->name), 1))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a tf.Example");
+    if (a->dtype != EK_STRING && a->dtype != EK_BOOL && !ek_dtype_is_floating(a->dtype) &&
+        !ek_dtype_is_integer(a->dtype))
+        return EK_FAIL(err, INVALID_ARGUMENT, "feature '%s' is %s; a tf.Example has strings, float32 and int64",
+                       x->name, ek_dtype_name(a->dtype));
     for (int64_t k = 0; a->dtype == EK_UINT64 && k < a->count; k++)
         if (((const uint64_t *)a->data)[k] > INT64_MAX)
-            return EK_FAIL(err, INVALID_ARGUMENT, "feature '%s' holds %llu, which is more than an int64 can be", x->name,
-                           (unsigned long long)((const uint64_t *)a->data)[k]);
+            return EK_FAIL(err, INVALID_ARGUMENT, "feature '%s' holds %llu, which is more than an int64 can be",
+                           x->name, (unsigned long long)((const uint64_t *)a->data)[k]);
     return EK_OK;
 }
 
@@ -230,7 +237,8 @@ static void put_feature(ek_buf *b, const ek_named_array *x)
     const size_t value = ek__put_open(b, EK_F_ENTRY_VALUE);
     const size_t list = ek__put_open(b, field);
     if (a->dtype != EK_STRING) put_values(b, a);
-    for (int64_t i = 0; a->dtype == EK_STRING && i < a->count; i++) ek__put_bytes(b, EK_F_LIST_VALUE, s[i].data, s[i].size);
+    for (int64_t i = 0; a->dtype == EK_STRING && i < a->count; i++)
+        ek__put_bytes(b, EK_F_LIST_VALUE, s[i].data, s[i].size);
     ek__put_close(b, list);
     ek__put_close(b, value);
     ek__put_close(b, entry);

@@ -8,7 +8,8 @@
 #include "evenkeel/array.h"
 
 static const struct { uint8_t code; ek_dtype dtype; } types[] = {
-    { 0x08, EK_UINT8 }, { 0x09, EK_INT8 }, { 0x0b, EK_INT16 }, { 0x0c, EK_INT32 }, { 0x0d, EK_FLOAT32 }, { 0x0e, EK_FLOAT64 },
+    { 0x08, EK_UINT8 }, { 0x09, EK_INT8 }, { 0x0b, EK_INT16 }, { 0x0c, EK_INT32 }, { 0x0d, EK_FLOAT32 }, { 0x0e,
+                                                                                                           EK_FLOAT64 },
 };
 
 /* Where bytes come from: a span, or what is packed in it. */
@@ -34,7 +35,8 @@ static ek_status take_all(feed *f, void *to, size_t size, const char *what)
 
     EK_TRY(take(f, to, size, &got));
     if (got == size) return EK_OK;
-    return EK_FAIL(f->err, DATA_LOSS, "the IDX file is cut off: %zu bytes of %s were expected, %zu are there", size, what, got);
+    return EK_FAIL(f->err, DATA_LOSS, "the IDX file is cut off: %zu bytes of %s were expected, %zu are there", size,
+                   what, got);
 }
 
 static ek_status take_header(feed *f, ek_dtype *dtype, ek_shape *shape)
@@ -46,10 +48,12 @@ static ek_status take_header(feed *f, ek_dtype *dtype, ek_shape *shape)
     for (int i = 0; i < EK_COUNT_OF(types); i++)
         if (types[i].code == head[2]) *dtype = types[i].dtype;
     if (head[0] != 0 || head[1] != 0 || *dtype == EK_DTYPE_NONE)
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "not an IDX file: it begins with the bytes %02x %02x %02x %02x; two zeros and "
+        return EK_FAIL(f->err, INVALID_ARGUMENT,
+                       "not an IDX file: it begins with the bytes %02x %02x %02x %02x; two zeros and "
                        "one of 08, 09, 0b, 0c, 0d, 0e were expected", head[0], head[1], head[2], head[3]);
     if (head[3] > EK_MAX_RANK)
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "the IDX file has %d dimensions; no more than %d are read", head[3], EK_MAX_RANK);
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "the IDX file has %d dimensions; no more than %d are read", head[3],
+                       EK_MAX_RANK);
     *shape = (ek_shape){ .rank = head[3] };
     for (int i = 0; i < shape->rank; i++) {
         EK_TRY(take_all(f, dim, sizeof dim, "its dimensions"));
@@ -67,10 +71,12 @@ static ek_status check_claim(const feed *f, ek_dtype dtype, const ek_shape *shap
 
     ek_shape_format(shape, text, sizeof text);
     if (!ek__bytes_of(dtype, shape, &count, bytes) || *bytes > most)
-        return EK_FAIL(f->err, DATA_LOSS, "the IDX file is cut off: %s elements of %zu bytes were expected, and the file has %zu bytes",
+        return EK_FAIL(f->err, DATA_LOSS,
+                       "the IDX file is cut off: %s elements of %zu bytes were expected, and the file has %zu bytes",
                        text, ek_dtype_size(dtype), file);
     if (f->packed != NULL && *bytes > EK_IDX_MOST)
-        return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "the IDX file holds %zu bytes of elements; of a .gz no more than %llu are taken: "
+        return EK_FAIL(f->err, RESOURCE_EXHAUSTED,
+                       "the IDX file holds %zu bytes of elements; of a .gz no more than %llu are taken: "
                        "unpack it first", *bytes, (unsigned long long)EK_IDX_MOST);
     return EK_OK;
 }
@@ -90,7 +96,8 @@ static ek_status decode(feed *f, size_t file, ek_array **out)
     EK_TRY_DONE(take_all(f, a->data, bytes, "elements"));
     EK_TRY_DONE(take(f, &one, 1, &more));
     if (more > 0)
-        EK_TRY_DONE(EK_FAIL(f->err, DATA_LOSS, "more bytes follow the %lld elements of the IDX file", (long long)a->count));
+        EK_TRY_DONE(EK_FAIL(f->err, DATA_LOSS, "more bytes follow the %lld elements of the IDX file",
+                            (long long)a->count));
     ek__swap_bytes(dtype, a->data, a->count);
     *out = a;
     return EK_OK;

@@ -33,7 +33,8 @@ ek_status ek__inflater_open(ek_span deflated, ek_deflated kind, ek_inflater **ou
 
 static ek_status damaged(const ek_inflater *z, ek_error *err)
 {
-    return EK_FAIL(err, DATA_LOSS, "the compressed data is damaged: %s", z->z.msg != NULL ? z->z.msg : "it contradicts itself");
+    return EK_FAIL(err, DATA_LOSS, "the compressed data is damaged: %s", z->z.msg != NULL ? z->z.msg
+                   : "it contradicts itself");
 }
 
 static ek_status begin(ek_inflater *z, ek_error *err)
@@ -58,7 +59,8 @@ static ek_status at_end(ek_inflater *z, ek_error *err)
     z->ended = true;
     for (; tail.size > 0; tail.at++, tail.size--)
         if (*tail.at != 0)
-            return EK_FAIL(err, DATA_LOSS, "%zu bytes that do not belong there follow the end of the compressed data", tail.size);
+            return EK_FAIL(err, DATA_LOSS, "%zu bytes that do not belong there follow the end of the compressed data",
+                           tail.size);
     return EK_OK;
 }
 
@@ -89,7 +91,8 @@ ek_status ek__inflater_read(ek_inflater *z, void *to, size_t size, size_t *got, 
             EK_TRY(at_end(z, err));
         } else if (code == Z_MEM_ERROR) {
             return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for compressed data");
-        } else if (code == Z_BUF_ERROR || (code == Z_OK && z->z.avail_in == 0 && z->rest.size == 0 && z->z.avail_out > 0)) {
+        } else if (code == Z_BUF_ERROR || (code == Z_OK && z->z.avail_in == 0 && z->rest.size == 0 &&
+                                           z->z.avail_out > 0)) {
             return EK_FAIL(err, DATA_LOSS, "the compressed data is cut off");
         } else if (code != Z_OK) {
             return damaged(z, err);

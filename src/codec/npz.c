@@ -61,7 +61,8 @@ ek_status ek__npz_decode(const void *data, size_t size, ek_npz **out, ek_error *
         z->at = EK_ARENA_NEW(&z->arena, ek_named_array, zip.n);
         z->array = EK_ARENA_NEW(&z->arena, ek_array *, zip.n);
     }
-    if (z == NULL || z->at == NULL || z->array == NULL) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an .npz file");
+    if (z == NULL || z->at == NULL || z->array == NULL)
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an .npz file");
     for (int64_t i = 0; i < zip.n && st == EK_OK; i++) st = take_member(z, &zip.member[i], err);
     ek__zip_close(&zip);
     if (st == EK_OK) *out = z;
@@ -135,7 +136,8 @@ static ek_status add_array(ek_zip_writer *w, const ek_named_array *a, ek_error *
     ek_status st;
 
     ek__buf_printf(&name, "%s%s", a->name, ending);
-    st = name.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an .npz file") : ek__npy_encode(a->array, &bytes, err);
+    st = name.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an .npz file") : ek__npy_encode(a->array,
+                                                                                                       &bytes, err);
     if (st == EK_OK) st = ek__zip_add(w, name.data, bytes.data, bytes.size, err);
     ek__buf_fini(&name);
     ek__buf_fini(&bytes);

@@ -119,7 +119,8 @@ static ek_status put_rows(ek_buf *b, const uint8_t *pixels, size_t height, size_
     bool ok = true;
 
     ek__zlib_memory(&z);
-    if (deflateInit(&z, Z_DEFAULT_COMPRESSION) != Z_OK) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a picture");
+    if (deflateInit(&z, Z_DEFAULT_COMPRESSION) != Z_OK)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a picture");
     for (size_t y = 0; y < height && ok; y++)
         ok = compress_more(b, &z, unfiltered, 1, Z_NO_FLUSH) && compress_more(b, &z, pixels + y * row, row, Z_NO_FLUSH);
     ok = ok && compress_more(b, &z, unfiltered, 0, Z_FINISH);

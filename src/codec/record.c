@@ -12,17 +12,9 @@
 
 enum { HEAD = 12, TAIL = 4, PIECE = 1 << 16 };
 
-static uint64_t number(const uint8_t *p, int bytes)
-{
-    uint64_t v = 0;
-
-    for (int i = bytes - 1; i >= 0; i--) v = v << 8 | p[i];
-    return v;
-}
-
 static bool sum_fits(const uint8_t *p, size_t size, const uint8_t *sum)
 {
-    return ek__crc32c_mask(ek__crc32c(0, p, size)) == (uint32_t)number(sum, 4);
+    return ek__crc32c_mask(ek__crc32c(0, p, size)) == (uint32_t)ek__wire_fixed(sum, 4);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
@@ -127,15 +119,18 @@ static ek_status next(ek_record_reader *r, ek_span *out, ek_error *err)
     if (s.size == 0) return EK_FAIL(err, OUT_OF_RANGE, "the end of the records");
     if (s.size < HEAD) return truncated(r, s.size, err);
     if (!sum_fits(s.at, 8, s.at + 8))
-        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: the checksum of its length does not fit%s", (long long)r->offset,
+        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: the checksum of its length does not fit%s",
+                       (long long)r->offset,
                        r->offset == 0 ? " (is this a TFRecord file?)" : "");
-    size = number(s.at, 8);
+    size = ek__wire_fixed(s.at, 8);
     if (size > PTRDIFF_MAX - HEAD - TAIL)
-        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: it claims %llu bytes", (long long)r->offset, (unsigned long long)size);
+        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: it claims %llu bytes", (long long)r->offset,
+                       (unsigned long long)size);
     EK_TRY(part(r, HEAD, size + TAIL, &s, err));
     if (s.size < size + TAIL) return truncated(r, HEAD + s.size, err);
     if (!sum_fits(s.at, (size_t)size, s.at + size))
-        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: the checksum of its %llu bytes does not fit", (long long)r->offset,
+        return EK_FAIL(err, DATA_LOSS, "corrupted record at %lld: the checksum of its %llu bytes does not fit",
+                       (long long)r->offset,
                        (unsigned long long)size);
     *out = (ek_span){ s.at, (size_t)size };
     r->offset += (int64_t)(HEAD + size + TAIL);

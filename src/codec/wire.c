@@ -63,13 +63,6 @@ static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
     return false;
 }
 
-static uint64_t read_fixed(const uint8_t *p, int bytes)
-{
-    uint64_t v = 0;
-    for (int i = bytes - 1; i >= 0; i--) v = v << 8 | p[i];
-    return v;
-}
-
 /* Tag and, but for a group's contents, value at w->at. */
 static bool read_field(ek_wire *w, ek_wire_field *f)
 {
@@ -90,7 +83,7 @@ static bool read_field(ek_wire *w, ek_wire_field *f)
     case EK_WIRE_FIXED32: {
         const int bytes = f->type == EK_WIRE_FIXED64 ? 8 : 4;
         if (w->end - p < bytes) return damaged(w, p, "a number is cut off");
-        f->value = read_fixed(p, bytes);
+        f->value = ek__wire_fixed(p, bytes);
         p += bytes;
         break;
     }
@@ -164,7 +157,7 @@ bool ek__wire_packed(const ek_wire_field *field, ek_wire_type type, size_t *offs
     } else {
         const int bytes = type == EK_WIRE_FIXED64 ? 8 : 4;
         if (end - p < bytes) return false;
-        *value = read_fixed(p, bytes);
+        *value = ek__wire_fixed(p, bytes);
         p += bytes;
     }
     *offset = (size_t)(p - field->bytes.at);

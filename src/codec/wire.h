@@ -89,6 +89,13 @@ ek_status ek__wire_check(const ek_proto *type, ek_span message, const uint8_t *o
 /* Place of the first byte that is not UTF-8, or is a NUL where `nul` is false; -1: all is well. */
 int64_t ek__utf8_bad(const uint8_t *s, size_t n, bool nul);
 
+/* A number of so many bytes, the least significant first. */
+static inline uint64_t ek__wire_fixed(const uint8_t *p, int bytes)
+{
+    uint64_t v = 0;
+    for (int i = bytes - 1; i >= 0; i--) v = v << 8 | p[i];
+    return v;
+}
 static inline float ek__wire_float(uint64_t bits)
 {
     const uint32_t b = (uint32_t)bits;

@@ -11,20 +11,13 @@ enum { STORED = 0, DEFLATED = 8, ENCRYPTED = 1, VERSION = 45 };
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 
-static uint64_t number(const uint8_t *p, int bytes)
-{
-    uint64_t v = 0;
-
-    for (int i = bytes - 1; i >= 0; i--) v = v << 8 | p[i];
-    return v;
-}
-
-static uint32_t number32(const uint8_t *p) { return (uint32_t)number(p, 4); }
-static uint16_t number16(const uint8_t *p) { return (uint16_t)number(p, 2); }
+static uint32_t number32(const uint8_t *p) { return (uint32_t)ek__wire_fixed(p, 4); }
+static uint16_t number16(const uint8_t *p) { return (uint16_t)ek__wire_fixed(p, 2); }
 
 static ek_status damaged(ek_error *err, uint64_t at, const char *what)
 {
-    return EK_FAIL(err, DATA_LOSS, "the zip archive is damaged or cut off: byte %llu: %s", (unsigned long long)at, what);
+    return EK_FAIL(err, DATA_LOSS, "the zip archive is damaged or cut off: byte %llu: %s", (unsigned long long)at,
+                   what);
 }
 
 /* `n` bytes at `at`; NULL where the archive has not that many. */
@@ -46,10 +39,11 @@ static ek_status read_end64(ek_span a, uint64_t end, directory *d, ek_error *err
     uint64_t at;
 
     if (locator == NULL || number32(locator) != LOCATOR64) return EK_OK;
-    at = number(locator + 8, 8);
+    at = ek__wire_fixed(locator + 8, 8);
     p = bytes_at(a, at, END64_SIZE);
     if (p == NULL || number32(p) != END64) return damaged(err, end - LOCATOR64_SIZE, "it points to no end record");
-    *d = (directory){ .n = number(p + 32, 8), .size = number(p + 40, 8), .at = number(p + 48, 8) };
+    *d = (directory){ .n = ek__wire_fixed(p + 32, 8), .size = ek__wire_fixed(p + 40, 8),
+                      .at = ek__wire_fixed(p + 48, 8) };
     return EK_OK;
 }
 
@@ -85,7 +79,7 @@ static bool read_extra64(const uint8_t *p, size_t size, uint64_t *value[3])
             for (int i = 0; i < 3; i++) {
                 if (*value[i] != 0xffffffffu) continue;
                 if (at + 8 > used) return false;
-                *value[i] = number(p + at, 8);
+                *value[i] = ek__wire_fixed(p + at, 8);
                 at += 8;
             }
             return true;
@@ -125,7 +119,8 @@ static ek_status read_entry(ek_span a, uint64_t *at, uint64_t end, ek_zip_member
         return damaged(err, *at, "its sizes are missing");
     method = number16(p + 10);
     if ((number16(p + 8) & ENCRYPTED) != 0 || (method != STORED && method != DEFLATED))
-        return EK_FAIL(err, INVALID_ARGUMENT, "member '%.*s' of the zip archive is %s; stored and deflated ones are read",
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "member '%.*s' of the zip archive is %s; stored and deflated ones are read",
                        (int)m->name.size, (const char *)m->name.at,
                        (number16(p + 8) & ENCRYPTED) != 0 ? "encrypted" : "compressed in another way");
     m->deflated = method == DEFLATED;
@@ -172,12 +167,14 @@ static ek_status inflate_member(const ek_zip_member *m, ek_buf *to, ek_error *er
     ek_status st;
 
     if (m->size >= PTRDIFF_MAX - 1 || !EK_GROW(to->data, to->cap, (int64_t)m->size + 1))
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the %llu bytes of a member", (unsigned long long)m->size);
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the %llu bytes of a member",
+                       (unsigned long long)m->size);
     EK_TRY(ek__inflater_open(m->packed, EK_DEFLATED_BARE, &z, err));
     st = ek__inflater_read(z, to->data, (size_t)m->size, &got, err);
     if (st == EK_OK) st = ek__inflater_read(z, &one, 1, &more, err);
     if (st == EK_OK && (got != m->size || more != 0))
-        st = EK_FAIL(err, DATA_LOSS, "the member has another size than the zip archive says, %llu", (unsigned long long)m->size);
+        st = EK_FAIL(err, DATA_LOSS, "the member has another size than the zip archive says, %llu",
+                     (unsigned long long)m->size);
     ek__inflater_close(z);
     to->size = got;
     to->data[got] = '\0';
@@ -191,7 +188,8 @@ ek_status ek__zip_read(const ek_zip_member *m, ek_buf *unpacked, ek_span *out, e
         EK_TRY(inflate_member(m, unpacked, err));
         *out = (ek_span){ (const uint8_t *)unpacked->data, unpacked->size };
     }
-    if (checksum(out->at, out->size) != m->crc) return EK_FAIL(err, DATA_LOSS, "the checksum of the member does not fit its bytes");
+    if (checksum(out->at, out->size) != m->crc)
+        return EK_FAIL(err, DATA_LOSS, "the checksum of the member does not fit its bytes");
     return EK_OK;
 }
 

@@ -33,7 +33,8 @@ static ek_status scalar_shape(ek_shape_ctx *c)
         const ek_array *tag = c->in_value[TAG];
         const bool one = tag != NULL && tag->count == 1;
         const ek_string *s = one ? tag->data : NULL;
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "tags and values are not the same shape: %s != %s%s%.*s%s", EK_CC(&c->in[TAG]),
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "tags and values are not the same shape: %s != %s%s%.*s%s",
+                       EK_CC(&c->in[TAG]),
                        EK_CC(&c->in[VALUES]), one ? " (tag '" : "", one ? (int)s->size : 0, one ? s->data : "", one ? "')" : "");
     }
     return ek__scalar_rule(c);
@@ -126,7 +127,9 @@ typedef struct image_attrs {
     int64_t max_images;
     ek_array *bad_color;
 } image_attrs;
-static const ek_field image_fields[] = { EK_FIELD(image_attrs, max_images, INT), EK_FIELD(image_attrs, bad_color, TENSOR) };
+static const ek_field image_fields[] = {
+    EK_FIELD(image_attrs, max_images, INT), EK_FIELD(image_attrs, bad_color, TENSOR),
+};
 
 static ek_status image_shape(ek_shape_ctx *c)
 {
@@ -134,17 +137,21 @@ static ek_status image_shape(ek_shape_ctx *c)
     const ek_shape *x = &c->in[VALUES];
 
     if (a->bad_color->dtype != EK_UINT8)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be uint8, got %s", ek_dtype_cc_name(a->bad_color->dtype));
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be uint8, got %s",
+                       ek_dtype_cc_name(a->bad_color->dtype));
     if (a->bad_color->shape.rank != 1)
-        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be a vector, got shape %s", EK_CC(&a->bad_color->shape));
+        return EK_FAIL(c->err, INVALID_ARGUMENT, "bad_color must be a vector, got shape %s",
+                       EK_CC(&a->bad_color->shape));
     if (c->running) {
-        if (ek_shape_count(&c->in[TAG]) != 1 || c->in[TAG].rank > 1) return EK_FAIL(c->err, INVALID_ARGUMENT, "Tags must be a scalar");
+        if (ek_shape_count(&c->in[TAG]) != 1 || c->in[TAG].rank > 1)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "Tags must be a scalar");
         if (x->rank != 4 || (x->dim[3] != 1 && x->dim[3] != 3 && x->dim[3] != 4))
             return EK_FAIL(c->err, INVALID_ARGUMENT, "Tensor must be 4-D with last dim 1, 3, or 4, not %s", EK_CC(x));
         if (ek_shape_count(x) == 0)
             return EK_FAIL(c->err, INVALID_ARGUMENT, "input tensor must have non-zero dims. Found: %s", EK_CC(x));
         if (a->bad_color->count < x->dim[3])
-            return EK_FAIL(c->err, INVALID_ARGUMENT, "expected depth <= bad_color.size, got depth = %lld, bad_color.size = %lld",
+            return EK_FAIL(c->err, INVALID_ARGUMENT,
+                           "expected depth <= bad_color.size, got depth = %lld, bad_color.size = %lld",
                            (long long)x->dim[3], (long long)a->bad_color->count);
     }
     return ek__scalar_rule(c);
@@ -186,7 +193,9 @@ enum { METADATA = 2 };
 static ek_status tensor_shape(ek_shape_ctx *c)
 {
     for (int i = 0; c->running && i < c->n_in; i += METADATA)
-        if (c->in[i].rank != 0) return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must be scalar", i == TAG ? "tag" : "serialized_summary_metadata");
+        if (c->in[i].rank != 0)
+            return EK_FAIL(c->err, INVALID_ARGUMENT, "%s must be scalar", i == TAG ? "tag"
+                           : "serialized_summary_metadata");
     return ek__scalar_rule(c);
 }
 
@@ -198,7 +207,8 @@ static ek_status tensor_run(const ek_run_args *a, int64_t chunk)
     ek_buf b = { 0 };
 
     EK_UNUSED(chunk);
-    if (ek__wire_check(ek__proto(EK_PROTO_SUMMARY_METADATA), tag_span(metadata), NULL, &(ek_error){ .code = EK_OK }) != EK_OK)
+    if (ek__wire_check(ek__proto(EK_PROTO_SUMMARY_METADATA), tag_span(metadata), NULL,
+                       &(ek_error){ .code = EK_OK }) != EK_OK)
         return EK_FAIL(a->err, INVALID_ARGUMENT, "Could not parse the summary metadata of {{node}}");
     view.data = (void *)(uintptr_t)a->in[VALUES];
     ek__summary_tensor(&b, tag_span(a->in[TAG]), &view, tag_span(metadata));
@@ -253,7 +263,8 @@ static ek_status merge_one(const ek_run_args *a, const ek_string *s, ek_map *see
         if (f.type != EK_WIRE_BYTES || !tag_of(f.bytes, &tag))
             return EK_FAIL(a->err, INVALID_ARGUMENT, "Could not parse one of the summary inputs");
         if (tag.size > 0 && ek__map_get(seen, (const char *)tag.at, tag.size, 0) != 0)
-            return EK_FAIL(a->err, INVALID_ARGUMENT, "Duplicate tag %.*s found in summary inputs", (int)tag.size, (const char *)tag.at);
+            return EK_FAIL(a->err, INVALID_ARGUMENT, "Duplicate tag %.*s found in summary inputs", (int)tag.size,
+                           (const char *)tag.at);
         if (tag.size > 0 && !ek__map_put(seen, (const char *)tag.at, tag.size, 1))
             return EK_FAIL(a->err, RESOURCE_EXHAUSTED, "no memory for a summary");
         ek__put_bytes(b, EK_F_SUMMARY_VALUE, f.bytes.at, f.bytes.size);
@@ -270,7 +281,8 @@ static ek_status merge_run(const ek_run_args *a, int64_t chunk)
 
     EK_UNUSED(chunk);
     for (int i = 0; i < s->n; i++)
-        for (int64_t k = 0; k < s->count[i] && st == EK_OK; k++) st = merge_one(a, (const ek_string *)a->in[i] + k, &seen, &b);
+        for (int64_t k = 0; k < s->count[i] && st == EK_OK; k++)
+            st = merge_one(a, (const ek_string *)a->in[i] + k, &seen, &b);
     ek__map_fini(&seen);
     if (st == EK_OK) return finish(a, &b);
     ek__buf_fini(&b);

@@ -60,7 +60,8 @@ static ek_status take_string(ek_event_reader *r, ek_span s, const char **out, ek
 }
 
 /* The numbers of a repeated field, wherever they stand in the message. */
-static ek_status take_numbers(ek_event_reader *r, ek_span message, uint32_t field, const double **out, int64_t *n, ek_error *err)
+static ek_status take_numbers(ek_event_reader *r, ek_span message, uint32_t field, const double **out, int64_t *n,
+                              ek_error *err)
 {
     double *at = EK_ARENA_NEW(&r->arena, double, message.size / 8 + 1);
     ek_wire w = ek__wire_open(message, NULL, err);
@@ -100,7 +101,8 @@ static ek_status take_histogram(ek_event_reader *r, ek_span message, ek_histogra
     EK_TRY(take_numbers(r, message, EK_F_HISTOGRAM_LIMIT, &h->limit, &limits, err));
     EK_TRY(take_numbers(r, message, EK_F_HISTOGRAM_BUCKET, &h->bucket, &h->n, err));
     if (limits != h->n)
-        return EK_FAIL(err, INVALID_ARGUMENT, "a histogram has %lld limits and %lld buckets", (long long)limits, (long long)h->n);
+        return EK_FAIL(err, INVALID_ARGUMENT, "a histogram has %lld limits and %lld buckets", (long long)limits,
+                       (long long)h->n);
     return EK_OK;
 }
 
@@ -216,7 +218,8 @@ static ek_status take_session_log(ek_event_reader *r, ek_span message, ek_event 
 }
 
 /* A message of a string and bytes, of which either may be missing: field numbers, 0 for none. */
-static ek_status take_pair(ek_event_reader *r, ek_span message, uint32_t text, uint32_t data, ek_event *e, ek_error *err)
+static ek_status take_pair(ek_event_reader *r, ek_span message, uint32_t text, uint32_t data, ek_event *e,
+                           ek_error *err)
 {
     ek_wire w = ek__wire_open(message, NULL, err);
     ek_wire_field f;
@@ -284,14 +287,16 @@ static ek_status next(ek_event_reader *r, ek_event *out, ek_error *err)
     }
     EK_TRY(st);
     st = take_event(r, (ek_span){ data, size }, out, &why);
-    if (st != EK_OK) return ek__fail(err, st, why.file, why.line, "the event at byte %lld of the file: %s", (long long)at, why.text);
+    if (st != EK_OK)
+        return ek__fail(err, st, why.file, why.line, "the event at byte %lld of the file: %s", (long long)at, why.text);
     return EK_OK;
 }
 
 ek_status ek_event_reader_next(ek_event_reader *r, ek_event *out, ek_error *err)
 {
     err = ek__error_begin(err);
-    if (r == NULL || out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a reader and a place for the event were expected, found NULL");
+    if (r == NULL || out == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a reader and a place for the event were expected, found NULL");
     forget(r);
     *out = (ek_event){ .text = "", .message = "" };
     if (r->failed.code == EK_OK && next(r, out, &r->failed) == EK_OK) return EK_OK;

@@ -97,7 +97,8 @@ static ek_status close_event(ek_event_writer *w, ek_status st, ek_error *err)
 {
     w->record.size = 0;
     if (st == EK_OK && !w->event.failed) ek__record_put(&w->record, w->event.data, w->event.size);
-    if (st == EK_OK && (w->event.failed || w->record.failed)) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an event");
+    if (st == EK_OK && (w->event.failed || w->record.failed))
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an event");
     if (w->event.failed) ek__buf_fini(&w->event);
     if (w->record.failed) ek__buf_fini(&w->record);
     if (st == EK_OK) st = ek__file_log_put(w->log, w->record.data, w->record.size, err);
@@ -223,7 +224,9 @@ static ek_status put_value(ek_event_writer *w, const ek_wire_field *value, ek_er
     ek__buf_add(&w->event, value->whole.at, value->whole.size);
     if (!metadata) return EK_OK;
     const char *key = ek__arena_strndup(&w->tags, (const char *)tag.at, tag.size);
-    return key != NULL && ek__map_put(&w->seen, key, tag.size, 1) ? EK_OK : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an event");
+    if (key == NULL || !ek__map_put(&w->seen, key, tag.size, 1))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for an event");
+    return EK_OK;
 }
 
 /* A checked Summary as an event. */
@@ -268,8 +271,8 @@ ek_status ek_event_write_summary(ek_event_writer *w, const ek_array *summary, in
     err = ek__error_begin(err);
     if (!given(w, summary, "a summary", err)) return err->code;
     if (summary->dtype != EK_STRING || summary->count != 1)
-        return EK_FAIL(err, INVALID_ARGUMENT, "a summary is one string, this is %s of %lld elements", ek_dtype_name(summary->dtype),
-                       (long long)summary->count);
+        return EK_FAIL(err, INVALID_ARGUMENT, "a summary is one string, this is %s of %lld elements",
+                       ek_dtype_name(summary->dtype), (long long)summary->count);
     s = summary->data;
     const ek_span bytes = { (const uint8_t *)s->data, s->size };
     if (ek__wire_check(ek__proto(EK_PROTO_SUMMARY), bytes, NULL, &why) != EK_OK)
@@ -288,7 +291,8 @@ ek_status ek_event_write_scalar(ek_event_writer *w, const char *tag, double valu
     return write_made(w, &b, step, err);
 }
 
-ek_status ek_event_write_histogram(ek_event_writer *w, const char *tag, const ek_array *values, int64_t step, ek_error *err)
+ek_status ek_event_write_histogram(ek_event_writer *w, const char *tag, const ek_array *values, int64_t step,
+                                   ek_error *err)
 {
     struct { ek_bucket_limits limits; ek_tally tally; } *of;
     ek_buf b = { 0 };
@@ -299,7 +303,8 @@ ek_status ek_event_write_histogram(ek_event_writer *w, const char *tag, const ek
     if (!given(w, tag, "a tag", err) || !given(w, values, "an array", err)) return err->code;
     EK_TRY(check_tag(tag, err));
     if (ek_dtype_is_complex(values->dtype) || !ek__convert(values->dtype, values->data, EK_FLOAT64, &probe, 0))
-        return EK_FAIL(err, INVALID_ARGUMENT, "a histogram is of real numbers, '%s' is of %s", tag, ek_dtype_name(values->dtype));
+        return EK_FAIL(err, INVALID_ARGUMENT, "a histogram is of real numbers, '%s' is of %s", tag,
+                       ek_dtype_name(values->dtype));
     of = ek__alloc(sizeof *of);
     if (of == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a histogram");
     ek__bucket_limits(&of->limits);
@@ -327,7 +332,8 @@ ek_status ek_event_write_image(ek_event_writer *w, const char *tag, const ek_arr
         char text[512];
 
         ek_shape_format(s, text, sizeof text);
-        return EK_FAIL(err, INVALID_ARGUMENT, "images are [n, height, width, 1, 3 or 4] of uint8 or a floating type, and at least "
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "images are [n, height, width, 1, 3 or 4] of uint8 or a floating type, and at least "
                        "one is to be shown; '%s' is %s of %s, %lld to be shown", tag, text, ek_dtype_name(t), (long long)most);
     }
     st = ek__summary_images(&b, ek__span_of(tag), &(ek_pictures){ .dtype = t, .data = images->data, .n = s->dim[0],
@@ -348,7 +354,7 @@ ek_status ek_event_write_text(ek_event_writer *w, const char *tag, const char *t
     EK_TRY(check_tag(tag, err));
     EK_TRY(ek__array_new(EK_STRING, &EK_SCALAR, NULL, &a, err));
     if (!ek__string_set(a->data, text, strlen(text))) b.failed = true;
-    ek__summary_tensor(&b, ek__span_of(tag), a, (ek_span){ (const uint8_t *)EK_TEXT_METADATA, sizeof EK_TEXT_METADATA - 1 });
+    ek__summary_tensor(&b, ek__span_of(tag), a, ek__span_of(EK_TEXT_METADATA));
     ek_array_unref(a);
     return write_made(w, &b, step, err);
 }
@@ -387,7 +393,8 @@ ek_status ek_event_write_session_log(ek_event_writer *w, ek_session_status statu
     open_event(w, step);
     mark = ek__put_open(&w->event, EK_F_EVENT_SESSION_LOG);
     ek__put_int(&w->event, EK_F_SESSION_STATUS, status);
-    if (checkpoint_path != NULL && checkpoint_path[0] != '\0') ek__put_str(&w->event, EK_F_SESSION_CHECKPOINT, checkpoint_path);
+    if (checkpoint_path != NULL && checkpoint_path[0] != '\0')
+        ek__put_str(&w->event, EK_F_SESSION_CHECKPOINT, checkpoint_path);
     if (message != NULL && message[0] != '\0') ek__put_str(&w->event, EK_F_SESSION_MSG, message);
     ek__put_close(&w->event, mark);
     return close_event(w, EK_OK, err);

@@ -9,7 +9,8 @@ enum { MOST_NAME = 400 };
 
 static bool allowed(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("-_./", c) != NULL);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.' || c == '/';
 }
 
 /* TensorFlow's clean_tag: '_' for each character that is not allowed, nothing for '/' at the beginning. */
@@ -22,7 +23,8 @@ static bool clean(ek_graph *g, const char *name, char out[MOST_NAME], ek_where w
         if (((unsigned char)*p & 0xc0) != 0x80) out[n++] = allowed(*p) ? *p : '_'; /* one for all bytes of a character */
     out[n] = '\0';
     if (n > 0 && n < MOST_NAME - 1) return true;
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, n == 0 ? "a summary needs a name" : "the name of a summary is longer than %d characters",
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, n == 0 ? "a summary needs a name"
+                   : "the name of a summary is longer than %d characters",
                    MOST_NAME - 2);
     return false;
 }
@@ -45,8 +47,10 @@ static ek_tensor build(ek_graph *g, const kind *k, const char *family, const ek_
 
     snprintf(tag, sizeof tag, "%s%s%.*s", family, family[0] != '\0' ? "/" : "", n > 0 ? n : 0, scope);
     const ek_operand in[] = { ek_operand_of_string(tag), o->x, ek_operand_of_string(k->metadata) };
-    return ek__call_tensor(&(ek_call){ .graph = g, .type = k->type, .name = scope, .in = in, .n_in = k->metadata != NULL ? 3 : 2,
-                                       .attr = &EK_ATTR_I("max_images", o->max_outputs), .n_attr = k->images, .where = where });
+    return ek__call_tensor(&(ek_call){ .graph = g, .type = k->type, .name = scope, .in = in,
+                                       .n_in = k->metadata != NULL ? 3 : 2,
+                                       .attr = &EK_ATTR_I("max_images",
+                                                          o->max_outputs), .n_attr = k->images, .where = where });
 }
 
 static ek_tensor summary(const kind *k, const char *name, const ek_summary_options *o, ek_where where)
@@ -63,7 +67,8 @@ static ek_tensor summary(const kind *k, const char *name, const ek_summary_optio
     if (o->family != NULL && !clean(g, o->family, family, where)) return y;
     snprintf(base, sizeof base, "%s%s%s", family, family[0] != '\0' ? "/" : "", tag);
     EK_IN_SCOPE(ek_name_scope_push(g, base, where)) y = build(g, k, family, o, where);
-    if (ek_tensor_ok(y) && o->collection != NULL) ek_add_item_to_collection(g, o->collection, ek_item_of_tensor(y), where);
+    if (ek_tensor_ok(y) && o->collection != NULL)
+        ek_add_item_to_collection(g, o->collection, ek_item_of_tensor(y), where);
     return y;
 }
 
@@ -98,7 +103,8 @@ ek_tensor ek_summary_text_with(const char *name, const ek_summary_options *o, ek
                        name != NULL ? name : "", ek_dtype_name(dtype));
         return ek__dead(g);
     }
-    return summary(&(kind){ .type = "TensorSummaryV2", .who = "ek_summary_text", .metadata = EK_TEXT_METADATA }, name, o, where);
+    return summary(&(kind){ .type = "TensorSummaryV2", .who = "ek_summary_text", .metadata = EK_TEXT_METADATA }, name,
+                   o, where);
 }
 
 /* ---- many ------------------------------------------------------------------------------------------------------ */
@@ -111,17 +117,19 @@ static ek_tensor merge(ek_graph *g, ek_list inputs, const ek_summary_merge_optio
     if (in == NULL) ek__graph_fail(g, where, EK_RESOURCE_EXHAUSTED, "no memory for a list of summaries");
     for (int64_t i = 0; in != NULL && i < inputs.count; i++) {
         if (ek__tensor_in(g, in[i])) continue;
-        ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "item %lld of the summaries to merge is no live tensor of this graph", (long long)i);
+        ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                       "item %lld of the summaries to merge is no live tensor of this graph", (long long)i);
         ek__free(in);
         return y;
     }
     if (in != NULL) {
         EK_IN_SCOPE(ek_name_scope_push(g, ek__name_or(o->name, "Merge"), where))
-            y = ek__node_tensor(g, &(ek_node_args){ .type = "MergeSummary", .name = ek__name_or(o->name, "MergeSummary"), .in = in,
-                                                    .n_in = (int)inputs.count, .where = where });
+            y = ek__node_tensor(g, &(ek_node_args){ .type = "MergeSummary", .in = in, .n_in = (int)inputs.count,
+                                                    .name = ek__name_or(o->name, "MergeSummary"), .where = where });
     }
     ek__free(in);
-    if (ek_tensor_ok(y) && o->collection != NULL) ek_add_item_to_collection(g, o->collection, ek_item_of_tensor(y), where);
+    if (ek_tensor_ok(y) && o->collection != NULL)
+        ek_add_item_to_collection(g, o->collection, ek_item_of_tensor(y), where);
     return y;
 }
 

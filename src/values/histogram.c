@@ -72,7 +72,8 @@ void ek__tally_join(ek_tally *t, const ek_tally *more)
     for (int i = 0; i < EK_BUCKETS; i++) t->count[i] += more->count[i];
 }
 
-int ek__tally_buckets(const ek_tally *t, const ek_bucket_limits *limits, double limit[EK_BUCKETS], double count[EK_BUCKETS])
+int ek__tally_buckets(const ek_tally *t, const ek_bucket_limits *limits, double limit[EK_BUCKETS],
+                      double count[EK_BUCKETS])
 {
     int n = 0;
 

@@ -24,6 +24,7 @@ void ek__tally_init(ek_tally *t);
 const char *ek__tally_add(ek_tally *t, const ek_bucket_limits *limits, ek_dtype dtype, const void *data, int64_t n);
 void ek__tally_join(ek_tally *t, const ek_tally *more);
 /* The buckets, empty ones in a row being one. Returns how many there are. */
-int ek__tally_buckets(const ek_tally *t, const ek_bucket_limits *limits, double limit[EK_BUCKETS], double count[EK_BUCKETS]);
+int ek__tally_buckets(const ek_tally *t, const ek_bucket_limits *limits, double limit[EK_BUCKETS],
+                      double count[EK_BUCKETS]);
 
 #endif
