@@ -14,6 +14,10 @@ if(TARGET evenkeel)
   endforeach()
 endif()
 
+# Training is killed and resumed; EK_KILL_ROUNDS in the environment says how often.
+add_test(NAME cli.train_kill COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/cli/train_kill.sh $<TARGET_FILE_DIR:evenkeel>)
+set_tests_properties(cli.train_kill PROPERTIES TIMEOUT 1200)
+
 # A sanitizer has an allocator of its own, which must come first.
 if(NOT EK_SANITIZE AND NOT EK_FUZZ)
   add_library(cli_no_memory MODULE ${CMAKE_CURRENT_LIST_DIR}/cli/shim/no_memory.c)

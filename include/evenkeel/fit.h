@@ -142,6 +142,26 @@ typedef struct ek_fit_options {
             .learning_rate = { NULL, -1, 0 }, .train_op = __VA_ARGS__)
 EK_API ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where);
 
+/* ---- beginning with another network's variables -------------------------------------------------------------- */
+
+/* A variable that keeps its value, by its name in checkpoints; why: "is not in the checkpoint", "has shape .. in the checkpoint,
+ * .. here", and the like for types. */
+typedef void ek_init_from_skipped(const char *variable, const char *why, void *arg);
+typedef struct ek_init_from_options {
+    size_t size;
+    const char *prefix;            /* required: of a checkpoint */
+    ek_init_from_skipped *skipped; /* NULL: nobody is told */
+    void *arg;
+    int64_t *restored;             /* how many; NULL: not asked */
+    ek_error *error;
+} ek_init_from_options;
+/* Gives global variables the values that a checkpoint has under their names, where type and shape are the same; the others keep
+ * theirs, and so does the global step, because a new training begins. ek_init_from(s, "other/model.ckpt-3000", .skipped = say)
+ * Errors  NOT_FOUND: no checkpoint, or nothing in it fits; DATA_LOSS: it is damaged; RESOURCE_EXHAUSTED. What was restored by
+ *         then stays so. */
+#define ek_init_from(s, ...) EK_CALL(ek_status, ek_init_from_with, ((s),), ek_init_from_options, .prefix = __VA_ARGS__)
+EK_API EK_MUST_CHECK ek_status ek_init_from_with(ek_session *s, const ek_init_from_options *o, ek_where where);
+
 #ifdef __cplusplus
 }
 #endif

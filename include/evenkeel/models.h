@@ -51,6 +51,7 @@ typedef struct ek_classifier {
     ek_tensor labels;      /* placeholder "labels": int64 [batch] */
     ek_tensor is_training; /* placeholder "is_training", false where it is not fed */
     ek_tensor logits, probabilities;
+    ek_tensor classes;     /* int64 [batch]: the likeliest */
     ek_tensor loss;        /* mean softmax cross-entropy of the batch */
     ek_tensor right;       /* float32 [batch]: 1 where the label is the likeliest class */
 } ek_classifier;

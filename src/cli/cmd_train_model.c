@@ -69,6 +69,25 @@ static int build(cli_training *t)
     return CLI_DONE;
 }
 
+static void say_skipped(const char *variable, const char *why, void *training)
+{
+    const cli_training *t = training;
+
+    cli_complain(t->args->command, "--init-from: %s %s", variable, why);
+}
+
+static int init_from(cli_training *t)
+{
+    ek_error err = { .code = EK_OK };
+    int64_t restored;
+
+    if (t->init_from == NULL) return CLI_DONE;
+    if (ek_init_from(t->session, t->init_from, .skipped = say_skipped, .arg = t, .restored = &restored, .error = &err) != EK_OK)
+        return cli_complain_error(t->args->command, &err);
+    fprintf(stderr, "%lld variables begin with the values of %s\n", (long long)restored, t->init_from);
+    return CLI_DONE;
+}
+
 /* ---- training ------------------------------------------------------------------------------------------------------- */
 
 enum { MOST_SETTINGS = 10 };
@@ -143,6 +162,7 @@ int cli_train_model(const cli_args *args)
     status = check_options(&t);
     if (status == CLI_DONE) status = cli_train_data(&t);
     if (status == CLI_DONE) status = build(&t);
+    if (status == CLI_DONE) status = init_from(&t);
     if (status == CLI_DONE) status = train(&t);
     if (status == CLI_DONE) status = cli_train_summary(&t);
     release(&t);

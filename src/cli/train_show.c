@@ -90,7 +90,7 @@ static void print_text(const cli_training *t)
     if (t->exported) printf("SavedModel: %s\n", t->export_to);
 }
 
-enum { INTERRUPTED = 130 }; /* what a shell says of a command that Ctrl-C ended */
+enum { BY_SIGNAL = 128 }; /* and its number: what a shell says of a command that a signal ended */
 
 int cli_train_summary(cli_training *t)
 {
@@ -106,5 +106,5 @@ int cli_train_summary(cli_training *t)
         cli_complain(t->args->command, "stopped after step %lld; --resume goes on", (long long)r->step);
     else
         cli_complain(t->args->command, "stopped after step %lld; without --logdir nothing was saved", (long long)r->step);
-    return INTERRUPTED;
+    return BY_SIGNAL + *cli_stop();
 }

@@ -111,9 +111,9 @@ ek_classifier ek_classifier_build_with(ek_graph *g, const ek_classifier_options 
     m.momentum = o->momentum;
     c.logits = o->model(&m, where);
     c.probabilities = ek_softmax(c.logits, .name = "probabilities");
+    c.classes = ek_argmax(c.logits, .axis = 1, .name = "classes");
     if (o->inference) return c;
     c.loss = ek_losses_sparse_softmax_cross_entropy(c.labels, c.logits);
-    const ek_tensor likeliest = ek_argmax(c.logits, .axis = 1, .name = "classes");
-    c.right = ek_cast(ek_equal(likeliest, c.labels), EK_FLOAT32, .name = "right");
+    c.right = ek_cast(ek_equal(c.classes, c.labels), EK_FLOAT32, .name = "right");
     return c;
 }

@@ -224,6 +224,50 @@ static void a_checkpoint_of_others_is_told(void **state)
     net_destroy(&n);
 }
 
+typedef struct skips {
+    int n;
+    char last[200];
+} skips;
+
+static void skip_one(const char *variable, const char *why, void *arg)
+{
+    skips *k = arg;
+
+    k->n++;
+    snprintf(k->last, sizeof k->last, "%s %s", variable, why);
+}
+
+static void variables_that_fit_begin_where_another_run_ended(void **state)
+{
+    net n = net_create(true), same = net_create(true), other = net_create(false);
+    skips s = { 0 };
+    int64_t restored;
+    ek_fit_result r;
+    ek_array *u, *v;
+    ek_error err = { .code = EK_OK };
+
+    EK_UNUSED(state);
+    assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .steps = 5, .result = &r));
+    assert_int_equal(EK_OK, ek_init_from(same.session, r.checkpoint, .skipped = skip_one, .arg = &s, .restored = &restored));
+    assert_int_equal(0, s.n);
+    assert_int_equal(ek_global_variables(n.graph).count - 1, restored);
+    assert_int_equal(EK_OK, ek_session_get(n.session, ek_variable_by_name(n.graph, "dense/kernel"), &u));
+    assert_int_equal(EK_OK, ek_session_get(same.session, ek_variable_by_name(same.graph, "dense/kernel"), &v));
+    assert_true(ek__array_equal(u, v));
+    ek_array_unref(u);
+    ek_array_unref(v);
+    assert_int_equal(EK_OK, ek_session_get(same.session, ek_get_global_step(same.graph), &v));
+    assert_true(ek_array_get(v, 0) == 0);
+    ek_array_unref(v);
+    assert_int_equal(EK_OK, ek_init_from(other.session, r.checkpoint, .skipped = skip_one, .arg = &s));
+    assert_int_equal(3 * 3, s.n); /* biases with what Adam keeps of them */
+    assert_string_equal("dense_2/bias/Adam_1 is not in the checkpoint", s.last);
+    assert_int_equal(EK_NOT_FOUND, ek_init_from(other.session, "/nowhere/model", .error = &err));
+    net_destroy(&n);
+    net_destroy(&same);
+    net_destroy(&other);
+}
+
 int main(void)
 {
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, new_folder, drop_folder)
@@ -232,6 +276,7 @@ int main(void)
         IN_A_FOLDER(the_last_checkpoints_and_the_best_are_kept), IN_A_FOLDER(a_full_folder_is_refused),
         IN_A_FOLDER(other_settings_are_refused), IN_A_FOLDER(numbers_that_are_none_are_not_saved),
         IN_A_FOLDER(a_checkpoint_of_others_is_told),
+        IN_A_FOLDER(variables_that_fit_begin_where_another_run_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
