@@ -303,6 +303,7 @@ static ek_status finish(ek_fitting *f)
     if (f->r->end != EK_FIT_STOPPED) EK_TRY(evaluate(f));
     EK_TRY(save(f));
     if (f->r->end != EK_FIT_STOPPED) EK_TRY(ek__fit_check_statistics(f));
+    EK_TRY(ek__fit_files_finish(f));
     ek__fit_tell(f, EK_FIT_ENDED);
     return EK_OK;
 }
@@ -348,12 +349,14 @@ ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where)
 {
     ek_fitting f = { .session = s, .where = where, .saved_at = -1, .evaluated_at = -1, .best_step = -1, .best = NAN };
     const size_t has_error = offsetof(ek_fit_options, error) + sizeof f.o.error;
+    ek_error *err = ek__error_begin(o != NULL && o->size >= has_error ? o->error : NULL);
+    ek_error record = { .code = EK_OK }; /* the thread's own is written by calls whose failure is no matter */
     ek_fit_result own = { .step = 0 };
     ek_status st;
 
-    f.err = ek__error_begin(o != NULL && o->size >= has_error ? o->error : NULL);
-    if (s == NULL || o == NULL) return EK_FAIL(f.err, INVALID_ARGUMENT, "ek_fit needs a session; did ek_session_create fail?");
+    if (s == NULL || o == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "ek_fit needs a session; did ek_session_create fail?");
     memcpy(&f.o, o, o->size < sizeof f.o ? o->size : sizeof f.o);
+    f.err = &record;
     f.graph = s->graph;
     f.r = f.o.result != NULL ? f.o.result : &own;
     *f.r = own;
@@ -362,5 +365,7 @@ ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where)
     st = fit(&f);
     fill_result(&f);
     release(&f);
-    return st;
+    if (st == EK_OK) return st;
+    err = ek__error_begin(err);
+    return ek__error_copy(err, &record);
 }

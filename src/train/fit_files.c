@@ -262,9 +262,14 @@ ek_status ek__fit_files_open(ek_fitting *f)
 void ek__fit_files_close(ek_fitting *f)
 {
     if (f->files == NULL) return;
-    ek__fit_events_close(f);
+    (void)ek__fit_events_close(f); /* after a failure: the error is there already */
     ek__free(f->files);
     f->files = NULL;
+}
+
+ek_status ek__fit_files_finish(ek_fitting *f)
+{
+    return f->files != NULL ? ek__fit_events_close(f) : EK_OK;
 }
 
 /* ---- saving ------------------------------------------------------------------------------------------------------------- */

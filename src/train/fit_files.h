@@ -16,6 +16,6 @@ typedef struct ek_fit_files {
 /* fit_events.c */
 ek_status ek__fit_events_open(ek_fitting *f);
 ek_status ek__fit_events_flush(ek_fitting *f);
-void ek__fit_events_close(ek_fitting *f);
+ek_status ek__fit_events_close(ek_fitting *f); /* what is not written yet */
 
 #endif

@@ -63,6 +63,8 @@ ek_status ek__fit_evaluate(ek_fitting *f, const ek_dataset *d, ek_fit_numbers *o
 /* Opens the folder; where it resumes, variables, random streams, place and the rest of *f are those of the last checkpoint. */
 ek_status ek__fit_files_open(ek_fitting *f);
 void ek__fit_files_close(ek_fitting *f);
+/* The end of a run that went well: all of its curves are on the disk. */
+ek_status ek__fit_files_finish(ek_fitting *f);
 /* A checkpoint of now. ABORTED, and nothing written, where a variable is not finite. */
 ek_status ek__fit_files_save(ek_fitting *f);
 ek_status ek__fit_files_save_best(ek_fitting *f);
