@@ -142,6 +142,11 @@ typedef struct ek_fit_options {
             .learning_rate = { NULL, -1, 0 }, .train_op = __VA_ARGS__)
 EK_API ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where);
 
+/* The settings that the last checkpoint in a run's folder was made with: strings [n, 2], names and values; a new reference. NULL,
+ * and EK_OK, where there is no checkpoint yet, or none with settings.
+ * Errors  as of opening a checkpoint; DATA_LOSS: they are no such strings. */
+EK_API EK_MUST_CHECK ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err);
+
 /* ---- beginning with another network's variables -------------------------------------------------------------- */
 
 /* A variable that keeps its value, by its name in checkpoints; why: "is not in the checkpoint", "has shape .. in the checkpoint,

@@ -152,7 +152,7 @@ static void release(cli_training *t)
     ek_dataset_destroy(t->test);
 }
 
-int cli_train_model(const cli_args *args)
+static int run(const cli_args *args)
 {
     cli_training t = { .resume = false };
     int status;
@@ -166,5 +166,21 @@ int cli_train_model(const cli_args *args)
     if (status == CLI_DONE) status = train(&t);
     if (status == CLI_DONE) status = cli_train_summary(&t);
     release(&t);
+    return status;
+}
+
+int cli_train_model(const cli_args *args)
+{
+    cli_args whole;
+    ek_arena arena = { 0 };
+    int status;
+
+    if (!cli_has(args, CLI_RESUME) || !cli_has(args, CLI_LOGDIR)) return run(args);
+    status = cli_train_recorded(args, &arena, &whole);
+    if (status == CLI_DONE) {
+        status = run(&whole);
+        cli_args_free(&whole);
+    }
+    ek__arena_fini(&arena);
     return status;
 }

@@ -141,17 +141,44 @@ static ek_status compare_settings(const ek_fitting *f, const ek_array *stored, c
     return EK_OK;
 }
 
-static ek_status check_settings(const ek_fitting *f, ek_bundle *c, const char *prefix)
+/* *out stays NULL where the checkpoint has none. */
+static ek_status read_settings(ek_bundle *c, const char *prefix, ek_array **out, ek_error *err)
 {
     const ek_bundle_entry *e = ek__bundle_find(c, settings_name);
-    ek_array *stored = NULL;
-    ek_status st;
 
+    *out = NULL;
     if (e == NULL) return EK_OK;
-    EK_TRY(ek__bundle_read(c, e, NULL, &stored, f->err));
-    st = stored->dtype == EK_STRING ? compare_settings(f, stored, prefix)
-                                    : EK_FAIL(f->err, DATA_LOSS, "the settings in %s are no strings", prefix);
+    EK_TRY(ek__bundle_read(c, e, NULL, out, err));
+    if ((*out)->dtype == EK_STRING && (*out)->shape.rank == 2 && (*out)->shape.dim[1] == 2) return EK_OK;
+    ek_array_unref(*out);
+    *out = NULL;
+    return EK_FAIL(err, DATA_LOSS, "the settings in the checkpoint %s are no pairs of strings", prefix);
+}
+
+static ek_status check_settings(const ek_fitting *f, ek_bundle *c, const char *prefix)
+{
+    ek_array *stored;
+    ek_status st = read_settings(c, prefix, &stored, f->err);
+
+    if (st == EK_OK && stored != NULL) st = compare_settings(f, stored, prefix);
     ek_array_unref(stored);
+    return st;
+}
+
+ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err)
+{
+    char *prefix = ek_latest_checkpoint(logdir, NULL);
+    ek_bundle *c = NULL;
+    ek_status st = EK_OK;
+
+    *out = NULL;
+    err = ek__error_begin(err);
+    if (prefix != NULL) {
+        st = ek__bundle_open(prefix, &c, err);
+        if (st == EK_OK) st = read_settings(c, prefix, out, err);
+    }
+    ek__bundle_close(c);
+    ek_free(prefix);
     return st;
 }
 
