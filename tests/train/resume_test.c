@@ -1,16 +1,18 @@
 /* tests/train/resume_test.c - the folder of a training run: what is left there, and going on from it with the same bits. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "codec/bundle.h"
 #include "evenkeel/saver.h"
 #include "support/support.h"
 #include "train_net.h"
 #include "values/array.h"
 
-static char folder[64], logdir[80];
+static char folder[40], logdir[90];
 
 static int new_folder(void **state)
 {
@@ -110,7 +112,7 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
 static void what_was_not_saved_comes_again(void **state)
 {
     net whole = dropping(), killed = dropping(), rest = dropping();
-    char other[90], command[300];
+    char other[90], command[400];
 
     EK_UNUSED(state);
     snprintf(other, sizeof other, "%s/other", folder);
@@ -129,7 +131,7 @@ static void the_last_checkpoints_and_the_best_are_kept(void **state)
 {
     net n = net_create(true);
     ek_fit_result r;
-    char prefix[100];
+    char prefix[160];
 
     EK_UNUSED(state);
     assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .keep = 2, .result = &r));
@@ -167,7 +169,7 @@ static void other_settings_are_refused(void **state)
     ek_error err = { .code = EK_OK };
     const ek_fit_setting was[] = { { "rate", "0.1" }, { "model", "mlp" } }, now[] = { { "model", "mlp" }, { "rate", "0.2" } };
     const ek_fit_setting new_one[] = { { "seed", "3" } };
-    char expected[200];
+    char expected[300];
 
     EK_UNUSED(state);
     assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .steps = 2, .settings = was, .n_settings = 2));
@@ -189,7 +191,7 @@ static void numbers_that_are_none_are_not_saved(void **state)
     net n = net_create(true);
     ek_error err = { .code = EK_OK };
     ek_fit_result r;
-    char prefix[100], expected[300];
+    char prefix[160], expected[300];
     const ek_variable w = ek_variable_by_name(n.graph, "logits/bias");
     const ek_tensor step = ek_cast(ek_get_global_step(n.graph), EK_FLOAT32);
     const ek_tensor poison = ek_assign_add(w, ek_add(ek_zeros(n.graph, EK_SHAPE(10)), ek_log(ek_minimum(ek_minus(5.0, step), 1.0))));
@@ -213,7 +215,7 @@ static void a_checkpoint_of_others_is_told(void **state)
     net n = net_create(true);
     ek_saver *saver = ek_saver_create(n.graph);
     ek_error err = { .code = EK_OK };
-    char prefix[100];
+    char prefix[160];
 
     EK_UNUSED(state);
     assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .steps = 1));
@@ -268,6 +270,84 @@ static void variables_that_fit_begin_where_another_run_ended(void **state)
     net_destroy(&other);
 }
 
+/* ---- what goes wrong below ------------------------------------------------------------------------------------ */
+
+static ek_file_ops failing;
+static long calls, fail_at;
+
+static bool fails(void)
+{
+    if (++calls != fail_at) return false;
+    errno = ENOSPC;
+    return true;
+}
+
+static ssize_t failing_write(int fd, const void *data, size_t size) { return fails() ? -1 : ek__file_system.write(fd, data, size); }
+static int failing_fsync(int fd) { return fails() ? -1 : ek__file_system.fsync(fd); }
+static int failing_rename(const char *from, const char *to) { return fails() ? -1 : ek__file_system.rename(from, to); }
+
+/* A call that writes fails, one after the other: it is told, and what was saved before is gone on from, to the same bits. */
+static void a_full_disk_loses_nothing(void **state)
+{
+    net whole = dropping();
+    char other[90];
+
+    EK_UNUSED(state);
+    snprintf(other, sizeof other, "%s/other", folder);
+    assert_int_equal(EK_OK, ek_fit(whole.session, whole.train, FILES_FIT(whole), .steps = 20, .save_every = 5, .logdir = other));
+    failing = ek__file_system;
+    failing.write = failing_write;
+    failing.fsync = failing_fsync;
+    failing.rename = failing_rename;
+    for (fail_at = 1; ; fail_at += 1 + fail_at / 4) {
+        net part = dropping(), rest = dropping();
+        ek_error err = { .code = EK_OK };
+        ek_status st;
+
+        snprintf(logdir, sizeof logdir, "%s/run%ld", folder, fail_at);
+        calls = 0;
+        ek__file_ops_set(&failing);
+        st = ek_fit(part.session, part.train, FILES_FIT(part), .steps = 20, .save_every = 5, .error = &err);
+        ek__file_ops_set(NULL);
+        if (calls < fail_at) assert_int_equal(EK_OK, st);
+        if (st != EK_OK) assert_non_null(strstr(err.text, "No space left on device"));
+        assert_int_equal(EK_OK, ek_fit(rest.session, rest.train, FILES_FIT(rest), .steps = 20, .save_every = 5, .resume = true));
+        assert_same_variables(&whole, &rest);
+        net_destroy(&part);
+        net_destroy(&rest);
+        if (calls < fail_at) break;
+    }
+    assert_true(fail_at > 50);
+    net_destroy(&whole);
+}
+
+static void no_memory_is_an_error(void **state)
+{
+    ek_test_allocator t;
+    ek_error err;
+    long k = 1;
+
+    EK_UNUSED(state);
+    ek_test_allocator_install(&t, 0);
+    net n = net_create(true);
+    for (bool done = false; !done; k += 1 + k / 8) {
+        snprintf(logdir, sizeof logdir, "%s/run%ld", folder, k);
+        err.code = EK_OK;
+        t.fail_at = t.calls + k;
+        const ek_status st = ek_fit(n.session, n.train, FILES_FIT(n), .steps = 2, .save_every = 1, .eval_every = 1, .error = &err);
+        done = t.calls < t.fail_at;
+        t.fail_at = 0;
+        if (st != EK_OK) assert_int_equal(EK_RESOURCE_EXHAUSTED, st);
+        if (ek_graph_status(n.graph, NULL) == EK_OK) continue;
+        net_destroy(&n); /* the saver's nodes could not be built: the graph keeps that */
+        n = net_create(true);
+    }
+    assert_true(k > 100);
+    net_destroy(&n);
+    assert_int_equal(0, t.live);
+    ek_test_allocator_remove();
+}
+
 int main(void)
 {
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, new_folder, drop_folder)
@@ -276,6 +356,7 @@ int main(void)
         IN_A_FOLDER(the_last_checkpoints_and_the_best_are_kept), IN_A_FOLDER(a_full_folder_is_refused),
         IN_A_FOLDER(other_settings_are_refused), IN_A_FOLDER(numbers_that_are_none_are_not_saved),
         IN_A_FOLDER(a_checkpoint_of_others_is_told),
+        IN_A_FOLDER(a_full_disk_loses_nothing), IN_A_FOLDER(no_memory_is_an_error),
         IN_A_FOLDER(variables_that_fit_begin_where_another_run_ended),
     };
 
