@@ -2,8 +2,8 @@
  *
  *     ek_fit_result r;
  *     EK_DIE(ek_fit(s, train_op, .loss = loss, .data = train, .feed = { { x, 0 }, { labels, 1 } },
- *                   .also = { { is_training, yes } }, .metric = { { "accuracy", right } }, .steps = 3000, .batch_size = 60,
- *                   .eval_data = test, .eval_every = 500, .logdir = "run1", .result = &r));
+ *                   .also = { { is_training, yes } }, .metric = { { "accuracy", right } }, .steps = 3000,
+ *                   .batch_size = 60, .eval_data = test, .eval_every = 500, .logdir = "run1", .result = &r));
  *
  * The library prints nothing: a callback gets what there is to show.
  */
@@ -25,8 +25,8 @@ typedef struct ek_fit_feed {
     int column;
 } ek_fit_feed;
 
-/* A number to watch. The mean of the tensor's elements over the rows of a batch: of a tensor with one element per row each
- * counts once, whatever the batch size; a scalar counts for all rows of its batch. */
+/* A number to watch. The mean of the tensor's elements over the rows of a batch: of a tensor with one element per row
+ * each counts once, whatever the batch size; a scalar counts for all rows of its batch. */
 typedef struct ek_fit_metric {
     const char *name; /* "accuracy": its tag in events */
     ek_tensor tensor;
@@ -58,7 +58,8 @@ typedef struct ek_fit_progress {
     bool resumed;
     const char *checkpoint;  /* the last that was written; NULL: none */
 } ek_fit_progress;
-/* Called on the thread of ek_fit, no run in progress: it may use the session. false asks to stop: training saves and ends. */
+/* Called on the thread of ek_fit, no run in progress: it may use the session. false asks to stop: training saves and
+ * ends. */
 typedef bool ek_fit_callback(const ek_fit_progress *p, void *arg);
 
 typedef enum ek_fit_end {
@@ -85,7 +86,7 @@ typedef struct ek_fit_options {
     size_t size;
     ek_op train_op;                      /* required: one step */
     ek_list also_run;                    /* what else runs with it, in the same run */
-    ek_op then[EK_FIT_OPS];              /* after it, on the same batch, each a run of its own: a generator after its critic */
+    ek_op then[EK_FIT_OPS];              /* after it, on the same batch, each a run of its own: a generator, say */
     ek_tensor loss;                      /* required: a scalar */
     ek_fit_metric metric[EK_FIT_METRICS];
     const ek_dataset *data;              /* required */
@@ -105,8 +106,8 @@ typedef struct ek_fit_options {
     bool best_by_loss;                   /* otherwise by the first metric, the higher the better, if there is one */
     int patience;                        /* evaluations without a better one before it stops; 0: it does not */
 
-    const char *logdir;                  /* where checkpoints and events go; NULL: nothing is written. It must be empty or new
-                                          * unless `resume` */
+    const char *logdir;                  /* where checkpoints and events go; NULL: nothing is written. It must be
+                                          * empty or new unless `resume` */
     bool resume;                         /* goes on from the last checkpoint there, if there is one */
     int64_t save_every;                  /* steps; 0: at the end only */
     int keep;                            /* the last 5 */
@@ -117,9 +118,9 @@ typedef struct ek_fit_options {
 
     ek_fit_callback *callback;
     void *callback_arg;
-    const int *stop;                     /* read at every step: other than 0 asks to stop. A signal handler may set it */
-    ek_tristate check_statistics;        /* whether the end looks for stored statistics far from those of batches (BN018,
-                                          * BN019); EK_DEFAULT: where there is eval_data */
+    const int *stop;                     /* read at every step, other than 0: stop. A signal handler may set it */
+    ek_tristate check_statistics;        /* whether the end looks for stored statistics far from those of batches
+                                          * (BN018, BN019); EK_DEFAULT: where there is eval_data */
     ek_reporter *report;                 /* is told of them; NULL: nobody */
     void *report_arg;
     ek_fit_result *result;               /* filled in any case */
@@ -128,29 +129,31 @@ typedef struct ek_fit_options {
 /* Trains. Variables are initialized by the caller, also where it resumes: a checkpoint then overwrites them.
  *
  * Steps       Each is one run of train_op, with the loss and metrics of its batch before the update.
- * Evaluation  All rows once, in order, the last batch a smaller one; train_op does not run, so nothing is learned or moved.
- * Files       logdir/model.ckpt-STEP and logdir/checkpoint, which TensorFlow's Saver reads; logdir/best/ the one with the best
- *             held-out number; logdir/train, logdir/eval and logdir/held_out for TensorBoard.
- * Resuming    A checkpoint also has the places of random streams and of the shuffle, under names that TensorFlow ignores
- *             ("_evenkeel/..."), so that a run that was killed and resumed ends with the same bits as one that was not.
+ * Evaluation  All rows once, in order, the last batch a smaller one; train_op does not run, so nothing is learned or
+ *             moved.
+ * Files       logdir/model.ckpt-STEP and logdir/checkpoint, which TensorFlow's Saver reads; logdir/best/ the one with
+ *             the best held-out number; logdir/train, logdir/eval and logdir/held_out for TensorBoard.
+ * Resuming    A checkpoint also has the places of random streams and of the shuffle, under names that TensorFlow
+ *             ignores ("_evenkeel/..."), so that a run that was killed and resumed ends with the same bits as one that
+ *             was not.
  * Errors      INVALID_ARGUMENT: something required is missing, tensors do not fit columns, a setting other than the one
- *             recorded; ALREADY_EXISTS: logdir is not empty; ABORTED: the loss, or a variable, is not finite: the last good
- *             checkpoint is named and kept; those of runs and files. */
+ *             recorded; ALREADY_EXISTS: logdir is not empty; ABORTED: the loss, or a variable, is not finite: the last
+ *             good checkpoint is named and kept; those of runs and files. */
 #define ek_fit(s, ...)                                                                                          \
     EK_CALL(ek_status, ek_fit_with, ((s),), ek_fit_options, .shuffle = true, .partial = EK_PARTIAL_DROP,        \
             .eval_batch_size = 1000, .keep = 5, .log_every = 100, .check_statistics = EK_DEFAULT,               \
             .learning_rate = { NULL, -1, 0 }, .train_op = __VA_ARGS__)
 EK_API ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where);
 
-/* The settings that the last checkpoint in a run's folder was made with: strings [n, 2], names and values; a new reference. NULL,
- * and EK_OK, where there is no checkpoint yet, or none with settings.
+/* The settings that the last checkpoint in a run's folder was made with: strings [n, 2], names and values; a new
+ * reference. NULL, and EK_OK, where there is no checkpoint yet, or none with settings.
  * Errors  as of opening a checkpoint; DATA_LOSS: they are no such strings. */
 EK_API EK_MUST_CHECK ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err);
 
 /* ---- beginning with another network's variables -------------------------------------------------------------- */
 
-/* A variable that keeps its value, by its name in checkpoints; why: "is not in the checkpoint", "has shape .. in the checkpoint,
- * .. here", and the like for types. */
+/* A variable that keeps its value, by its name in checkpoints; why: "is not in the checkpoint", "has shape .. in the
+ * checkpoint, .. here", and the like for types. */
 typedef void ek_init_from_skipped(const char *variable, const char *why, void *arg);
 typedef struct ek_init_from_options {
     size_t size;
@@ -160,10 +163,11 @@ typedef struct ek_init_from_options {
     int64_t *restored;             /* how many; NULL: not asked */
     ek_error *error;
 } ek_init_from_options;
-/* Gives global variables the values that a checkpoint has under their names, where type and shape are the same; the others keep
- * theirs, and so does the global step, because a new training begins. ek_init_from(s, "other/model.ckpt-3000", .skipped = say)
- * Errors  NOT_FOUND: no checkpoint, or nothing in it fits; DATA_LOSS: it is damaged; RESOURCE_EXHAUSTED. What was restored by
- *         then stays so. */
+/* Gives global variables the values that a checkpoint has under their names, where type and shape are the same; the
+ * others keep theirs, and so does the global step, because a new training begins:
+ *     ek_init_from(s, "other/model.ckpt-3000", .skipped = say)
+ * Errors  NOT_FOUND: no checkpoint, or nothing in it fits; DATA_LOSS: it is damaged; RESOURCE_EXHAUSTED. What was
+ *         restored by then stays so. */
 #define ek_init_from(s, ...) EK_CALL(ek_status, ek_init_from_with, ((s),), ek_init_from_options, .prefix = __VA_ARGS__)
 EK_API EK_MUST_CHECK ek_status ek_init_from_with(ek_session *s, const ek_init_from_options *o, ek_where where);
 

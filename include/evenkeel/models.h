@@ -29,11 +29,12 @@ typedef struct ek_model_options {
 /* From images to logits [batch, classes]:  logits = ek_model_mlp(x, .training = is_training)
  *
  * mlp       three dense layers of 100 with batch norm and sigmoid: that of Ioffe and Szegedy's first experiment
- * convnet   five 3x3 convolutions with batch norm and ReLU (16, 16, 32, 32, 64 channels), each two followed by max pooling; a dense
- *           layer of 128 with batch norm and ReLU
+ * convnet   five 3x3 convolutions with batch norm and ReLU (16, 16, 32, 32, 64 channels), each two followed by max
+ *           pooling; a dense layer of 128 with batch norm and ReLU
  * resnet20  He et al.'s for small images: a 3x3 convolution, three stages of three blocks (16, 32, 64 channels), mean
  *
- * Layers before a batch norm have no bias. Variables are named as layers name them ("dense/kernel", ...), the last "logits". */
+ * Layers before a batch norm have no bias. Variables are named as layers name them ("dense/kernel", ...), the last
+ * "logits". */
 #define ek_model_mlp(...) EK_MODEL_(ek_model_mlp_with, __VA_ARGS__)
 #define ek_model_convnet(...) EK_MODEL_(ek_model_convnet_with, __VA_ARGS__)
 #define ek_model_resnet20(...) EK_MODEL_(ek_model_resnet20_with, __VA_ARGS__)
@@ -72,11 +73,12 @@ EK_API ek_classifier ek_classifier_build_with(ek_graph *g, const ek_classifier_o
 
 /* ---- by name ---------------------------------------------------------------------------------------------------- */
 
-/* An optimizer with its own defaults: "sgd", "momentum" (0.9), "nesterov" (0.9), "adam", "rmsprop", "adagrad", "adadelta",
- * "ftrl". NULL for another name, which is recorded. */
+/* An optimizer with its own defaults: "sgd", "momentum" (0.9), "nesterov" (0.9), "adam", "rmsprop", "adagrad",
+ * "adadelta", "ftrl". NULL for another name, which is recorded. */
 EK_API ek_optimizer *ek_optimizer_named(ek_graph *g, const char *name, ek_operand learning_rate, ek_where where);
-/* A learning rate that falls from `rate` over `steps` steps of the global step: "none" stays; "cosine" and "linear" end at 0,
- * "exponential" at a hundredth; "step" is a tenth after half and a hundredth after three quarters. Dead for another name. */
+/* A learning rate that falls from `rate` over `steps` steps of the global step: "none" stays; "cosine" and "linear"
+ * end at 0, "exponential" at a hundredth; "step" is a tenth after half and a hundredth after three quarters. Dead for
+ * another name. */
 EK_API ek_tensor ek_decay_named(ek_graph *g, const char *name, double rate, int64_t steps, ek_where where);
 
 #ifdef __cplusplus

@@ -82,13 +82,14 @@ static int init_from(cli_training *t)
     int64_t restored;
 
     if (t->init_from == NULL) return CLI_DONE;
-    if (ek_init_from(t->session, t->init_from, .skipped = say_skipped, .arg = t, .restored = &restored, .error = &err) != EK_OK)
+    if (ek_init_from(t->session, t->init_from, .skipped = say_skipped, .arg = t, .restored = &restored,
+                     .error = &err) != EK_OK)
         return cli_complain_error(t->args->command, &err);
     fprintf(stderr, "%lld variables begin with the values of %s\n", (long long)restored, t->init_from);
     return CLI_DONE;
 }
 
-/* ---- training ------------------------------------------------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------------------------------------------ */
 
 enum { MOST_SETTINGS = 10 };
 
@@ -137,7 +138,8 @@ static int train(cli_training *t)
                 .patience = (int)t->patience, .logdir = t->logdir, .resume = t->resume, .save_every = t->save_every,
                 .keep = (int)t->keep, .learning_rate = t->rate, .settings = setting,
                 .n_settings = settings(t, setting, text), .callback = cli_train_progress, .callback_arg = t,
-                .stop = cli_stop(), .report = cli_say_finding, .report_arg = &t->progress, .result = &t->result, .error = &err);
+                .stop = cli_stop(), .report = cli_say_finding, .report_arg = &t->progress, .result = &t->result,
+                .error = &err);
     ek_array_unref(yes);
     cli_progress_clear(&t->progress);
     return st == EK_OK ? CLI_DONE : cli_complain_error(t->args->command, &err);

@@ -23,8 +23,8 @@ typedef struct cli_training {
     bool exported;
 } cli_training;
 
-/* The command line of a run that goes on: recorded settings first, so that what was typed counts (train_recorded.c). Strings are
- * the arena's. The exit status, after complaining; CLI_DONE: to be given to cli_args_free. */
+/* The command line of a run that goes on: recorded settings first, so that what was typed counts (train_recorded.c).
+ * Strings are the arena's. The exit status, after complaining; CLI_DONE: to be given to cli_args_free. */
 int cli_train_recorded(const cli_args *typed, ek_arena *arena, cli_args *out);
 /* The rows to train on, to hold out, and to test with (train_data.c). The exit status, after complaining. */
 int cli_train_data(cli_training *t);

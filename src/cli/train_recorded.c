@@ -1,4 +1,5 @@
-/* cli/train_recorded.c - the command line of a run that goes on: what its checkpoint says it was made with, then what was typed. */
+/* cli/train_recorded.c - the command line of a run that goes on: what its checkpoint says it was made with, then what
+ * was typed. */
 #include "cli/train_model.h"
 
 /* As an option of the command line; NULL, and nothing wrong, where there is nothing to say. */
@@ -34,7 +35,8 @@ int cli_train_recorded(const cli_args *typed, ek_arena *arena, cli_args *out)
     bool failed = false;
     int n = 0;
 
-    if (ek_fit_settings_load(cli_text(typed, CLI_LOGDIR, ""), &recorded, &err) != EK_OK) return cli_complain_error(typed->command, &err);
+    if (ek_fit_settings_load(cli_text(typed, CLI_LOGDIR, ""), &recorded, &err) != EK_OK)
+        return cli_complain_error(typed->command, &err);
     const int64_t most = ek_array_count(recorded) / 2 + typed->n_given + 2;
     const char **argv = EK_ARENA_NEW(arena, const char *, most);
     const ek_string *s = ek_array_cdata(recorded);

@@ -13,7 +13,8 @@ bool cli_train_progress(const ek_fit_progress *p, void *training)
     if (p->moment == EK_FIT_STARTED) {
         cli_progress_begin(&t->progress, t->args->command, p->step, p->steps);
         if (p->resumed)
-            fprintf(stderr, "goes on from %s, after step %lld of %lld\n", p->checkpoint, (long long)p->step, (long long)p->steps);
+            fprintf(stderr, "goes on from %s, after step %lld of %lld\n", p->checkpoint, (long long)p->step,
+                    (long long)p->steps);
     } else if (p->moment == EK_FIT_STEP) {
         snprintf(more, sizeof more, ", loss %.4f, accuracy %.4f", p->mean_loss, p->mean_metric[0]);
         cli_progress_show(&t->progress, p->step, more);
@@ -84,7 +85,8 @@ static void print_text(const cli_training *t)
     if (!isnan(r->eval_loss))
         printf("test accuracy %.4f, loss %.4f, on %lld unseen images\n", r->eval_metric[0], r->eval_loss,
                (long long)ek_dataset_rows(t->test));
-    if (r->best_step >= 0) printf("best on held-out images: accuracy %.4f after step %lld\n", r->best, (long long)r->best_step);
+    if (r->best_step >= 0)
+        printf("best on held-out images: accuracy %.4f after step %lld\n", r->best, (long long)r->best_step);
     if (r->best_checkpoint[0] != '\0') printf("best checkpoint: %s\n", r->best_checkpoint);
     if (r->checkpoint[0] != '\0') printf("checkpoint: %s\n", r->checkpoint);
     if (t->exported) printf("SavedModel: %s\n", t->export_to);
@@ -105,6 +107,7 @@ int cli_train_summary(cli_training *t)
     if (r->checkpoint[0] != '\0')
         cli_complain(t->args->command, "stopped after step %lld; --resume goes on", (long long)r->step);
     else
-        cli_complain(t->args->command, "stopped after step %lld; without --logdir nothing was saved", (long long)r->step);
+        cli_complain(t->args->command, "stopped after step %lld; without --logdir nothing was saved",
+                     (long long)r->step);
     return BY_SIGNAL + *cli_stop();
 }

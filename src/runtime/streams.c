@@ -17,7 +17,8 @@ static void read_stream(const ek_philox *p, int64_t number[NUMBERS])
 
 static ek_philox stream_of(const int64_t number[NUMBERS])
 {
-    const uint64_t low = (uint64_t)number[COUNTER_LOW], high = (uint64_t)number[COUNTER_HIGH], key = (uint64_t)number[KEY];
+    const uint64_t low = (uint64_t)number[COUNTER_LOW], high = (uint64_t)number[COUNTER_HIGH],
+                   key = (uint64_t)number[KEY];
 
     return (ek_philox){ { (uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32) },
                         { (uint32_t)key, (uint32_t)(key >> 32) } };
@@ -76,9 +77,10 @@ static ek_status set_one(ek_session *s, const ek_string *name, const int64_t num
     void *state;
 
     if (n == NULL || !ek__is_random(n->spec->def))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the graph has no random operation '%.*s', of which a place in its stream is to be "
-                       "restored; is it the graph that the checkpoint was made with?", (int)(name->size < 200 ? name->size : 200),
-                       name->data != NULL ? name->data : "");
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "the graph has no random operation '%.*s', of which a place in its stream is to be "
+                       "restored; is it the graph that the checkpoint was made with?",
+                       (int)(name->size < 200 ? name->size : 200), name->data != NULL ? name->data : "");
     EK_TRY(ek__session_state(s, n, sizeof(ek_generator), &state, err));
     ((ek_generator *)state)->at = stream_of(number);
     ((ek_generator *)state)->seeded = true;
@@ -92,8 +94,10 @@ ek_status ek__session_streams_set(ek_session *s, const ek_array *names, const ek
 
     if (ek_array_dtype(names) != EK_STRING || ek_array_rank(names) != 1 || ek_array_dtype(places) != EK_INT64 ||
         !ek_shape_equal(ek_array_shape(places), &EK_SHAPE(n, NUMBERS)))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the places of random streams are not as they are written: names, and %d numbers "
-                       "for each", NUMBERS);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "the places of random streams are not as they are written: names, and %d numbers "
+                       "for each",
+                       NUMBERS);
     pthread_rwlock_wrlock(&s->store->lock);
     pthread_mutex_lock(&s->planner);
     pthread_rwlock_rdlock(&s->graph->lock);

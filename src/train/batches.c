@@ -1,7 +1,8 @@
 /* train/batches.c - batches of a data set: an order for each epoch, and batches prepared ahead on a thread.
  *
- * A ring of slots: the thread fills them in order, whoever asks takes them in order; each slot's arrays are used again and
- * again. What is written and read on both sides is guarded by one lock; a slot's content belongs to one side at a time.
+ * A ring of slots: the thread fills them in order, whoever asks takes them in order; each slot's arrays are used again
+ * and again. What is written and read on both sides is guarded by one lock; a slot's content belongs to one side at a
+ * time.
  */
 #include <pthread.h>
 
@@ -41,7 +42,8 @@ struct ek_batches {
 /* Fisher and Yates's shuffle, from a stream that is the epoch's own. 64 bits modulo what is left are even enough. */
 static void draw_order(ek_batches *b, int64_t epoch)
 {
-    ek_philox_words w = ek__philox_words(ek__philox((uint64_t)b->o.seed + UINT64_C(0x9e3779b97f4a7c15), (uint64_t)epoch));
+    ek_philox_words w =
+        ek__philox_words(ek__philox((uint64_t)b->o.seed + UINT64_C(0x9e3779b97f4a7c15), (uint64_t)epoch));
 
     if (b->order_epoch == epoch) return;
     for (int64_t i = 0; i < b->data->rows; i++) b->order[i] = i;
@@ -86,7 +88,8 @@ static ek_status copy_row(const ek_column *c, int64_t from, ek_array *batch, int
     const char *in = (const char *)c->array->data + (size_t)(from * n) * ek_dtype_size(c->array->dtype);
     char *out = (char *)batch->data + (size_t)(to * n) * ek_dtype_size(c->dtype);
 
-    if (c->dtype == EK_STRING) return copy_strings((const ek_string *)(const void *)in, (ek_string *)(void *)out, n, err);
+    if (c->dtype == EK_STRING)
+        return copy_strings((const ek_string *)(const void *)in, (ek_string *)(void *)out, n, err);
     if (c->dtype == c->array->dtype) {
         memcpy(out, in, (size_t)n * ek_dtype_size(c->dtype));
     } else if (!ek__convert(c->array->dtype, in, c->dtype, out, n)) {
@@ -109,8 +112,8 @@ static void fill(ek_batches *b, slot *s, ek_data_place at)
     for (int c = 0; c < b->data->n; c++) {
         s->now[c] = partial ? s->rest[c] : s->column[c];
         for (int64_t i = 0; i < rows && s->err.code == EK_OK; i++)
-            (void)copy_row(&b->data->column[c], b->data->first + b->order[(at.row + i) % b->data->rows], s->column[c], i,
-                           &s->err);
+            (void)copy_row(&b->data->column[c], b->data->first + b->order[(at.row + i) % b->data->rows], s->column[c],
+                           i, &s->err);
     }
 }
 
@@ -197,7 +200,8 @@ static ek_status check_options(const ek_dataset *d, const ek_batches_options *o,
         return EK_FAIL(err, INVALID_ARGUMENT, "a batch size is 1 at least, found %lld", (long long)o->batch_size);
     if (d->rows < 1) return EK_FAIL(err, INVALID_ARGUMENT, "the data set has no rows");
     if (o->partial == EK_PARTIAL_DROP && d->rows < o->batch_size)
-        return EK_FAIL(err, INVALID_ARGUMENT, "a batch of %lld from %lld rows: nothing is left once the last partial batch is "
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "a batch of %lld from %lld rows: nothing is left once the last partial batch is "
                        "dropped; use a smaller batch, or EK_PARTIAL_KEEP or EK_PARTIAL_WRAP",
                        (long long)o->batch_size, (long long)d->rows);
     if (o->partial != EK_PARTIAL_DROP && o->partial != EK_PARTIAL_KEEP && o->partial != EK_PARTIAL_WRAP)

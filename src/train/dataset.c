@@ -19,10 +19,13 @@ static ek_status check_columns(ek_array *const *columns, int n, ek_error *err)
             return EK_FAIL(err, INVALID_ARGUMENT, "column %d of the data set is %s; an array with rows is needed", i,
                            columns[i] == NULL ? "NULL" : "a scalar");
         if (columns[i]->shape.dim[0] != columns[0]->shape.dim[0])
-            return EK_FAIL(err, INVALID_ARGUMENT, "columns of a data set have the same number of rows: column 0 has %lld, "
-                           "column %d has %lld", (long long)columns[0]->shape.dim[0], i, (long long)columns[i]->shape.dim[0]);
+            return EK_FAIL(err, INVALID_ARGUMENT,
+                           "columns of a data set have the same number of rows: column 0 has %lld, "
+                           "column %d has %lld",
+                           (long long)columns[0]->shape.dim[0], i, (long long)columns[i]->shape.dim[0]);
         if (columns[i]->dtype == EK_RESOURCE || columns[i]->dtype == EK_VARIANT)
-            return EK_FAIL(err, INVALID_ARGUMENT, "column %d of the data set holds a %s", i, ek_dtype_name(columns[i]->dtype));
+            return EK_FAIL(err, INVALID_ARGUMENT, "column %d of the data set holds a %s", i,
+                           ek_dtype_name(columns[i]->dtype));
     }
     return EK_OK;
 }
@@ -67,7 +70,8 @@ ek_status ek_dataset_from_npy(const char *const *paths, int n, ek_dataset **out,
     *out = NULL;
     err = ek__error_begin(err);
     if (n < 1 || n > EK_MAX_COLUMNS)
-        return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d files were given", EK_MAX_COLUMNS, n);
+        return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d files were given",
+                       EK_MAX_COLUMNS, n);
     for (int i = 0; i < n && st == EK_OK; i++)
         if (ek_npy_load(paths[i], &column[i]) != EK_OK) st = ek__error_copy(err, ek_last_error());
     if (st == EK_OK) st = ek_dataset_from_arrays(column, n, out, err);
@@ -119,7 +123,8 @@ ek_shape ek_dataset_shape(const ek_dataset *d, int column)
 
 static ek_status no_column(const ek_dataset *d, int column, ek_error *err)
 {
-    return EK_FAIL(err, INVALID_ARGUMENT, "the data set has %d columns; there is no column %d", ek_dataset_columns(d), column);
+    return EK_FAIL(err, INVALID_ARGUMENT, "the data set has %d columns; there is no column %d", ek_dataset_columns(d),
+                   column);
 }
 
 ek_status ek_dataset_reshape(ek_dataset *d, int column, ek_shape row, ek_error *err)
@@ -128,7 +133,8 @@ ek_status ek_dataset_reshape(ek_dataset *d, int column, ek_shape row, ek_error *
 
     err = ek__error_begin(err);
     if (!has(d, column)) return no_column(d, column, err);
-    if (!ek_shape_is_known(&row) || row.rank >= EK_MAX_RANK || ek_shape_count(&row) != ek__row_count(&d->column[column])) {
+    if (!ek_shape_is_known(&row) || row.rank >= EK_MAX_RANK ||
+        ek_shape_count(&row) != ek__row_count(&d->column[column])) {
         ek_shape_format(&d->column[column].row, was, sizeof was);
         ek_shape_format(&row, now, sizeof now);
         return EK_FAIL(err, INVALID_ARGUMENT, "rows of column %d have shape %s, which cannot be %s", column, was, now);
@@ -152,8 +158,9 @@ ek_status ek_dataset_convert(ek_dataset *d, int column, ek_dtype dtype, double d
         return EK_FAIL(err, INVALID_ARGUMENT, "column %d holds %s, which does not become %s", column,
                        ek_dtype_name(d->column[column].array->dtype), ek_dtype_name(dtype));
     if (!(divisor != 0) || (divisor != 1 && dtype != EK_FLOAT32 && dtype != EK_FLOAT64))
-        return EK_FAIL(err, INVALID_ARGUMENT, "column %d as %s cannot be divided by %g; float32 and float64 can, by what is not 0",
-                       column, ek_dtype_name(dtype), divisor);
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "column %d as %s cannot be divided by %g; float32 and float64 can, by what is not 0", column,
+                       ek_dtype_name(dtype), divisor);
     d->column[column].dtype = dtype;
     d->column[column].divisor = divisor;
     return EK_OK;

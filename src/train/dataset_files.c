@@ -14,11 +14,13 @@ static ek_status load_idx(const char *dir, const char *split, const char *what, 
     char path[PATH_SIZE];
     const int n = snprintf(path, sizeof path - 3, "%s/%s-%s", dir, split, what);
 
-    if (n < 0 || n >= PATH_SIZE - 3) return EK_FAIL(err, INVALID_ARGUMENT, "the name of the folder '%.60s...' is too long", dir);
+    if (n < 0 || n >= PATH_SIZE - 3)
+        return EK_FAIL(err, INVALID_ARGUMENT, "the name of the folder '%.60s...' is too long", dir);
     if (access(path, F_OK) != 0) memcpy(path + n, ".gz", 4);
     if (access(path, F_OK) != 0) {
         path[n] = '\0';
-        return EK_FAIL(err, NOT_FOUND, "there is no %s, nor %s.gz; a folder with MNIST's four files is expected", path, path);
+        return EK_FAIL(err, NOT_FOUND, "there is no %s, nor %s.gz; a folder with MNIST's four files is expected", path,
+                       path);
     }
     if (ek_idx_load(path, out) != EK_OK) return ek__error_copy(err, ek_last_error());
     return EK_OK;
@@ -37,7 +39,8 @@ ek_status ek_dataset_as_images(ek_dataset *d, ek_error *err)
     EK_TRY(ek_dataset_reshape(d, 0, row, err));
     EK_TRY(ek_dataset_convert(d, 0, EK_FLOAT32, ek_dataset_dtype(d, 0) == EK_UINT8 ? 255 : 1, err));
     if (ek_shape_count(&d->column[1].row) != 1)
-        return EK_FAIL(err, INVALID_ARGUMENT, "one label per image is expected, found %lld", (long long)ek_shape_count(&d->column[1].row));
+        return EK_FAIL(err, INVALID_ARGUMENT, "one label per image is expected, found %lld",
+                       (long long)ek_shape_count(&d->column[1].row));
     EK_TRY(ek_dataset_reshape(d, 1, EK_SCALAR, err));
     return ek_dataset_convert(d, 1, EK_INT64, 1, err);
 }
@@ -79,7 +82,8 @@ ek_status ek_dataset_from_npz(const char *path, const char *const *names, int n,
     *out = NULL;
     err = ek__error_begin(err);
     if (n < 1 || n > EK_MAX_COLUMNS)
-        return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d names were given", EK_MAX_COLUMNS, n);
+        return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d names were given",
+                       EK_MAX_COLUMNS, n);
     st = ek_npz_load(path, &z, err);
     for (int i = 0; i < n && st == EK_OK; i++) {
         column[i] = ek_npz_find(z, names[i]);
@@ -90,7 +94,7 @@ ek_status ek_dataset_from_npz(const char *path, const char *const *names, int n,
     return st;
 }
 
-/* ---- TFRecords ---------------------------------------------------------------------------------------------------- */
+/* ---- TFRecords ----------------------------------------------------------------------------------------------- */
 
 /* What is read of records: columns, and how far they are filled. */
 typedef struct reading {
@@ -134,7 +138,8 @@ static ek_status count_record(reading *r, const void *data, size_t size)
 
 static ek_status wrong_count(const reading *r, const ek_feature *f, int64_t found)
 {
-    return EK_FAIL(r->err, INVALID_ARGUMENT, "feature '%s' has %lld values in record %lld (of %s), its shape wants %lld", f->name,
+    return EK_FAIL(r->err, INVALID_ARGUMENT,
+                   "feature '%s' has %lld values in record %lld (of %s), its shape wants %lld", f->name,
                    (long long)found, (long long)r->at, r->path, (long long)ek_shape_count(&f->shape));
 }
 
@@ -145,9 +150,11 @@ static ek_status put_bytes(const reading *r, const ek_feature *f, const ek_array
     const ek_string *s = v->data;
 
     if (v->count != 1 || s->size != bytes)
-        return EK_FAIL(r->err, INVALID_ARGUMENT, "feature '%s' has %lld strings, the first of %zu bytes, in record %lld (of %s); as "
-                       "%s of its shape one of %zu is needed", f->name, (long long)v->count, v->count > 0 ? s->size : 0,
-                       (long long)r->at, r->path, ek_dtype_name(f->dtype), bytes);
+        return EK_FAIL(r->err, INVALID_ARGUMENT,
+                       "feature '%s' has %lld strings, the first of %zu bytes, in record %lld (of %s); as "
+                       "%s of its shape one of %zu is needed",
+                       f->name, (long long)v->count, v->count > 0 ? s->size : 0, (long long)r->at, r->path,
+                       ek_dtype_name(f->dtype), bytes);
     memcpy(to, s->data, bytes);
     return EK_OK;
 }
@@ -161,8 +168,8 @@ static ek_status put_feature(const reading *r, const ek_feature *f, const ek_arr
     if (v->count != n) return wrong_count(r, f, v->count);
     if (v->dtype != EK_STRING) {
         if (ek__convert(v->dtype, v->data, f->dtype, to, n)) return EK_OK;
-        return EK_FAIL(r->err, INVALID_ARGUMENT, "feature '%s' holds %s, %s is asked for", f->name, ek_dtype_name(v->dtype),
-                       ek_dtype_name(f->dtype));
+        return EK_FAIL(r->err, INVALID_ARGUMENT, "feature '%s' holds %s, %s is asked for", f->name,
+                       ek_dtype_name(v->dtype), ek_dtype_name(f->dtype));
     }
     for (int64_t i = 0; i < n; i++) {
         const ek_string *s = (const ek_string *)v->data + i;
@@ -196,7 +203,8 @@ static ek_status take_record(reading *r, const void *data, size_t size)
 static ek_status check_features(const reading *r)
 {
     if (r->n < 1 || r->n > EK_MAX_COLUMNS)
-        return EK_FAIL(r->err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d features were given", EK_MAX_COLUMNS, r->n);
+        return EK_FAIL(r->err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d features were given",
+                       EK_MAX_COLUMNS, r->n);
     for (int i = 0; i < r->n; i++) {
         const ek_feature *f = &r->feature[i];
 
@@ -218,8 +226,8 @@ static ek_status make_columns(reading *r)
     return EK_OK;
 }
 
-ek_status ek_dataset_from_records(const char *const *paths, int n_paths, ek_compression compression, const ek_feature *features,
-                                  int n, ek_dataset **out, ek_error *err)
+ek_status ek_dataset_from_records(const char *const *paths, int n_paths, ek_compression compression,
+                                  const ek_feature *features, int n, ek_dataset **out, ek_error *err)
 {
     reading r = { .feature = features, .n = n, .err = ek__error_begin(err) };
     ek_status st = check_features(&r);

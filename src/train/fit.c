@@ -38,8 +38,10 @@ ek_status ek__fit_sums(const ek_fitting *f, ek_array *const *fetched, int64_t ro
 
         if (n == 0 || (n != 1 && n % rows != 0)) {
             ek_shape_format(&a->shape, shape, sizeof shape);
-            return EK_FAIL(f->err, INVALID_ARGUMENT, "'%s' has shape %s for a batch of %lld rows; a number, or one per row, is "
-                           "needed", number_name(f, i), shape, (long long)rows);
+            return EK_FAIL(f->err, INVALID_ARGUMENT,
+                           "'%s' has shape %s for a batch of %lld rows; a number, or one per row, is "
+                           "needed",
+                           number_name(f, i), shape, (long long)rows);
         }
         for (int64_t k = 0; k < n; k++) sum += ek_array_get(a, k);
         sums->at[i] = sum / (double)n * (double)rows;
@@ -57,8 +59,8 @@ static ek_status check_feed(const ek_fitting *f, const ek_dataset *d, const ek_f
 
     if (d == NULL) return EK_OK;
     if (feed->column < 0 || feed->column >= ek_dataset_columns(d))
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "%s has %d columns; there is no column %d", whose, ek_dataset_columns(d),
-                       feed->column);
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "%s has %d columns; there is no column %d", whose,
+                       ek_dataset_columns(d), feed->column);
     ek_tensor_name(feed->tensor, name, sizeof name);
     row = ek_dataset_shape(d, feed->column);
     if (ek_tensor_dtype(feed->tensor) != ek_dataset_dtype(d, feed->column))
@@ -71,8 +73,9 @@ static ek_status check_feed(const ek_fitting *f, const ek_dataset *d, const ek_f
     if (ek_shape_compatible(&want, &batch)) return EK_OK;
     ek_shape_format(&batch, found, sizeof found);
     ek_shape_format(&want, wanted, sizeof wanted);
-    return EK_FAIL(f->err, INVALID_ARGUMENT, "batches of column %d of %s have shape %s, '%s' is %s; ek_dataset_reshape changes it",
-                   feed->column, whose, found, name, wanted);
+    return EK_FAIL(f->err, INVALID_ARGUMENT,
+                   "batches of column %d of %s have shape %s, '%s' is %s; ek_dataset_reshape changes it", feed->column,
+                   whose, found, name, wanted);
 }
 
 static ek_status check_feeds(ek_fitting *f)
@@ -92,11 +95,14 @@ static ek_status check_options(ek_fitting *f)
 {
     const ek_fit_options *o = &f->o;
 
-    if (!ek_op_ok(o->train_op)) return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs a train op; building it failed, or it is missing");
-    if (!ek_tensor_ok(o->loss)) return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs a loss; building it failed, or it is missing");
+    if (!ek_op_ok(o->train_op))
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs a train op; building it failed, or it is missing");
+    if (!ek_tensor_ok(o->loss))
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs a loss; building it failed, or it is missing");
     if (o->data == NULL) return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs data");
     if ((o->steps > 0) == (o->epochs > 0) || o->steps < 0 || o->epochs < 0)
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "ek_fit needs a number of steps or of epochs, found %lld steps and %lld epochs",
+        return EK_FAIL(f->err, INVALID_ARGUMENT,
+                       "ek_fit needs a number of steps or of epochs, found %lld steps and %lld epochs",
                        (long long)o->steps, (long long)o->epochs);
     if (o->resume && o->logdir == NULL)
         return EK_FAIL(f->err, INVALID_ARGUMENT, "there is nothing to resume from: .logdir is missing");
@@ -105,7 +111,8 @@ static ek_status check_options(ek_fitting *f)
     f->n_numbers = 1;
     for (int i = 0; i < EK_FIT_METRICS && o->metric[i].name != NULL; i++) {
         if (!ek_tensor_ok(o->metric[i].tensor))
-            return EK_FAIL(f->err, INVALID_ARGUMENT, "the metric '%s' is a tensor that could not be built", o->metric[i].name);
+            return EK_FAIL(f->err, INVALID_ARGUMENT, "the metric '%s' is a tensor that could not be built",
+                           o->metric[i].name);
         f->n_numbers++;
     }
     return check_feeds(f);
@@ -178,14 +185,15 @@ void ek__fit_tell(ek_fitting *f, ek_fit_moment moment)
     if (!f->o.callback(&p, f->o.callback_arg)) f->asked_to_stop = true;
 }
 
-/* ---- a step -------------------------------------------------------------------------------------------------------- */
+/* ---- a step -------------------------------------------------------------------------------------------------- */
 
 static ek_status not_finite(ek_fitting *f)
 {
     const char *kept = f->r->checkpoint;
 
     f->r->end = EK_FIT_NOT_FINITE;
-    return EK_FAIL(f->err, ABORTED, "the loss of step %lld is %g; training stopped%s%s%s; a lower learning rate may help, and "
+    return EK_FAIL(f->err, ABORTED,
+                   "the loss of step %lld is %g; training stopped%s%s%s; a lower learning rate may help, and "
                    "EK_CHECK=nan in the environment names the first operation that gives such a number",
                    (long long)f->done, f->now.at[0], kept[0] != '\0' ? ", the last good checkpoint is " : "", kept,
                    kept[0] != '\0' ? "" : ", nothing was saved");
@@ -219,7 +227,7 @@ static ek_status one_step(ek_fitting *f)
     return isfinite(f->now.at[0]) ? EK_OK : not_finite(f);
 }
 
-/* ---- what is due after a step ------------------------------------------------------------------------------------------ */
+/* ---- what is due after a step -------------------------------------------------------------------------------- */
 
 static bool is_due(const ek_fitting *f, int64_t every) { return every > 0 && f->done % every == 0; }
 
@@ -308,7 +316,7 @@ static ek_status finish(ek_fitting *f)
     return EK_OK;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole ----------------------------------------------------------------------------------------------- */
 
 static void fill_result(ek_fitting *f)
 {
@@ -354,7 +362,8 @@ ek_status ek_fit_with(ek_session *s, const ek_fit_options *o, ek_where where)
     ek_fit_result own = { .step = 0 };
     ek_status st;
 
-    if (s == NULL || o == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "ek_fit needs a session; did ek_session_create fail?");
+    if (s == NULL || o == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "ek_fit needs a session; did ek_session_create fail?");
     memcpy(&f.o, o, o->size < sizeof f.o ? o->size : sizeof f.o);
     f.err = &record;
     f.graph = s->graph;

@@ -6,7 +6,8 @@ static ek_callable *callable(ek_fitting *f)
 {
     ek_feed feed[EK_FIT_VALUES];
     ek_fetch fetch[EK_FIT_NUMBERS] = { { f->o.loss, NULL } };
-    ek_run_options run = { .size = sizeof run, .feeds = feed, .fetches = fetch, .n_fetches = f->n_numbers, .error = f->err };
+    ek_run_options run = {
+        .size = sizeof run, .feeds = feed, .fetches = fetch, .n_fetches = f->n_numbers, .error = f->err};
 
     for (int i = 1; i < f->n_numbers; i++) fetch[i] = (ek_fetch){ f->o.metric[i - 1].tensor, NULL };
     run.n_feeds = ek__fit_feeds(f, f->o.eval_also, feed);
@@ -38,7 +39,8 @@ ek_status ek__fit_evaluate(ek_fitting *f, const ek_dataset *d, ek_fit_numbers *o
 {
     const int64_t rows = ek_dataset_rows(d), size = f->o.eval_batch_size;
     ek_array *fetched[EK_FIT_NUMBERS] = { NULL };
-    ek_batches *b = ek_batches_create(d, size > 0 && size < rows ? size : rows, .partial = EK_PARTIAL_KEEP, .error = f->err);
+    ek_batches *b =
+        ek_batches_create(d, size > 0 && size < rows ? size : rows, .partial = EK_PARTIAL_KEEP, .error = f->err);
     ek_callable *run = b != NULL ? callable(f) : NULL;
     const ek_status st = run != NULL ? all_batches(f, b, run, fetched, out) : f->err->code;
 

@@ -1,4 +1,5 @@
-/* train/fit_events.c - the curves of a training run for TensorBoard: one run each for training, evaluation, held-out data. */
+/* train/fit_events.c - the curves of a training run for TensorBoard: one run each for training, evaluation, held-out
+ * data. */
 #include "evenkeel/events.h"
 #include "evenkeel/variables.h"
 #include "sites/sets.h"
@@ -18,7 +19,8 @@ static ek_status open_curve(ek_fitting *f, ek_fit_curve curve)
     ek_event_writer **w = &f->files->events->writer[curve];
 
     snprintf(dir, sizeof dir, "%.*s/%s", EK_FIT_PATH - 16, f->o.logdir, curve_names[curve]);
-    EK_TRY(ek_event_writer_open(dir, w, .graph = curve == EK_FIT_TRAIN && !f->r->resumed ? f->graph : NULL, .error = f->err));
+    EK_TRY(ek_event_writer_open(dir, w, .graph = curve == EK_FIT_TRAIN && !f->r->resumed ? f->graph : NULL,
+                                .error = f->err));
     if (!f->r->resumed) return EK_OK;
     /* What the run before wrote beyond the checkpoint comes again: TensorBoard drops it. */
     return ek_event_write_session_log(*w, EK_SESSION_START, f->r->checkpoint, NULL, f->done + 1, f->err);

@@ -59,7 +59,7 @@ static ek_status open_folder(ek_fitting *f)
     return f->o.held_out != NULL ? ek__file_make_folder(f->files->best, f->err) : EK_OK;
 }
 
-/* ---- the state of the run as arrays -------------------------------------------------------------------------------- */
+/* ---- the state of the run as arrays -------------------------------------------------------------------------- */
 
 typedef struct extras {
     ek_array *array[EXTRAS];
@@ -96,8 +96,9 @@ static ek_status make_extras(const ek_fitting *f, extras *e)
     ek_array *counts, *numbers, *settings = NULL, *streams, *places;
     ek_status st;
 
-    EK_TRY(ek__array_new(EK_INT64, &EK_SHAPE(COUNTS), (const int64_t[]){ 1, f->done, f->place.epoch, f->place.row, f->best_step,
-                                                                         f->waited }, &counts, f->err));
+    EK_TRY(ek__array_new(EK_INT64, &EK_SHAPE(COUNTS),
+                         (const int64_t[]){1, f->done, f->place.epoch, f->place.row, f->best_step, f->waited}, &counts,
+                         f->err));
     add(e, counts_name, counts);
     EK_TRY(ek__array_new(EK_FLOAT64, &EK_SHAPE(NUMBERS), NULL, &numbers, f->err));
     add(e, numbers_name, numbers);
@@ -113,7 +114,7 @@ static ek_status make_extras(const ek_fitting *f, extras *e)
     return st;
 }
 
-/* ---- going on -------------------------------------------------------------------------------------------------------- */
+/* ---- going on ------------------------------------------------------------------------------------------------ */
 
 /* A setting as a checkpoint has it; NULL: it has none of that name. */
 static const ek_string *find_setting(const ek_array *stored, const char *name)
@@ -131,12 +132,15 @@ static ek_status compare_settings(const ek_fitting *f, const ek_array *stored, c
         const ek_fit_setting *now = &f->o.settings[i];
         const ek_string *was = find_setting(stored, now->name);
 
-        if (was != NULL && was->size == strlen(now->value) && (was->size == 0 || memcmp(was->data, now->value, was->size) == 0))
+        if (was != NULL && was->size == strlen(now->value) &&
+            (was->size == 0 || memcmp(was->data, now->value, was->size) == 0))
             continue;
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "%s is '%s' now; the run of %s was made with %s%.*s%s; resume with what it was made "
-                       "with, or begin another run in another folder", now->name, now->value, prefix, was != NULL ? "'" : "none",
-                       was != NULL ? (int)(was->size < 100 ? was->size : 100) : 0, was != NULL && was->data != NULL ? was->data : "",
-                       was != NULL ? "'" : "");
+        return EK_FAIL(f->err, INVALID_ARGUMENT,
+                       "%s is '%s' now; the run of %s was made with %s%.*s%s; resume with what it was made "
+                       "with, or begin another run in another folder",
+                       now->name, now->value, prefix, was != NULL ? "'" : "none",
+                       was != NULL ? (int)(was->size < 100 ? was->size : 100) : 0,
+                       was != NULL && was->data != NULL ? was->data : "", was != NULL ? "'" : "");
     }
     return EK_OK;
 }
@@ -183,14 +187,16 @@ ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err
 }
 
 /* An array of the run's state, of this type and length. */
-static ek_status read_state(const ek_fitting *f, ek_bundle *c, const char *name, ek_dtype dtype, int64_t n, ek_array **out,
-                            const char *prefix)
+static ek_status read_state(const ek_fitting *f, ek_bundle *c, const char *name, ek_dtype dtype, int64_t n,
+                            ek_array **out, const char *prefix)
 {
     const ek_bundle_entry *e = ek__bundle_find(c, name);
 
     if (e == NULL)
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "the checkpoint %s has no place to go on from ('%s'); it is no training run's of "
-                       "this library", prefix, name);
+        return EK_FAIL(f->err, INVALID_ARGUMENT,
+                       "the checkpoint %s has no place to go on from ('%s'); it is no training run's of "
+                       "this library",
+                       prefix, name);
     EK_TRY(ek__bundle_read(c, e, NULL, out, f->err));
     if ((*out)->dtype == dtype && (*out)->count == n) return EK_OK;
     return EK_FAIL(f->err, DATA_LOSS, "'%s' in the checkpoint %s is not what this library writes", name, prefix);
@@ -199,7 +205,8 @@ static ek_status read_state(const ek_fitting *f, ek_bundle *c, const char *name,
 static ek_status take_counts(ek_fitting *f, const int64_t *v, const char *prefix)
 {
     if (v[VERSION] != 1 || v[STEP] < 0 || v[EPOCH] < 0 || v[ROW] < 0 || v[BEST_STEP] < -1 || v[WAITED] < 0)
-        return EK_FAIL(f->err, DATA_LOSS, "'%s' in the checkpoint %s is not what this library writes", counts_name, prefix);
+        return EK_FAIL(f->err, DATA_LOSS, "'%s' in the checkpoint %s is not what this library writes", counts_name,
+                       prefix);
     f->done = f->saved_at = v[STEP];
     f->place = (ek_data_place){ v[EPOCH], v[ROW] };
     f->best_step = v[BEST_STEP];
@@ -280,7 +287,8 @@ ek_status ek__fit_files_open(ek_fitting *f)
     f->files = ek__calloc(1, sizeof *f->files);
     if (f->files == NULL) return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "no memory for the files of a run");
     EK_TRY(open_folder(f));
-    f->files->saver = ek_saver_create(f->graph, .max_to_keep = f->o.keep > 0 ? f->o.keep : 1, .save_relative_paths = true);
+    f->files->saver =
+        ek_saver_create(f->graph, .max_to_keep = f->o.keep > 0 ? f->o.keep : 1, .save_relative_paths = true);
     if (f->files->saver == NULL) return ek_graph_status(f->graph, f->err);
     if (f->o.resume) EK_TRY(resume(f));
     return ek__fit_events_open(f);
@@ -299,7 +307,7 @@ ek_status ek__fit_files_finish(ek_fitting *f)
     return f->files != NULL ? ek__fit_events_close(f) : EK_OK;
 }
 
-/* ---- saving ------------------------------------------------------------------------------------------------------------- */
+/* ---- saving -------------------------------------------------------------------------------------------------- */
 
 static bool is_finite(const ek_array *a)
 {
@@ -319,17 +327,20 @@ static ek_status check_variables(ek_fitting *f)
         ek_array *a = NULL;
         ek_status st;
 
-        if (all.item[i].kind != EK_ITEM_VARIABLE || !ek_dtype_is_floating(ek_dtype_base(ek_variable_dtype(v)))) continue;
+        if (all.item[i].kind != EK_ITEM_VARIABLE || !ek_dtype_is_floating(ek_dtype_base(ek_variable_dtype(v))))
+            continue;
         st = ek_session_get(f->session, v, &a);
         const bool fine = st != EK_OK || is_finite(a);
         ek_array_unref(a);
         if (st == EK_RESOURCE_EXHAUSTED) return ek__error_copy(f->err, ek_last_error());
         if (fine) continue; /* one without a value is the saver's to tell */
         f->r->end = EK_FIT_NOT_FINITE;
-        return EK_FAIL(f->err, ABORTED, "variable '%s' is not finite after step %lld, so nothing was saved; training stopped%s%s; a "
-                       "lower learning rate may help, and EK_CHECK=nan in the environment names the first operation that gives "
-                       "such a number", ek_variable_name(v), (long long)f->done, kept[0] != '\0' ? ", the last good checkpoint is " : "",
-                       kept);
+        return EK_FAIL(
+            f->err, ABORTED,
+            "variable '%s' is not finite after step %lld, so nothing was saved; training stopped%s%s; a "
+            "lower learning rate may help, and EK_CHECK=nan in the environment names the first operation that gives "
+            "such a number",
+            ek_variable_name(v), (long long)f->done, kept[0] != '\0' ? ", the last good checkpoint is " : "", kept);
     }
     return EK_OK;
 }
@@ -342,8 +353,8 @@ static ek_status save_to(ek_fitting *f, const char *prefix, bool in_state, char 
 
     if (st == EK_OK) st = make_extras(f, &e);
     if (st == EK_OK)
-        st = ek_saver_save(f->files->saver, f->session, prefix, .global_step = f->done, .extra = e.named, .n_extra = e.n,
-                           .no_state = !in_state, .path = &written, .error = f->err);
+        st = ek_saver_save(f->files->saver, f->session, prefix, .global_step = f->done, .extra = e.named,
+                           .n_extra = e.n, .no_state = !in_state, .path = &written, .error = f->err);
     if (st == EK_OK) snprintf(path, 1024, "%s", written);
     ek_free(written);
     extras_fini(&e);
@@ -360,7 +371,9 @@ ek_status ek__fit_files_save_best(ek_fitting *f)
 {
     char path[1024];
     const char *list[1] = { path };
-    const ek_checkpoint_state state = { .model_checkpoint_path = path, .all_model_checkpoint_paths = list, .n_paths = 1 };
+    const ek_checkpoint_state state = {
+        .model_checkpoint_path = path, .all_model_checkpoint_paths = list, .n_paths = 1
+    };
 
     if (f->files == NULL) return EK_OK;
     EK_TRY(save_to(f, f->files->best_prefix, false, path));

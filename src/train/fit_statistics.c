@@ -1,7 +1,7 @@
 /* train/fit_statistics.c - after training: are the stored statistics of the batch norms those of the batches?
  *
- * In inference mode each layer's input is looked at over some batches: of training (BN018: the weights moved on after the
- * statistics were taken) and of evaluation (BN019: its data are of another kind).
+ * In inference mode each layer's input is looked at over some batches: of training (BN018: the weights moved on after
+ * the statistics were taken) and of evaluation (BN019: its data are of another kind).
  */
 #include <math.h>
 
@@ -79,7 +79,8 @@ static ek_status look_at(survey *s, const ek_array *const *columns)
 {
     const ek_array *value[EK_FIT_VALUES];
     ek_feed feed[EK_FIT_VALUES];
-    ek_run_options run = { .size = sizeof run, .feeds = feed, .fetches = s->fetch, .n_fetches = s->n, .error = s->f->err };
+    ek_run_options run = {
+        .size = sizeof run, .feeds = feed, .fetches = s->fetch, .n_fetches = s->n, .error = s->f->err};
 
     run.n_feeds = ek__fit_feeds(s->f, s->f->o.eval_also, feed);
     ek__fit_values(s->f, columns, s->f->o.eval_also, value);
@@ -125,8 +126,8 @@ static const char *place(const survey *s, int i)
 
 static void tell(const survey *s, int i, int64_t places, ek_rule rule, const char *text)
 {
-    const ek_finding f = { .rule = ek__rule_id(rule), .severity = ek__rule_severity(rule), .title = ek__rule_title(rule),
-                           .place = place(s, i), .places = places, .text = text };
+    const ek_finding f = { .rule = ek__rule_id(rule), .severity = ek__rule_severity(rule),
+                           .title = ek__rule_title(rule), .place = place(s, i), .places = places, .text = text };
 
     s->f->o.report(&f, s->f->o.report_arg);
 }
@@ -146,9 +147,12 @@ static ek_status check_weights(survey *s)
         first = r;
     }
     if (places == 0) return EK_OK;
-    snprintf(text, sizeof text, "the weights before %s no longer match its stored statistics: over the training batches %.0f per cent "
-             "of its channels are off, the median by %.2g standard deviations in the mean and a factor of %.2g in the deviation%s; let "
-             "the learning rate fall, use a smaller momentum for the averages, or recompute the statistics with the final weights",
+    snprintf(text, sizeof text,
+             "the weights before %s no longer match its stored statistics: over the training batches %.0f per cent "
+             "of its channels are off, the median by %.2g standard deviations in the mean and a factor of %.2g in the "
+             "deviation%s; let "
+             "the learning rate fall, use a smaller momentum for the averages, or recompute the statistics with the "
+             "final weights",
              place(s, at), 100 * first.changed, first.deviations, first.ratio,
              places > 1 ? ", and further layers as well" : "");
     tell(s, at, places, EK_RULE_BN018, text);
@@ -169,12 +173,15 @@ static ek_status check_inputs(survey *s)
     for (int i = 0; i < 3; i++) {
         const double scale = (const double[]){ 255, 127.5, 1.0 / 255 }[i];
 
-        if (near(r.ratio, scale)) snprintf(hint, sizeof hint, ", which is the scale of pixels from 0 to 255 against 0 to 1");
+        if (near(r.ratio, scale))
+            snprintf(hint, sizeof hint, ", which is the scale of pixels from 0 to 255 against 0 to 1");
     }
-    snprintf(text, sizeof text, "at %s, the first batch norm, the evaluation data lie %.2g standard deviations from the stored "
-             "statistics in the median channel, and more than 3 in %.0f per cent of them (their deviation is %.2g times the stored "
-             "one%s); check the input scaling and channel order before anything else", place(s, 0), r.deviations, 100 * r.far,
-             r.ratio, hint);
+    snprintf(text, sizeof text,
+             "at %s, the first batch norm, the evaluation data lie %.2g standard deviations from the stored "
+             "statistics in the median channel, and more than 3 in %.0f per cent of them (their deviation is %.2g "
+             "times the stored "
+             "one%s); check the input scaling and channel order before anything else",
+             place(s, 0), r.deviations, 100 * r.far, r.ratio, hint);
     tell(s, 0, 1, EK_RULE_BN019, text);
     return EK_OK;
 }

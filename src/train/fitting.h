@@ -60,7 +60,8 @@ ek_status ek__fit_evaluate(ek_fitting *f, const ek_dataset *d, ek_fit_numbers *o
 
 /* ---- fit_files.c -------------------------------------------------------------------------------------- */
 
-/* Opens the folder; where it resumes, variables, random streams, place and the rest of *f are those of the last checkpoint. */
+/* Opens the folder; where it resumes, variables, random streams, place and the rest of *f are those of the last
+ * checkpoint. */
 ek_status ek__fit_files_open(ek_fitting *f);
 void ek__fit_files_close(ek_fitting *f);
 /* The end of a run that went well: all of its curves are on the disk. */

@@ -30,7 +30,8 @@ static void compare(ek_variable v, const ek_bundle_entry *e, char *why, size_t r
 static ek_status restore(ek_session *s, ek_bundle *b, const ek_init_from_options *o, int64_t *restored, ek_error *err)
 {
     const ek_list all = ek_global_variables(s->graph);
-    const ek_variable step = ek_get_global_step(s->graph); /* another training's: learning rates fall from its beginning */
+    const ek_variable step =
+        ek_get_global_step(s->graph); /* another training's: learning rates fall from its beginning */
 
     for (int64_t i = 0; i < all.count; i++) {
         char why[640];
@@ -72,7 +73,8 @@ ek_status ek_init_from_with(ek_session *s, const ek_init_from_options *o, ek_whe
     st = ek__bundle_open(all.prefix, &b, err);
     if (st == EK_OK) st = restore(s, b, &all, &restored, err);
     if (st == EK_OK && restored == 0)
-        st = EK_FAIL(err, NOT_FOUND, "nothing in the checkpoint %s fits a variable by name, type and shape", all.prefix);
+        st =
+            EK_FAIL(err, NOT_FOUND, "nothing in the checkpoint %s fits a variable by name, type and shape", all.prefix);
     ek__bundle_close(b);
     if (all.restored != NULL) *all.restored = restored;
     return st;

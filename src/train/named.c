@@ -22,8 +22,10 @@ ek_optimizer *ek_optimizer_named(ek_graph *g, const char *name, ek_operand rate,
     if (strcmp(name, "adagrad") == 0) return ek_adagrad_optimizer_with(g, &adagrad, where);
     if (strcmp(name, "adadelta") == 0) return ek_adadelta_optimizer_with(g, &adadelta, where);
     if (strcmp(name, "ftrl") == 0) return ek_ftrl_optimizer_with(g, &ftrl, where);
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "'%s' is no optimizer; there are sgd, momentum, nesterov, adam, rmsprop, "
-                   "adagrad, adadelta and ftrl", name);
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   "'%s' is no optimizer; there are sgd, momentum, nesterov, adam, rmsprop, "
+                   "adagrad, adadelta and ftrl",
+                   name);
     return NULL;
 }
 
@@ -37,9 +39,11 @@ ek_tensor ek_decay_named(ek_graph *g, const char *name, double rate, int64_t ste
         return ek_polynomial_decay(rate, step, steps, .end_learning_rate = EK_OPERAND(0.0), .name = "learning_rate");
     if (strcmp(name, "exponential") == 0) return ek_exponential_decay(rate, step, steps, 0.01, .name = "learning_rate");
     if (strcmp(name, "step") == 0)
-        return ek_piecewise_constant(step, EK_INTS(steps / 2, steps / 2 + (steps + 3) / 4), EK_NUMBERS(rate, rate / 10, rate / 100),
-                                     .name = "learning_rate");
-    ek__graph_fail(g, where, EK_INVALID_ARGUMENT, "'%s' is no way for a learning rate to fall; there are none, cosine, linear, "
-                   "exponential and step", name);
+        return ek_piecewise_constant(step, EK_INTS(steps / 2, steps / 2 + (steps + 3) / 4),
+                                     EK_NUMBERS(rate, rate / 10, rate / 100), .name = "learning_rate");
+    ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
+                   "'%s' is no way for a learning rate to fall; there are none, cosine, linear, "
+                   "exponential and step",
+                   name);
     return (ek_tensor){ g, -1, 0 };
 }
