@@ -5,6 +5,7 @@
 #include "evenkeel/array.h"
 #include "evenkeel/arrays.h"
 #include "evenkeel/batch_norm.h"
+#include "evenkeel/checkpoint.h"
 #include "evenkeel/control.h"
 #include "evenkeel/data.h"
 #include "evenkeel/dtype.h"

@@ -18,7 +18,7 @@ enum {
 
 static int system_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
-const ek_file_ops ek__file_system = { system_open, write, fchmod, ftruncate, fsync, close, rename, unlink, mkdir, rmdir };
+const ek_file_ops ek__file_system = {system_open, write, fchmod, ftruncate, fsync, close, rename, unlink, mkdir, rmdir};
 const ek_file_ops *ek__file_ops = &ek__file_system;
 
 void ek__file_ops_set(const ek_file_ops *ops)
@@ -34,11 +34,15 @@ ek_status ek__fail_system(ek_error *err, const char *doing, const char *path)
 
     switch (number) {
     case ENOENT: case ENOTDIR: return EK_FAIL(err, NOT_FOUND, "cannot %s '%s': %s", doing, path, words);
-    case EACCES: case EPERM: case EROFS: return EK_FAIL(err, PERMISSION_DENIED, "cannot %s '%s': %s", doing, path, words);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return EK_FAIL(err, PERMISSION_DENIED, "cannot %s '%s': %s", doing, path, words);
     case EEXIST: return EK_FAIL(err, ALREADY_EXISTS, "cannot %s '%s': %s", doing, path, words);
     case ENOMEM: case ENOSPC: case EDQUOT: case EFBIG: case EMFILE: case ENFILE:
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "cannot %s '%s': %s", doing, path, words);
-    case EISDIR: return EK_FAIL(err, INVALID_ARGUMENT, "cannot %s '%s': a file was expected, this is a folder", doing, path);
+    case EISDIR:
+        return EK_FAIL(err, INVALID_ARGUMENT, "cannot %s '%s': a file was expected, this is a folder", doing, path);
     default: return EK_FAIL(err, UNKNOWN, "cannot %s '%s': %s", doing, path, words);
     }
 }
@@ -252,7 +256,8 @@ ek_status ek__file_sync_folder(const char *path, ek_error *err)
     memcpy(folder, size > 0 ? path : ".", size > 0 ? size : 1);
     folder[size > 0 ? size : 1] = '\0';
     const int fd = ek__file_open_for(folder, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 || (ek__file_ops->fsync(fd) != 0 && errno != EINVAL)) st = ek__fail_system(err, "write the folder", folder);
+    if (fd < 0 || (ek__file_ops->fsync(fd) != 0 && errno != EINVAL))
+        st = ek__fail_system(err, "write the folder", folder);
     if (fd >= 0) ek__file_ops->close(fd);
     ek__free(folder);
     return st;

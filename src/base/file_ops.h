@@ -7,6 +7,7 @@
 extern const ek_file_ops *ek__file_ops;
 
 int ek__file_open_for(const char *path, int flags);                 /* -1 and errno on failure */
-bool ek__file_write_all(int fd, const void *data, size_t size);     /* false and errno: nobody knows how much of it is there */
+bool ek__file_write_all(int fd, const void *data,
+                        size_t size); /* false and errno: nobody knows how much of it is there */
 
 #endif

@@ -30,7 +30,7 @@ static bool take_number(const char **at, int32_t *out)
     return digits >= 5 && v <= INT32_MAX;
 }
 
-/* Whether a file of the folder is a shard of the checkpoint of this base name, or was to become one (*left): *n_shards. */
+/* Whether a file of the folder is a shard of the checkpoint of this base name, or was to become one (*left). */
 static bool is_shard(const char *name, const char *base, size_t base_size, int32_t *n_shards, bool *left)
 {
     const char *at = name + base_size;
@@ -179,16 +179,19 @@ ek_status ek__bundle_v1_files(ek_arena *a, const char *prefix, char ***path, int
         ours = true;
         if (pattern != NULL) pattern = ek__arena_printf(a, "%s-\?\?\?\?\?-of-\?\?\?\?\?", pattern);
     }
-    if (pattern == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of the files of '%s'", prefix);
+    if (pattern == NULL)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of the files of '%s'", prefix);
     rc = glob(pattern, 0, NULL, &found);
     if (rc == GLOB_NOMATCH) return EK_OK;
     if (rc != 0) return EK_FAIL(err, UNKNOWN, "Failed to get matching files on %s", prefix);
     if (ours) st = check_complete(prefix, &found, err);
     *path = EK_ARENA_NEW(a, char *, found.gl_pathc);
-    if (*path == NULL && st == EK_OK) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of %zu files", found.gl_pathc);
+    if (*path == NULL && st == EK_OK)
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of %zu files", found.gl_pathc);
     for (size_t i = 0; i < found.gl_pathc && st == EK_OK; i++) {
         (*path)[i] = ek__arena_strdup(a, found.gl_pathv[i]);
-        if ((*path)[i] == NULL) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of %zu files", found.gl_pathc);
+        if ((*path)[i] == NULL)
+            st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the names of %zu files", found.gl_pathc);
         else *n = (int)i + 1;
     }
     globfree(&found);

@@ -17,8 +17,8 @@ ek_index_entry *ek__index_find(const ek_index *x, ek_span key)
     return i >= 0 ? x->entry[i] : NULL;
 }
 
-ek_status ek__index_add(ek_index *x, ek_span key, const char *name, ek_dtype dtype, const ek_shape *shape, ek_index_entry **out,
-                        ek_error *err)
+ek_status ek__index_add(ek_index *x, ek_span key, const char *name, ek_dtype dtype, const ek_shape *shape,
+                        ek_index_entry **out, ek_error *err)
 {
     ek_index_entry *e;
 
@@ -29,13 +29,14 @@ ek_status ek__index_add(ek_index *x, ek_span key, const char *name, ek_dtype dty
     if (e == NULL || copy == NULL || name_copy == NULL || !EK_GROW(x->entry, x->cap, x->n + 1) ||
         !ek__map_put(&x->by_key, copy, key.size, x->n))
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the entry of %s", name);
-    *e = (ek_index_entry){ .key = { (const uint8_t *)copy, key.size }, .name = name_copy, .dtype = dtype, .shape = *shape };
+    *e = (ek_index_entry){.key = {(const uint8_t *)copy, key.size}, .name = name_copy, .dtype = dtype, .shape = *shape};
     x->entry[x->n++] = e;
     *out = e;
     return EK_OK;
 }
 
-ek_status ek__index_note_slice(ek_index *x, const char *name, ek_dtype dtype, const ek_shape *full, const ek_slice *part, ek_error *err)
+ek_status ek__index_note_slice(ek_index *x, const char *name, ek_dtype dtype, const ek_shape *full,
+                               const ek_slice *part, ek_error *err)
 {
     const ek_span key = { (const uint8_t *)name, strlen(name) };
     ek_index_entry *e = ek__index_find(x, key);
@@ -111,7 +112,8 @@ ek_status ek__index_write(ek_index *x, const char *prefix, int32_t n_shards, ek_
         ek__table_put(&w, x->entry[i]->key, span_of(&value));
     }
     ek__table_end(&w);
-    if (path == NULL || value.failed || w.out.failed) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the index of '%s'", prefix);
+    if (path == NULL || value.failed || w.out.failed)
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the index of '%s'", prefix);
     else st = ek__file_write(path, w.out.data, w.out.size, err);
     ek__buf_fini(&value);
     ek__table_writer_fini(&w);

@@ -25,12 +25,13 @@ typedef struct ek_index {
 } ek_index;
 
 /* A new entry. INVALID_ARGUMENT "Adding duplicate key: w". */
-ek_status ek__index_add(ek_index *x, ek_span key, const char *name, ek_dtype dtype, const ek_shape *shape, ek_index_entry **out,
-                        ek_error *err);
+ek_status ek__index_add(ek_index *x, ek_span key, const char *name, ek_dtype dtype, const ek_shape *shape,
+                        ek_index_entry **out, ek_error *err);
 /* NULL: there is none. */
 ek_index_entry *ek__index_find(const ek_index *x, ek_span key);
 /* Notes one more slice of a whole tensor, whose entry is made with the first. */
-ek_status ek__index_note_slice(ek_index *x, const char *name, ek_dtype dtype, const ek_shape *full, const ek_slice *part, ek_error *err);
+ek_status ek__index_note_slice(ek_index *x, const char *name, ek_dtype dtype, const ek_shape *full,
+                               const ek_slice *part, ek_error *err);
 /* Writes PREFIX.index: all or nothing. The order of entries is changed. */
 ek_status ek__index_write(ek_index *x, const char *prefix, int32_t n_shards, ek_error *err);
 void ek__index_fini(ek_index *x);

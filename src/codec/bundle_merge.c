@@ -25,7 +25,8 @@ static ek_status number_of(merger *m, const ek_bundle *b, int prefix, int32_t sh
         if (m->shard[i].prefix == prefix && m->shard[i].shard == shard) return EK_OK;
     }
     const char *from = ek__bundle_shard_path(&m->arena, b->prefix, shard, b->n_shards);
-    if (from == NULL || !EK_GROW(m->shard, m->cap, m->n + 1)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for shards");
+    if (from == NULL || !EK_GROW(m->shard, m->cap, m->n + 1))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for shards");
     *out = (int32_t)m->n;
     m->shard[m->n++] = (moved){ .prefix = prefix, .shard = shard, .from = from };
     return EK_OK;
@@ -41,7 +42,8 @@ static ek_status add_record(merger *m, const ek_bundle *b, int prefix, const ek_
     if (r->entry.dtype == EK_DTYPE_NONE)
         return EK_FAIL(err, UNIMPLEMENTED, "%s of '%s' is of a type that is not known here", name, b->prefix);
     if (e != NULL && (!e->in_slices || r->entry.n_slices == 0))
-        return EK_FAIL(err, INVALID_ARGUMENT, "Duplicate tensor keyed by %s encountered, when merging prefix: %s", name, b->prefix);
+        return EK_FAIL(err, INVALID_ARGUMENT, "Duplicate tensor keyed by %s encountered, when merging prefix: %s", name,
+                       b->prefix);
     for (int32_t i = 0; i < r->entry.n_slices; i++) {
         const ek_slice s = ek__bundle_slice_at(r, i);
 
@@ -63,7 +65,9 @@ static ek_status add_bundle(merger *m, const char *path, int prefix, ek_error *e
     ek_status st;
 
     EK_TRY(ek__bundle_open(path, &b, err));
-    st = b->version == 2 ? EK_OK : EK_FAIL(err, INVALID_ARGUMENT, "'%s' is a checkpoint of version 1, which cannot be merged", path);
+    st = b->version == 2
+             ? EK_OK
+             : EK_FAIL(err, INVALID_ARGUMENT, "'%s' is a checkpoint of version 1, which cannot be merged", path);
     for (int64_t i = 0; i < b->n && st == EK_OK; i++) st = add_record(m, b, prefix, &b->record[i], err);
     ek__bundle_close(b);
     return st;
@@ -89,7 +93,7 @@ static ek_status move_shards(merger *m, const char *destination, int32_t n_shard
 static void move_back(const merger *m)
 {
     for (int64_t i = 0; i < m->n; i++)
-        if (m->shard[i].to != NULL) (void)ek__file_rename(m->shard[i].to, m->shard[i].from, &(ek_error){ .code = EK_OK });
+        if (m->shard[i].to != NULL) (void)ek__file_rename(m->shard[i].to, m->shard[i].from, &(ek_error){.code = EK_OK});
 }
 
 static ek_status commit(merger *m, const char *destination, ek_error *err)
@@ -122,7 +126,8 @@ static void clean_up(merger *m, const char *prefix, const char *destination, boo
     if (path != NULL) (void)ek__file_remove_folder(path);
 }
 
-ek_status ek__bundle_merge(const char *const *prefixes, int n, const char *destination, bool delete_old_dirs, ek_error *err)
+ek_status ek__bundle_merge(const char *const *prefixes, int n, const char *destination, bool delete_old_dirs,
+                           ek_error *err)
 {
     merger m = { .n = 0 };
     ek_status st = EK_OK;

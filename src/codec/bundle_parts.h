@@ -6,7 +6,7 @@
 #include "codec/source.h"
 #include "codec/table.h"
 
-/* ---- slices (bundle_slice.c) --------------------------------------------------------------------------------------- */
+/* ---- slices (bundle_slice.c) ----------------------------------------------------------------------------------- */
 
 ek_slice ek__slice_full(int32_t rank);
 /* The slice with its lengths written out. false: it does not fit the shape. */
@@ -24,11 +24,12 @@ void ek__slice_key(ek_buf *b, const char *name, const ek_slice *s);
 bool ek__slice_read(ek_span proto, ek_slice *out);
 void ek__slice_write(ek_buf *b, const ek_slice *s); /* its fields */
 
-/* Copies what two slices of one tensor have in common, all three resolved: from the elements of one to those of the other.
- * Strings are copied one by one; false without memory. */
-bool ek__slice_copy(ek_dtype dtype, const ek_slice *common, const ek_slice *from, const void *in, const ek_slice *to, void *out);
+/* Copies what two slices of one tensor have in common, all three resolved: from the elements of one to those of the
+ * other. Strings are copied one by one; false without memory. */
+bool ek__slice_copy(ek_dtype dtype, const ek_slice *common, const ek_slice *from, const void *in, const ek_slice *to,
+                    void *out);
 
-/* ---- files (bundle_files.c) ----------------------------------------------------------------------------------------- */
+/* ---- files (bundle_files.c) ------------------------------------------------------------------------------------ */
 
 /* Names; NULL without memory. */
 char *ek__bundle_index_path(ek_arena *a, const char *prefix);
@@ -37,15 +38,15 @@ char *ek__bundle_shard_path(ek_arena *a, const char *prefix, int32_t shard, int3
 ek_status ek__bundle_make_folder(const char *prefix, ek_error *err);
 /* The smallest number of shards, `least` or more, of which there is no file. */
 ek_status ek__bundle_free_layout(const char *prefix, int32_t least, int32_t *n_shards, ek_error *err);
-/* Removes what no checkpoint of this prefix and number of shards needs: shards of other numbers, what a writer left that was
- * killed; with n_shards 0 all shards. Nothing depends on its success. */
+/* Removes what no checkpoint of this prefix and number of shards needs: shards of other numbers, what a writer left
+ * that was killed; with n_shards 0 all shards. Nothing depends on its success. */
 void ek__bundle_sweep(const char *prefix, int32_t n_shards);
 /* ek__bundle_sweep when the index is in its place: first of all that is made sure of. */
 ek_status ek__bundle_settle(const char *prefix, int32_t n_shards, ek_error *err);
 /* The files of version 1 that a prefix or a pattern stands for, from the arena; none: *n is 0. */
 ek_status ek__bundle_v1_files(ek_arena *a, const char *prefix, char ***path, int *n, ek_error *err);
 
-/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /* An entry as it is stored. Of slices: their extents one after the other, start and length of each dimension. */
 typedef struct ek_bundle_record {
@@ -80,10 +81,11 @@ struct ek_bundle {
 
 /* A new record for a key, which is copied; it is in the map. */
 ek_status ek__bundle_record_new(ek_bundle *b, ek_span key, ek_bundle_record **out, ek_error *err);
-/* Its shape, from a TensorShapeProto, and its slices, from the fields of that number in a message; those of a record that
- * has some are added to. The shape comes first. `shard`: where the slices are, of version 1. */
+/* Its shape, from a TensorShapeProto, and its slices, from the fields of that number in a message; those of a record
+ * that has some are added to. The shape comes first. `shard`: where the slices are, of version 1. */
 ek_status ek__bundle_put_shape(ek_bundle_record *r, ek_span proto, ek_error *err);
-ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span message, uint32_t field, int32_t shard, ek_error *err);
+ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span message, uint32_t field, int32_t shard,
+                                ek_error *err);
 ek_slice ek__bundle_slice_at(const ek_bundle_record *r, int32_t i); /* as it is stored; i = 0 of a whole one: all */
 /* Opens a file as one more shard. */
 ek_status ek__bundle_shard_open(ek_bundle *b, const char *path, int32_t id, ek_bundle_shard **out, ek_error *err);
@@ -91,19 +93,23 @@ ek_status ek__bundle_shard_open(ek_bundle *b, const char *path, int32_t id, ek_b
 /* Version 1 (bundle_v1.c). */
 ek_status ek__bundle_v1_open(ek_bundle *b, char *const *path, int n, ek_error *err);
 /* Slice i of a record (of a whole tensor 0), which has this shape, as an array of its own. */
-ek_status ek__bundle_v1_load(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, ek_array **out, ek_error *err);
+ek_status ek__bundle_v1_load(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, ek_array **out,
+                             ek_error *err);
 
 /* Version 2 (bundle_v2.c). */
 ek_status ek__bundle_v2_open(ek_bundle *b, const char *path, ek_error *err);
 /* The header of an index, its first entry. */
 ek_status ek__bundle_v2_header(const char *path, ek_span key, ek_span value, int32_t *n_shards, ek_error *err);
 /* The record of slice i. */
-ek_status ek__bundle_v2_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, const ek_bundle_record **out,
-                              ek_error *err);
-/* The bytes of a record that has no slices, as many as its shape needs; their checksum is another matter. `name` for errors. */
+ek_status ek__bundle_v2_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape,
+                              const ek_bundle_record **out, ek_error *err);
+/* The bytes of a record that has no slices, as many as its shape needs; their checksum is another matter. `name` for
+ * errors. */
 ek_status ek__bundle_v2_bytes(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span *out, ek_error *err);
 /* Those bytes held against their checksum, and copied where `out` is not NULL; of strings as an array. */
-ek_status ek__bundle_v2_numbers(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, void *out, ek_error *err);
-ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, ek_array **out, ek_error *err);
+ek_status ek__bundle_v2_numbers(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, void *out,
+                                ek_error *err);
+ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes,
+                                ek_array **out, ek_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* codec/bundle_read.c - checkpoints read: what both versions share. Tensors are put together here from what is stored. */
+/* codec/bundle_read.c - checkpoints read: what both versions share. Tensors are put together here. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 
 enum { MAX_SLICES = 4096 }; /* of one tensor: each is held against every other */
 
-/* ---- records ------------------------------------------------------------------------------------------------------ */
+/* ---- records --------------------------------------------------------------------------------------------------- */
 
 ek_status ek__bundle_record_new(ek_bundle *b, ek_span key, ek_bundle_record **out, ek_error *err)
 {
@@ -33,7 +33,8 @@ ek_status ek__bundle_put_shape(ek_bundle_record *r, ek_span proto, ek_error *err
     size_t bytes;
 
     if (!ek__shape_read(proto, &r->entry.shape))
-        return EK_FAIL(err, DATA_LOSS, "Invalid tensor shape: %s: more than %d dimensions, or one below 0", r->entry.name, EK_MAX_RANK);
+        return EK_FAIL(err, DATA_LOSS, "Invalid tensor shape: %s: more than %d dimensions, or one below 0",
+                       r->entry.name, EK_MAX_RANK);
     if (!ek_shape_is_known(&r->entry.shape) || !ek__bytes_of(EK_UINT8, &r->entry.shape, &count, &bytes))
         return EK_FAIL(err, DATA_LOSS, "Invalid tensor shape: %s", r->entry.name);
     return EK_OK;
@@ -55,7 +56,8 @@ static ek_status put_slice(ek_bundle_record *r, ek_span proto, int32_t shard, ek
     return EK_OK;
 }
 
-ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span message, uint32_t field, int32_t shard, ek_error *err)
+ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span message, uint32_t field, int32_t shard,
+                                ek_error *err)
 {
     const int32_t had = r->entry.n_slices, rank = r->entry.shape.rank;
     const int64_t *extent = r->extent;
@@ -68,7 +70,8 @@ ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span messa
     EK_TRY(w.status);
     if (n == had) return EK_OK;
     if (n > MAX_SLICES)
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "%s has %lld slices; %d are the most", r->entry.name, (long long)n, MAX_SLICES);
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "%s has %lld slices; %d are the most", r->entry.name, (long long)n,
+                       MAX_SLICES);
     r->extent = EK_ARENA_NEW(&b->arena, int64_t, 2 * n * rank);
     r->in_shard = EK_ARENA_NEW(&b->arena, int32_t, n);
     if (r->extent == NULL || r->in_shard == NULL)
@@ -110,7 +113,7 @@ ek_status ek__bundle_shard_open(ek_bundle *b, const char *path, int32_t id, ek_b
     return EK_OK;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------------------------- */
 
 /* Whether a path ends in ".index", taken by mistake for a prefix. */
 static bool is_index(const char *prefix)
@@ -137,7 +140,8 @@ static ek_status open_bundle(ek_bundle *b, ek_error *err)
     b->version = 1;
     EK_TRY(ek__bundle_v1_files(&b->arena, b->prefix, &path, &n, err));
     if (n == 0)
-        return EK_FAIL(err, NOT_FOUND, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for %s",
+        return EK_FAIL(err, NOT_FOUND,
+                       "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for %s",
                        b->prefix);
     return ek__bundle_v1_open(b, path, n, err);
 }
@@ -150,7 +154,8 @@ ek_status ek__bundle_open(const char *prefix, ek_bundle **out, ek_error *err)
     *out = NULL;
     if (b == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the checkpoint '%s'", prefix);
     b->prefix = ek__arena_strdup(&b->arena, prefix);
-    st = b->prefix != NULL ? open_bundle(b, err) : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the checkpoint '%s'", prefix);
+    st = b->prefix != NULL ? open_bundle(b, err)
+                           : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the checkpoint '%s'", prefix);
     if (st == EK_OK) *out = b;
     else ek__bundle_close(b);
     return st;
@@ -192,7 +197,7 @@ const ek_bundle_entry *ek__bundle_find(const ek_bundle *b, const char *name)
     return i >= b->first ? &b->record[i].entry : NULL;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 static ek_shape shape_of(const ek_slice *resolved)
 {
@@ -202,29 +207,12 @@ static ek_shape shape_of(const ek_slice *resolved)
     return s;
 }
 
-/* A tensor that is stored in one piece, all of it. */
-static ek_status read_whole(ek_bundle *b, const ek_bundle_record *r, ek_array **out, ek_error *err)
-{
-    ek_span bytes;
-    ek_status st;
-
-    if (b->version == 1) return ek__bundle_v1_load(b, r, 0, &r->entry.shape, out, err);
-    EK_TRY(ek__bundle_v2_bytes(b, r, r->entry.name, &bytes, err));
-    if (r->entry.dtype == EK_STRING) return ek__bundle_v2_strings(b, r, r->entry.name, bytes, out, err);
-    EK_TRY(ek__array_new_raw(r->entry.dtype, &r->entry.shape, out, err));
-    st = ek__bundle_v2_numbers(b, r, r->entry.name, bytes, (*out)->data, err);
-    if (st != EK_OK) {
-        ek_array_unref(*out);
-        *out = NULL;
-    }
-    return st;
-}
-
 /* The slices that a tensor is stored in, resolved, and what they have in common with the wanted part. */
 typedef struct pieces {
     int32_t n;
     ek_slice *all;
     ek_slice want;
+    bool whole; /* it is stored in one piece, and all of it is wanted */
 } pieces;
 
 static ek_status uncovered(const ek_bundle_record *r, const ek_slice *asked, ek_error *err)
@@ -233,7 +221,8 @@ static ek_status uncovered(const ek_bundle_record *r, const ek_slice *asked, ek_
     ek_status st;
 
     ek__slice_print(&text, asked);
-    st = EK_FAIL(err, INVALID_ARGUMENT, "Does not have sufficient slices for partitioned tensor %s to restore in slice_spec: %s",
+    st = EK_FAIL(err, INVALID_ARGUMENT,
+                 "Does not have sufficient slices for partitioned tensor %s to restore in slice_spec: %s",
                  r->entry.name, text.failed || text.data == NULL ? "" : text.data);
     ek__buf_fini(&text);
     return st;
@@ -248,7 +237,8 @@ static ek_status check_cover(const ek_bundle_record *r, const pieces *p, const e
     for (int32_t i = 0; i < p->n; i++) {
         for (int32_t j = 0; j < i; j++)
             if (ek__slice_meet(&p->all[i], &p->all[j], &common))
-                return EK_FAIL(err, DATA_LOSS, "Overlapping slices: number %d and %d of %s", (int)j, (int)i, r->entry.name);
+                return EK_FAIL(err, DATA_LOSS, "Overlapping slices: number %d and %d of %s", (int)j, (int)i,
+                               r->entry.name);
         if (ek__slice_meet(&p->all[i], &p->want, &common)) covered += ek__slice_count(&common);
     }
     return covered == ek__slice_count(&p->want) ? EK_OK : uncovered(r, asked, err);
@@ -265,21 +255,23 @@ static ek_status check_claims(ek_bundle *b, const ek_bundle_record *r, const pie
         const ek_bundle_record *piece = r;
         ek_span bytes;
 
-        if (!ek__slice_meet(&p->all[i], &p->want, &common)) continue;
+        if (!p->whole && !ek__slice_meet(&p->all[i], &p->want, &common)) continue;
         if (b->version == 1) {
-            needed += (uint64_t)ek__slice_count(&p->all[i]) / 2; /* two are a byte at least: numbers may stand for more than one */
+            needed += (uint64_t)ek__slice_count(&p->all[i]) / 2; /* a byte for two: numbers may stand for others */
             continue;
         }
         if (r->entry.n_slices > 0) EK_TRY(ek__bundle_v2_slice(b, r, i, &shape, &piece, err));
         EK_TRY(ek__bundle_v2_bytes(b, piece, r->entry.name, &bytes, err));
         needed += bytes.size;
     }
-    if (needed > b->shard_bytes) return EK_FAIL(err, DATA_LOSS, "the slices of %s take more than their files hold", r->entry.name);
+    if (needed > b->shard_bytes)
+        return EK_FAIL(err, DATA_LOSS, "the slices of %s take more than their files hold", r->entry.name);
     return EK_OK;
 }
 
-/* Copies what piece i has of the wanted part. */
-static ek_status take_piece(ek_bundle *b, const ek_bundle_record *r, const pieces *p, int32_t i, ek_array *out, ek_error *err)
+/* What piece i has of the wanted part is taken over into `out`. */
+static ek_status take_piece(ek_bundle *b, const ek_bundle_record *r, const pieces *p, int32_t i, ek_array *out,
+                            ek_error *err)
 {
     const ek_bundle_record *piece = r;
     const ek_shape shape = shape_of(&p->all[i]);
@@ -288,50 +280,62 @@ static ek_status take_piece(ek_bundle *b, const ek_bundle_record *r, const piece
     ek_slice common;
     bool copied;
 
-    if (!ek__slice_meet(&p->all[i], &p->want, &common)) return EK_OK;
+    if (!p->whole && !ek__slice_meet(&p->all[i], &p->want, &common)) return EK_OK;
     if (b->version == 1) {
         EK_TRY(ek__bundle_v1_load(b, r, i, &shape, &own, err));
     } else {
         if (r->entry.n_slices > 0) EK_TRY(ek__bundle_v2_slice(b, r, i, &shape, &piece, err));
         EK_TRY(ek__bundle_v2_bytes(b, piece, r->entry.name, &bytes, err));
         if (r->entry.dtype == EK_STRING) EK_TRY(ek__bundle_v2_strings(b, piece, r->entry.name, bytes, &own, err));
-        else EK_TRY(ek__bundle_v2_numbers(b, piece, r->entry.name, bytes, NULL, err));
+        else EK_TRY(ek__bundle_v2_numbers(b, piece, r->entry.name, bytes, p->whole ? out->data : NULL, err));
     }
-    copied = ek__slice_copy(r->entry.dtype, &common, &p->all[i], own != NULL ? own->data : bytes.at, &p->want, out->data);
+    if (p->whole && own == NULL) return EK_OK;
+    copied = ek__slice_copy(r->entry.dtype, p->whole ? &p->want : &common, &p->all[i],
+                            own != NULL ? own->data : bytes.at, &p->want, out->data);
     ek_array_unref(own);
     return copied ? EK_OK : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the strings of %s", r->entry.name);
 }
 
-static ek_status put_together(ek_bundle *b, const ek_bundle_record *r, const ek_slice *asked, pieces *p, ek_array **out, ek_error *err)
+/* Finds out what is to be read, and that it is there. p->all is to be freed. */
+static ek_status plan_read(ek_bundle *b, const ek_bundle_record *r, const ek_slice *asked, pieces *p, ek_error *err)
 {
-    const ek_shape shape = shape_of(&p->want);
+    const ek_dtype dtype = r->entry.dtype;
 
+    *p = (pieces){ .n = r->entry.n_slices > 0 ? r->entry.n_slices : 1 };
+    if (dtype == EK_DTYPE_NONE || dtype == EK_RESOURCE || dtype == EK_VARIANT)
+        return EK_FAIL(err, UNIMPLEMENTED, "%s is of a type (%s) that cannot be read", r->entry.name,
+                       dtype == EK_DTYPE_NONE ? "one that is not known here" : ek_dtype_name(dtype));
+    if (!ek__slice_resolve(asked, &r->entry.shape, &p->want))
+        return EK_FAIL(err, INVALID_ARGUMENT, "the slice asked for is none of the shape of %s", r->entry.name);
+    p->whole = r->entry.n_slices == 0 && ek__slice_is_whole(asked, &r->entry.shape);
+    p->all = ek__calloc((size_t)p->n, sizeof *p->all);
+    if (p->all == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the slices of %s", r->entry.name);
     for (int32_t i = 0; i < p->n; i++) {
         const ek_slice s = ek__bundle_slice_at(r, i);
 
         (void)ek__slice_resolve(&s, &r->entry.shape, &p->all[i]); /* it fits: that was seen when it was read */
     }
-    EK_TRY(check_cover(r, p, asked, err));
-    EK_TRY(check_claims(b, r, p, err));
-    EK_TRY(ek__array_new_raw(r->entry.dtype, &shape, out, err));
-    for (int32_t i = 0; i < p->n; i++) EK_TRY(take_piece(b, r, p, i, *out, err));
-    if (r->entry.dtype == EK_BOOL)
-        for (int64_t i = 0; i < (*out)->count; i++) ((uint8_t *)(*out)->data)[i] = ((uint8_t *)(*out)->data)[i] != 0;
+    if (!p->whole) EK_TRY(check_cover(r, p, asked, err));
+    return check_claims(b, r, p, err);
+}
+
+static ek_status fill(ek_bundle *b, const ek_bundle_record *r, const pieces *p, ek_array *out, ek_error *err)
+{
+    uint8_t *bytes = out->data;
+
+    for (int32_t i = 0; i < p->n; i++) EK_TRY(take_piece(b, r, p, i, out, err));
+    for (int64_t i = 0; i < out->count && r->entry.dtype == EK_BOOL; i++) bytes[i] = bytes[i] != 0;
     return EK_OK;
 }
 
-static ek_status read_part(ek_bundle *b, const ek_bundle_record *r, const ek_slice *asked, ek_array **out, ek_error *err)
+static ek_status read_new(ek_bundle *b, const ek_bundle_record *r, const pieces *p, ek_array **out, ek_error *err)
 {
-    pieces p = { .n = r->entry.n_slices > 0 ? r->entry.n_slices : 1 };
+    const ek_shape shape = shape_of(&p->want);
     ek_status st;
 
-    if (!ek__slice_resolve(asked, &r->entry.shape, &p.want))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the slice asked for is none of the shape of %s", r->entry.name);
-    if (r->entry.n_slices == 0 && ek__slice_is_whole(asked, &r->entry.shape)) return read_whole(b, r, out, err);
-    p.all = ek__calloc((size_t)p.n, sizeof *p.all);
-    if (p.all == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the slices of %s", r->entry.name);
-    st = put_together(b, r, asked, &p, out, err);
-    ek__free(p.all);
+    if (p->whole && b->version == 1) return ek__bundle_v1_load(b, r, 0, &shape, out, err);
+    EK_TRY(ek__array_new_raw(r->entry.dtype, &shape, out, err));
+    st = fill(b, r, p, *out, err);
     if (st != EK_OK) {
         ek_array_unref(*out);
         *out = NULL;
@@ -339,14 +343,27 @@ static ek_status read_part(ek_bundle *b, const ek_bundle_record *r, const ek_sli
     return st;
 }
 
-ek_status ek__bundle_read(ek_bundle *b, const ek_bundle_entry *e, const ek_slice *part, ek_array **out, ek_error *err)
+static ek_status read_any(ek_bundle *b, const ek_bundle_entry *e, const ek_slice *part, ek_array **made, ek_array *into,
+                          ek_error *err)
 {
     const ek_bundle_record *r = (const ek_bundle_record *)(const void *)e;
     const ek_slice all = ek__slice_full(e->shape.rank);
+    pieces p;
+    ek_status st = plan_read(b, r, part != NULL ? part : &all, &p, err);
 
+    if (st == EK_OK) st = into != NULL ? fill(b, r, &p, into, err) : read_new(b, r, &p, made, err);
+    ek__free(p.all);
+    return st;
+}
+
+ek_status ek__bundle_read(ek_bundle *b, const ek_bundle_entry *e, const ek_slice *part, ek_array **out, ek_error *err)
+{
     *out = NULL;
-    if (e->dtype == EK_DTYPE_NONE || e->dtype == EK_RESOURCE || e->dtype == EK_VARIANT)
-        return EK_FAIL(err, UNIMPLEMENTED, "%s is of a type (%s) that cannot be read", e->name,
-                       e->dtype == EK_DTYPE_NONE ? "one that is not known here" : ek_dtype_name(e->dtype));
-    return read_part(b, r, part != NULL ? part : &all, out, err);
+    return read_any(b, e, part, out, NULL, err);
+}
+
+ek_status ek__bundle_read_into(ek_bundle *b, const ek_bundle_entry *e, const ek_slice *part, ek_array *out,
+                               ek_error *err)
+{
+    return read_any(b, e, part, NULL, out, err);
 }

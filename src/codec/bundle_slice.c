@@ -95,7 +95,8 @@ static ek_status parse_extent(const char *at, size_t n, const char *all, int all
     }
     if (comma == NULL || !parse_number(at, (size_t)(comma - at), start) ||
         !parse_number(comma + 1, n - (size_t)(comma + 1 - at), length))
-        return EK_FAIL(err, INVALID_ARGUMENT, "Expected a pair of numbers or '-' but got '%.*s': string = %.*s", (int)n, at, all_n, all);
+        return EK_FAIL(err, INVALID_ARGUMENT, "Expected a pair of numbers or '-' but got '%.*s': string = %.*s", (int)n,
+                       at, all_n, all);
     if (*start < 0 || *length <= 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "Expected non-negative start and positive length but got start = %lld, "
                        "length = %lld: string = %.*s", (long long)*start, (long long)*length, all_n, all);
@@ -111,7 +112,8 @@ static ek_status parse_slice(const char *at, size_t n, ek_slice *s, ek_error *er
 
         if (size > 0) {
             if (s->rank == EK_MAX_RANK)
-                return EK_FAIL(err, INVALID_ARGUMENT, "a slice of more than %d dimensions: %.*s", EK_MAX_RANK, (int)n, at);
+                return EK_FAIL(err, INVALID_ARGUMENT, "a slice of more than %d dimensions: %.*s", EK_MAX_RANK, (int)n,
+                               at);
             EK_TRY(parse_extent(at + i, size, at, (int)n, s, err));
             s->rank++;
         }
@@ -136,7 +138,8 @@ static ek_status slice_shape(const ek_slice *s, const ek_shape *full, ek_shape *
     ek__slice_print(&text, s);
     ek_shape_format_cc(full, shape, sizeof shape);
     if (s->rank != full->rank) {
-        st = EK_FAIL(err, INVALID_ARGUMENT, "Mismatching ranks: shape = %s, slice = %s", shape, text.failed ? "?" : text.data);
+        st = EK_FAIL(err, INVALID_ARGUMENT, "Mismatching ranks: shape = %s, slice = %s", shape,
+                     text.failed ? "?" : text.data);
     } else {
         int i = 0;
         while (s->length[i] < 0 || (s->start[i] <= full->dim[i] && s->length[i] <= full->dim[i] - s->start[i])) i++;
@@ -154,7 +157,8 @@ ek_status ek__slice_parse(const char *spec, size_t n, ek_shape *full, ek_slice *
 
     while (last > 0 && spec[last - 1] != ' ') last--;
     if (last == 0)
-        return EK_FAIL(err, INVALID_ARGUMENT, "Need least two elements in shape_and_slice specification: %.*s", (int)n, spec);
+        return EK_FAIL(err, INVALID_ARGUMENT, "Need least two elements in shape_and_slice specification: %.*s", (int)n,
+                       spec);
     EK_TRY(parse_slice(spec + last, n - last, slice, err));
     *full = EK_SCALAR;
     for (size_t i = 0; i < last;) {
@@ -168,7 +172,7 @@ ek_status ek__slice_parse(const char *spec, size_t n, ek_shape *full, ek_slice *
     return slice_shape(slice, full, part, err);
 }
 
-/* ---- messages and keys -------------------------------------------------------------------------------------------- */
+/* ---- messages and keys ----------------------------------------------------------------------------------------- */
 
 static bool read_extent(ek_span proto, int64_t *start, int64_t *length)
 {
@@ -193,7 +197,8 @@ bool ek__slice_read(ek_span proto, ek_slice *out)
     out->rank = 0;
     while (ek__wire_next(&w, &f)) {
         if (f.number != EK_F_SLICE_EXTENT) continue;
-        if (out->rank == EK_MAX_RANK || !read_extent(f.bytes, &out->start[out->rank], &out->length[out->rank])) return false;
+        if (out->rank == EK_MAX_RANK || !read_extent(f.bytes, &out->start[out->rank], &out->length[out->rank]))
+            return false;
         out->rank++;
     }
     return w.status == EK_OK;
@@ -224,8 +229,8 @@ static void put_unsigned(ek_buf *b, uint64_t v)
     ek__buf_add(b, bytes, (size_t)n + 1);
 }
 
-/* A number with sign: two's complement in the fewest bytes that hold seven bits each, with as many bits turned over, from the
- * first on, as there are bytes. */
+/* A number with sign: two's complement in the fewest bytes that hold seven bits each, with as many bits turned over,
+ * from the first on, as there are bytes. */
 static void put_signed(ek_buf *b, int64_t v)
 {
     uint8_t bytes[10];
@@ -256,7 +261,7 @@ void ek__slice_key(ek_buf *b, const char *name, const ek_slice *s)
     }
 }
 
-/* ---- copying --------------------------------------------------------------------------------------------------------- */
+/* ---- copying --------------------------------------------------------------------------------------------------- */
 
 static bool copy_run(ek_dtype dtype, const char *in, char *out, int64_t n)
 {
@@ -283,7 +288,8 @@ static int64_t place_in(const ek_slice *s, const int64_t *at)
     return place;
 }
 
-bool ek__slice_copy(ek_dtype dtype, const ek_slice *common, const ek_slice *from, const void *in, const ek_slice *to, void *out)
+bool ek__slice_copy(ek_dtype dtype, const ek_slice *common, const ek_slice *from, const void *in, const ek_slice *to,
+                    void *out)
 {
     const int64_t size = (int64_t)ek_dtype_size(dtype);
     int64_t at[EK_MAX_RANK], run = 1;
@@ -298,7 +304,8 @@ bool ek__slice_copy(ek_dtype dtype, const ek_slice *common, const ek_slice *from
     }
     memcpy(at, common->start, sizeof at);
     for (;;) {
-        if (!copy_run(dtype, (const char *)in + place_in(from, at) * size, (char *)out + place_in(to, at) * size, run)) return false;
+        if (!copy_run(dtype, (const char *)in + place_in(from, at) * size, (char *)out + place_in(to, at) * size, run))
+            return false;
         int i = axis - 1;
         while (i >= 0 && ++at[i] == common->start[i] + common->length[i]) {
             at[i] = common->start[i];

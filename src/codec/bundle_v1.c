@@ -1,5 +1,5 @@
-/* codec/bundle_v1.c - checkpoints of version 1 read: tables whose first value says what tensors there are, and whose others are
- * slices of them as messages. */
+/* codec/bundle_v1.c - checkpoints of version 1 read: tables whose first value says what tensors there are, and whose
+ * others are slices of them as messages. */
 #include <stdlib.h>
 
 #include "codec/bundle_parts.h"
@@ -32,7 +32,8 @@ static ek_status put_tensor(ek_bundle *b, ek_span meta, int32_t shard, const cha
 
     if (name.size == 0) return EK_FAIL(err, DATA_LOSS, "%s: a tensor without a name", path);
     while (ek__wire_next(&w, &f))
-        if (f.number == EK_F_SAVED_TENSOR_TYPE) other.entry.dtype = f.value < EK_DTYPE_COUNT ? (ek_dtype)f.value : EK_DTYPE_NONE;
+        if (f.number == EK_F_SAVED_TENSOR_TYPE)
+            other.entry.dtype = f.value < EK_DTYPE_COUNT ? (ek_dtype)f.value : EK_DTYPE_NONE;
     EK_TRY(ek__bundle_put_shape(&other, shape, err));
     const int64_t known = ek__map_get(&b->by_key, (const char *)name.at, name.size, -1);
     if (known < 0) {
@@ -42,7 +43,8 @@ static ek_status put_tensor(ek_bundle *b, ek_span meta, int32_t shard, const cha
     } else {
         r = &b->record[known];
         if (r->entry.dtype != other.entry.dtype || !ek_shape_equal(&r->entry.shape, &other.entry.shape))
-            return EK_FAIL(err, DATA_LOSS, "%s: %s has another dtype or shape than in the files before", path, r->entry.name);
+            return EK_FAIL(err, DATA_LOSS, "%s: %s has another dtype or shape than in the files before", path,
+                           r->entry.name);
     }
     return ek__bundle_put_slices(b, r, meta, EK_F_SAVED_TENSOR_SLICE, shard, err);
 }
@@ -55,8 +57,8 @@ static ek_status put_tensors(ek_bundle *b, ek_span value, int32_t shard, const c
 
     while (ek__wire_next(&w, &f))
         if (f.number == EK_F_VERSIONS_MIN_CONSUMER && (int64_t)f.value > VERSION)
-            return EK_FAIL(err, INVALID_ARGUMENT, "%s: Checkpoint min consumer version %lld above current version %d", path,
-                           (long long)f.value, VERSION);
+            return EK_FAIL(err, INVALID_ARGUMENT, "%s: Checkpoint min consumer version %lld above current version %d",
+                           path, (long long)f.value, VERSION);
     w = ek__wire_open(meta, NULL, err);
     while (ek__wire_next(&w, &f))
         if (f.number == EK_F_SAVED_META_TENSOR) EK_TRY(put_tensor(b, f.bytes, shard, path, err));
@@ -74,12 +76,15 @@ static ek_status open_file(ek_bundle *b, const char *path, int32_t id, ek_error 
     b->key_limit += KEYS_AT_LEAST + KEYS_PER_FILE * (uint64_t)shard->source->size;
     if (ek__table_open(&shard->table, (ek_span){ shard->source->data, shard->source->size }, path, &inner) != EK_OK) {
         if (inner.code == EK_RESOURCE_EXHAUSTED) return ek__error_copy(err, &inner);
-        return EK_FAIL(err, DATA_LOSS, "Unable to open table file %s: perhaps your file is in a different file format and you need "
-                       "to use a different restore operator?", inner.text);
+        return EK_FAIL(err, DATA_LOSS,
+                       "Unable to open table file %s: perhaps your file is in a different file format and you need "
+                       "to use a different restore operator?",
+                       inner.text);
     }
     EK_TRY(ek__table_next(&shard->table, &found, &key, &value, err));
     if (!found || key.size != 0 || ek__wire_check(ek__proto(EK_PROTO_SAVED_SLICES), value, NULL, &inner) != EK_OK)
-        return EK_FAIL(err, DATA_LOSS, "Failed to find the saved tensor slices at the beginning of the checkpoint file: %s", path);
+        return EK_FAIL(err, DATA_LOSS,
+                       "Failed to find the saved tensor slices at the beginning of the checkpoint file: %s", path);
     return put_tensors(b, value, id, path, err);
 }
 
@@ -134,7 +139,8 @@ static ek_status find_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, 
     return EK_OK;
 }
 
-ek_status ek__bundle_v1_load(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, ek_array **out, ek_error *err)
+ek_status ek__bundle_v1_load(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, ek_array **out,
+                             ek_error *err)
 {
     ek_tensor_reader reader = { .source = NULL };
     ek_buf tensor = { .data = NULL };

@@ -4,10 +4,13 @@
 #include "codec/fields.h"
 
 enum { VERSION = 1, BIG_ENDIAN_HEADER = 1 };
-enum { KEYS_PER_FILE = 64, KEYS_AT_LEAST = 1 << 20 }; /* a name that shares all but a byte with the one before takes four */
+enum {
+    KEYS_PER_FILE = 64,
+    KEYS_AT_LEAST = 1 << 20
+}; /* a name that shares all but a byte with the one before takes four */
 enum { CHUNK = 64 << 10 };                            /* copied and summed while it is in the nearest cache */
 
-/* ---- the index ------------------------------------------------------------------------------------------------------ */
+/* ---- the index ------------------------------------------------------------------------------------------------- */
 
 ek_status ek__bundle_v2_header(const char *path, ek_span key, ek_span value, int32_t *n_shards, ek_error *err)
 {
@@ -18,9 +21,10 @@ ek_status ek__bundle_v2_header(const char *path, ek_span key, ek_span value, int
     ek_wire_field f;
 
     if (key.size != 0 || ek__wire_check(ek__proto(EK_PROTO_BUNDLE_HEADER), value, NULL, &inner) != EK_OK)
-        return EK_FAIL(err, DATA_LOSS, "Unable to read file (%s). Perhaps the file is corrupt or was produced by a newer version of "
-                       "TensorFlow with format changes (%s)", path, key.size != 0 ? "failed to seek to header entry" :
-                       "unable to parse header");
+        return EK_FAIL(err, DATA_LOSS,
+                       "Unable to read file (%s). Perhaps the file is corrupt or was produced by a newer version of "
+                       "TensorFlow with format changes (%s)",
+                       path, key.size != 0 ? "failed to seek to header entry" : "unable to parse header");
     while (ek__wire_next(&w, &f)) {
         if (f.number == EK_F_HEADER_SHARDS) shards = (int64_t)f.value;
         if (f.number == EK_F_HEADER_ENDIANNESS) endianness = (int64_t)f.value;
@@ -33,8 +37,10 @@ ek_status ek__bundle_v2_header(const char *path, ek_span key, ek_span value, int
         return EK_FAIL(err, INVALID_ARGUMENT, "%s: Checkpoint min consumer version %lld above current version %d", path,
                        (long long)min_consumer, VERSION);
     if (endianness == BIG_ENDIAN_HEADER)
-        return EK_FAIL(err, UNIMPLEMENTED, "%s was written by a machine of the other byte order (big-endian); restore it there and "
-                       "save it on one like this", path);
+        return EK_FAIL(err, UNIMPLEMENTED,
+                       "%s was written by a machine of the other byte order (big-endian); restore it there and "
+                       "save it on one like this",
+                       path);
     if (shards < 0 || shards > INT32_MAX) return EK_FAIL(err, DATA_LOSS, "%s: %lld shards", path, (long long)shards);
     *n_shards = (int32_t)shards;
     return EK_OK;
@@ -71,9 +77,11 @@ static ek_status put_entry(ek_bundle *b, const char *path, ek_span key, ek_span 
     if (!slice && memchr(key.at, 0, key.size) != NULL)
         return EK_FAIL(err, DATA_LOSS, "%s: a tensor's name, %s, goes on after a byte 0", path, (const char *)key.at);
     EK_TRY(ek__bundle_record_new(b, key, &r, err));
-    if (ek__wire_check(ek__proto(EK_PROTO_BUNDLE_ENTRY), value, NULL, &inner) != EK_OK || put_fields(b, r, value, &inner) != EK_OK) {
+    if (ek__wire_check(ek__proto(EK_PROTO_BUNDLE_ENTRY), value, NULL, &inner) != EK_OK ||
+        put_fields(b, r, value, &inner) != EK_OK) {
         if (inner.code == EK_RESOURCE_EXHAUSTED) return ek__error_copy(err, &inner);
-        return EK_FAIL(err, DATA_LOSS, "%s: Entry for key %.*s not parseable: %s", path, name_size, (const char *)key.at, inner.text);
+        return EK_FAIL(err, DATA_LOSS, "%s: Entry for key %.*s not parseable: %s", path, name_size,
+                       (const char *)key.at, inner.text);
     }
     if (slice) b->first = b->n;
     return EK_OK;
@@ -111,10 +119,10 @@ ek_status ek__bundle_v2_open(ek_bundle *b, const char *path, ek_error *err)
     return st;
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------------------------ */
 
-ek_status ek__bundle_v2_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape, const ek_bundle_record **out,
-                              ek_error *err)
+ek_status ek__bundle_v2_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, const ek_shape *shape,
+                              const ek_bundle_record **out, ek_error *err)
 {
     const ek_slice s = ek__bundle_slice_at(r, i);
     ek_buf key = { .data = NULL };
@@ -127,12 +135,14 @@ ek_status ek__bundle_v2_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i
     if (failed) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the key of a slice of %s", r->entry.name);
     if (at < 0) return EK_FAIL(err, DATA_LOSS, "slice %d of %s not found in checkpoint", (int)i, r->entry.name);
     *out = &b->record[at];
-    if ((*out)->entry.dtype != r->entry.dtype || !ek_shape_equal(&(*out)->entry.shape, shape) || (*out)->entry.n_slices > 0)
+    if ((*out)->entry.dtype != r->entry.dtype || !ek_shape_equal(&(*out)->entry.shape, shape) ||
+        (*out)->entry.n_slices > 0)
         return EK_FAIL(err, DATA_LOSS, "slice %d of %s is stored with another dtype or shape", (int)i, r->entry.name);
     return EK_OK;
 }
 
-static ek_status shard_of(ek_bundle *b, const ek_bundle_record *r, const char *name, const ek_source **out, ek_error *err)
+static ek_status shard_of(ek_bundle *b, const ek_bundle_record *r, const char *name, const ek_source **out,
+                          ek_error *err)
 {
     ek_bundle_shard *shard;
     const char *path;
@@ -159,27 +169,33 @@ ek_status ek__bundle_v2_bytes(ek_bundle *b, const ek_bundle_record *r, const cha
     if (!ek__bytes_of(r->entry.dtype, &r->entry.shape, &count, &needed))
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "%s has too many elements", name);
     if (r->entry.dtype == EK_STRING ? r->size < (uint64_t)count : r->size != needed)
-        return EK_FAIL(err, DATA_LOSS, "Invalid size in bundle entry: key %s; stored size %llu; expected size %s%llu", name,
-                       (unsigned long long)r->size, r->entry.dtype == EK_STRING ? "is at least " : "",
+        return EK_FAIL(err, DATA_LOSS, "Invalid size in bundle entry: key %s; stored size %llu; expected size %s%llu",
+                       name, (unsigned long long)r->size, r->entry.dtype == EK_STRING ? "is at least " : "",
                        (unsigned long long)(r->entry.dtype == EK_STRING ? (size_t)count : needed));
     EK_TRY(shard_of(b, r, name, &source, err));
     if (r->offset > source->size || r->size > source->size - r->offset)
-        return EK_FAIL(err, OUT_OF_RANGE, "Read less bytes than requested: %s is %llu bytes at %llu of shard %d of '%s', which has %zu",
-                       name, (unsigned long long)r->size, (unsigned long long)r->offset, (int)r->shard, b->prefix, source->size);
+        return EK_FAIL(err, OUT_OF_RANGE,
+                       "Read less bytes than requested: %s is %llu bytes at %llu of shard %d of '%s', which has %zu",
+                       name, (unsigned long long)r->size, (unsigned long long)r->offset, (int)r->shard, b->prefix,
+                       source->size);
     *out = (ek_span){ source->data + r->offset, (size_t)r->size };
     return EK_OK;
 }
 
-static ek_status check_sum(const ek_bundle *b, const ek_bundle_record *r, const char *name, uint32_t found, ek_error *err)
+static ek_status check_sum(const ek_bundle *b, const ek_bundle_record *r, const char *name, uint32_t found,
+                           ek_error *err)
 {
     const uint32_t stored = ek__crc32c_unmask(r->crc);
 
     if (stored == found) return EK_OK;
-    return EK_FAIL(err, DATA_LOSS, "%s: TensorBundle at %s shard %d (%llu bytes): Checksum does not match: stored %08u vs. calculated "
-                   "on the restored bytes %u", name, b->prefix, (int)r->shard, (unsigned long long)r->size, stored, found);
+    return EK_FAIL(err, DATA_LOSS,
+                   "%s: TensorBundle at %s shard %d (%llu bytes): Checksum does not match: stored %08u vs. calculated "
+                   "on the restored bytes %u",
+                   name, b->prefix, (int)r->shard, (unsigned long long)r->size, stored, found);
 }
 
-ek_status ek__bundle_v2_numbers(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, void *out, ek_error *err)
+ek_status ek__bundle_v2_numbers(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, void *out,
+                                ek_error *err)
 {
     uint8_t *to = out;
     uint32_t crc = 0;
@@ -190,9 +206,7 @@ ek_status ek__bundle_v2_numbers(ek_bundle *b, const ek_bundle_record *r, const c
         if (to != NULL) memcpy(to + at, bytes.at + at, n);
         crc = ek__crc32c(crc, to != NULL ? to + at : bytes.at + at, n);
     }
-    EK_TRY(check_sum(b, r, name, crc, err));
-    for (size_t i = 0; i < bytes.size && to != NULL && r->entry.dtype == EK_BOOL; i++) to[i] = to[i] != 0;
-    return EK_OK;
+    return check_sum(b, r, name, crc, err);
 }
 
 /* The lengths of strings, taken off the front; *crc covers them as whole numbers. */
@@ -235,7 +249,8 @@ static ek_status fill_strings(ek_span bytes, ek_string *s, int64_t n, const char
     return EK_OK;
 }
 
-ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes, ek_array **out, ek_error *err)
+ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const char *name, ek_span bytes,
+                                ek_array **out, ek_error *err)
 {
     uint32_t crc = 0, stored;
     ek_status st = EK_OK;
@@ -251,8 +266,8 @@ ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const c
     } else {
         memcpy(&stored, bytes.at, 4);
         if (ek__crc32c_unmask(stored) != crc)
-            st = EK_FAIL(err, DATA_LOSS, "%s: The length checksum does not match: expected %08u but actual is %08u", name,
-                         ek__crc32c_unmask(stored), crc);
+            st = EK_FAIL(err, DATA_LOSS, "%s: The length checksum does not match: expected %08u but actual is %08u",
+                         name, ek__crc32c_unmask(stored), crc);
         else st = check_sum(b, r, name, ek__crc32c(crc, bytes.at, bytes.size), err);
     }
     if (st == EK_OK) {

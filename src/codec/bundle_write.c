@@ -17,7 +17,7 @@ struct ek_bundle_writer {
     bool failed;
 };
 
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static ek_status open_data(ek_bundle_writer *w, const char *prefix, ek_error *err)
 {
@@ -25,7 +25,8 @@ static ek_status open_data(ek_bundle_writer *w, const char *prefix, ek_error *er
     EK_TRY(ek__bundle_make_folder(prefix, err));
     EK_TRY(ek__bundle_free_layout(prefix, 1, &w->n_shards, err));
     w->data_path = ek__bundle_shard_path(&w->arena, prefix, 0, w->n_shards);
-    if (w->prefix == NULL || w->data_path == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to write '%s'", prefix);
+    if (w->prefix == NULL || w->data_path == NULL)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to write '%s'", prefix);
     return ek__file_create(w->data_path, &w->data, err);
 }
 
@@ -36,7 +37,8 @@ ek_status ek__bundle_writer_open(const char *prefix, ek_bundle_writer **out, ek_
     ek_status st;
 
     *out = NULL;
-    if (*base == '\0') return EK_FAIL(err, INVALID_ARGUMENT, "'%s' is no prefix of a checkpoint: it has no name", prefix);
+    if (*base == '\0')
+        return EK_FAIL(err, INVALID_ARGUMENT, "'%s' is no prefix of a checkpoint: it has no name", prefix);
     w = ek__calloc(1, sizeof *w);
     if (w == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to write '%s'", prefix);
     st = open_data(w, prefix, err);
@@ -54,7 +56,7 @@ void ek__bundle_abandon(ek_bundle_writer *w)
     ek__free(w);
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------------------ */
+/* ---- data ------------------------------------------------------------------------------------------------------ */
 
 static ek_status put(ek_bundle_writer *w, const void *data, size_t size, ek_index_entry *e, ek_error *err)
 {
@@ -81,7 +83,8 @@ static ek_status put_strings(ek_bundle_writer *w, const ek_string *s, int64_t n,
         e->crc = ek__crc32c(e->crc, &size, size <= UINT32_MAX ? 4 : 8);
     }
     ek__put_fixed32(&lengths, ek__crc32c_mask(e->crc));
-    if (lengths.failed) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the lengths of %lld strings", (long long)n);
+    if (lengths.failed)
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the lengths of %lld strings", (long long)n);
     if (st == EK_OK) {
         e->crc = ek__crc32c(e->crc, lengths.data + lengths.size - 4, 4);
         st = put(w, lengths.data, lengths.size, e, err);
@@ -108,8 +111,8 @@ static ek_status put_tensor(ek_bundle_writer *w, ek_index_entry *e, const void *
 }
 
 /* A slice: the whole tensor's entry notes it, and it has one of its own. */
-static ek_status add_slice(ek_bundle_writer *w, const char *name, ek_dtype dtype, const ek_shape *shape, const void *data,
-                           const ek_shape *full, const ek_slice *part, ek_error *err)
+static ek_status add_slice(ek_bundle_writer *w, const char *name, ek_dtype dtype, const ek_shape *shape,
+                           const void *data, const ek_shape *full, const ek_slice *part, ek_error *err)
 {
     ek_buf key = { .data = NULL };
     ek_slice resolved;
@@ -118,11 +121,13 @@ static ek_status add_slice(ek_bundle_writer *w, const char *name, ek_dtype dtype
 
     if (!ek__slice_resolve(part, full, &resolved) || shape->rank != part->rank ||
         memcmp(resolved.length, shape->dim, (size_t)part->rank * sizeof shape->dim[0]) != 0)
-        return EK_FAIL(err, INVALID_ARGUMENT, "%s: the slice is none of the tensor's shape, or has another shape", name);
+        return EK_FAIL(err, INVALID_ARGUMENT, "%s: the slice is none of the tensor's shape, or has another shape",
+                       name);
     EK_TRY(ek__index_note_slice(&w->index, name, dtype, full, part, err));
     ek__slice_key(&key, name, part);
-    st = key.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the key of a slice of %s", name)
-                    : ek__index_add(&w->index, (ek_span){ (const uint8_t *)key.data, key.size }, name, dtype, shape, &e, err);
+    st = key.failed
+             ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the key of a slice of %s", name)
+             : ek__index_add(&w->index, (ek_span){(const uint8_t *)key.data, key.size}, name, dtype, shape, &e, err);
     ek__buf_fini(&key);
     return st == EK_OK ? put_tensor(w, e, data, err) : st;
 }
@@ -145,20 +150,22 @@ ek_status ek__bundle_add(ek_bundle_writer *w, const char *name, ek_dtype dtype, 
 {
     ek_status st;
 
-    if (w->failed) return EK_FAIL(err, FAILED_PRECONDITION, "'%s' cannot be written: adding to it failed before", w->prefix);
+    if (w->failed)
+        return EK_FAIL(err, FAILED_PRECONDITION, "'%s' cannot be written: adding to it failed before", w->prefix);
     st = add(w, name, dtype, shape, data, full, part, err);
     w->failed = st != EK_OK;
     return st;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 static ek_status finish(ek_bundle_writer *w, ek_error *err)
 {
     ek_file_out *data = w->data;
     ek_status st;
 
-    if (w->failed) return EK_FAIL(err, FAILED_PRECONDITION, "'%s' cannot be written: adding to it failed before", w->prefix);
+    if (w->failed)
+        return EK_FAIL(err, FAILED_PRECONDITION, "'%s' cannot be written: adding to it failed before", w->prefix);
     w->data = NULL;
     EK_TRY(ek__file_commit(data, err));
     st = ek__file_sync_folder(w->prefix, err); /* the data is there before the index that names it */

@@ -1,8 +1,9 @@
-/* codec/crc32c.c - see crc32c.h. By the processor's instruction where there is one, else eight bytes at a time by tables.
+/* codec/crc32c.c - see crc32c.h. By the processor's instruction where there is one, else eight bytes at a time by
+ * tables.
  *
- * The instruction gives its result after three cycles but can be begun in every one, so long pieces are cut into three parts
- * that go side by side. Their checksums are joined by what `part` zero bytes do to one: a linear map of its 32 bits, kept as a
- * table for each of its four bytes.
+ * The instruction gives its result after three cycles but can be begun in every one, so long pieces are cut into three
+ * parts that go side by side. Their checksums are joined by what `part` zero bytes do to one: a linear map of its 32
+ * bits, kept as a table for each of its four bytes.
  */
 #include "codec/crc32c.h"
 
@@ -66,7 +67,8 @@ static uint32_t by_tables(uint32_t c, const uint8_t *at, size_t size)
 
 static uint64_t skip_part(uint64_t c)
 {
-    return after_part[0][c & 255] ^ after_part[1][c >> 8 & 255] ^ after_part[2][c >> 16 & 255] ^ after_part[3][c >> 24 & 255];
+    return after_part[0][c & 255] ^ after_part[1][c >> 8 & 255] ^ after_part[2][c >> 16 & 255] ^
+           after_part[3][c >> 24 & 255];
 }
 
 __attribute__((target("sse4.2"))) static uint32_t by_instructions(uint32_t crc, const uint8_t *at, size_t size)

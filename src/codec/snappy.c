@@ -1,7 +1,7 @@
 /* codec/snappy.c - what Snappy compressed, unpacked. Compressing: not here, no file of ours is.
  *
- * A stream is its size unpacked, then pieces. The two low bits of a piece's first byte say what it is: bytes as they are, or a
- * copy of what was unpacked before, with a distance of 11, 16 or 32 bits.
+ * A stream is its size unpacked, then pieces. The two low bits of a piece's first byte say what it is: bytes as they
+ * are, or a copy of what was unpacked before, with a distance of 11, 16 or 32 bits.
  */
 #include "codec/table.h"
 
@@ -83,7 +83,8 @@ bool ek__snappy_unpack(ek_span packed, uint8_t *out, size_t size)
     while (in < packed.size) {
         const uint8_t first = packed.at[in++];
 
-        if ((first & 3) == LITERAL ? !literal(packed, &in, first, out, size, &done) : !copy(packed, &in, first, out, size, &done))
+        if ((first & 3) == LITERAL ? !literal(packed, &in, first, out, size, &done)
+                                   : !copy(packed, &in, first, out, size, &done))
             return false;
     }
     return done == size;

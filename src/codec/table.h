@@ -1,15 +1,16 @@
-/* codec/table.h - sorted string tables: keys in the order of their bytes, each with a value. Checkpoints are made of them
- * (codec/bundle.h); what keys and values mean is not known here.
+/* codec/table.h - sorted string tables: keys in the order of their bytes, each with a value. Checkpoints are made of
+ * them (codec/bundle.h); what keys and values mean is not known here.
  *
- * A table is blocks and a block of blocks; a block is entries that leave out what they share with the key before, its type
- * (as it is, or compressed by Snappy) and a checksum. Read however it is cut into blocks, written as TensorFlow cuts it.
+ * A table is blocks and a block of blocks; a block is entries that leave out what they share with the key before, its
+ * type (as it is, or compressed by Snappy) and a checksum. Read however it is cut into blocks, written as TensorFlow
+ * cuts it.
  */
 #ifndef EK_CODEC_TABLE_H
 #define EK_CODEC_TABLE_H
 
 #include "codec/wire.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /* The entries of one block. Zero before it is opened. */
 typedef struct ek_table_block {
@@ -42,7 +43,8 @@ void ek__table_close(ek_table *t); /* a zeroed one too */
 /* The next entry. *found false: there are no more.
  * Errors  DATA_LOSS: a block that is damaged, or keys that do not rise. */
 ek_status ek__table_next(ek_table *t, bool *found, ek_span *key, ek_span *value, ek_error *err);
-/* The entry of this key, wherever the table stands; reads no block but the one that has it. ek__table_next goes on from there. */
+/* The entry of this key, wherever the table stands; reads no block but the one that has it. ek__table_next goes on from
+ * there. */
 ek_status ek__table_find(ek_table *t, ek_span key, bool *found, ek_span *value, ek_error *err);
 
 /* What Snappy made of bytes: how many bytes it claims to stand for, and those. false: damaged. */
@@ -52,7 +54,7 @@ bool ek__snappy_unpack(ek_span packed, uint8_t *out, size_t size);
 /* Before (-1), the same (0) or after (1) in the order of bytes. */
 int ek__span_compare(ek_span a, ek_span b);
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /* Zero before the first entry. Failure (no memory) is that of `out`, sticky. */
 typedef struct ek_table_writer {

@@ -72,11 +72,12 @@ static ek_status block_open(const ek_table *t, uint64_t offset, uint64_t size, e
 
     block_close(b);
     if (t->file.size < TRAILER || offset > t->file.size - TRAILER || size > t->file.size - TRAILER - offset)
-        return EK_FAIL(err, DATA_LOSS, "'%s': truncated block read: %llu bytes at %llu of %zu", t->name, (unsigned long long)size,
-                       (unsigned long long)offset, t->file.size);
+        return EK_FAIL(err, DATA_LOSS, "'%s': truncated block read: %llu bytes at %llu of %zu", t->name,
+                       (unsigned long long)size, (unsigned long long)offset, t->file.size);
     s = (ek_span){ t->file.at + offset, (size_t)size };
     if (ek__crc32c_unmask(little_endian32(s.at + size + 1)) != ek__crc32c(0, s.at, s.size + 1))
-        return EK_FAIL(err, DATA_LOSS, "'%s': block checksum mismatch at byte %llu", t->name, (unsigned long long)offset);
+        return EK_FAIL(err, DATA_LOSS, "'%s': block checksum mismatch at byte %llu", t->name,
+                       (unsigned long long)offset);
     if (s.at[size] == SNAPPY) EK_TRY(unpack(t, s, b, &s, err));
     else if (s.at[size] != AS_IT_IS) return damaged(t, "bad block type", err);
     if (s.size < 4) return damaged(t, "bad block contents", err);
@@ -95,8 +96,9 @@ static ek_status block_next(const ek_table *t, ek_table_block *b, bool *found, e
 
     *found = at < end;
     if (!*found) return EK_OK;
-    if (!read_varint(&at, end, 32, &shared) || !read_varint(&at, end, 32, &rest) || !read_varint(&at, end, 32, &value) ||
-        shared > b->key.size || rest > (uint64_t)(end - at) || value > (uint64_t)(end - at) - rest)
+    if (!read_varint(&at, end, 32, &shared) || !read_varint(&at, end, 32, &rest) ||
+        !read_varint(&at, end, 32, &value) || shared > b->key.size || rest > (uint64_t)(end - at) ||
+        value > (uint64_t)(end - at) - rest)
         return damaged(t, "bad entry in block", err);
     b->key.size = (size_t)shared;
     ek__buf_add(&b->key, at, (size_t)rest);
@@ -150,9 +152,11 @@ static ek_status enter_block(ek_table *t, ek_error *err)
     const uint8_t *at = t->index.value.at, *end = at + t->index.value.size;
     uint64_t offset, size;
 
-    if (!read_varint(&at, end, 64, &offset) || !read_varint(&at, end, 64, &size)) return damaged(t, "bad block handle", err);
+    if (!read_varint(&at, end, 64, &offset) || !read_varint(&at, end, 64, &size))
+        return damaged(t, "bad block handle", err);
     EK_TRY(block_open(t, offset, size, &t->block, err));
-    if (t->block.entries.size == 0) return damaged(t, "an empty block", err); /* a file could name it any number of times */
+    if (t->block.entries.size == 0)
+        return damaged(t, "an empty block", err); /* a file could name it any number of times */
     t->in_block = true;
     return EK_OK;
 }
@@ -168,7 +172,8 @@ static ek_status open_index(ek_table *t, ek_error *err)
     uint64_t offset, size;
 
     for (int i = 0; i < 2; i++) /* the first is that of a block about blocks which nobody writes anything into */
-        if (!read_varint(&at, end, 64, &offset) || !read_varint(&at, end, 64, &size)) return damaged(t, "bad block handle", err);
+        if (!read_varint(&at, end, 64, &offset) || !read_varint(&at, end, 64, &size))
+            return damaged(t, "bad block handle", err);
     return block_open(t, offset, size, &t->index, err);
 }
 

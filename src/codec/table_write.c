@@ -63,8 +63,9 @@ static void put_pending(ek_table_writer *w, ek_span next)
     shorten(&w->last, next);
     ek__put_varint(&handle, w->pending_at);
     ek__put_varint(&handle, w->pending_size);
-    put_entry(&w->index, &w->index_restarts, true, (ek_span){ NULL, 0 },
-              (ek_span){ (const uint8_t *)w->last.data, w->last.size }, (ek_span){ (const uint8_t *)handle.data, handle.size });
+    put_entry(&w->index, &w->index_restarts, true, (ek_span){NULL, 0},
+              (ek_span){(const uint8_t *)w->last.data, w->last.size},
+              (ek_span){(const uint8_t *)handle.data, handle.size});
     w->out.failed = w->out.failed || handle.failed;
     ek__buf_fini(&handle);
     w->pending = false;

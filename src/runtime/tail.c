@@ -70,6 +70,13 @@ static ek_status gather_inputs(ek_run_state *run, ek_frame *f)
         } else {
             const ek_array *value = f->plan->variable[s->in[i].index].slot->value;
 
+            if (value == NULL && i < 32 && (n->spec->def->accepts_uninitialized >> i & 1) != 0) {
+                const ek_edge from = n->in[i]; /* about to be written: what the graph says of it must do */
+
+                a->shape = run->session->graph->node[from.node]->out_shape[from.index];
+                a->count = ek_shape_count(&a->shape);
+                continue;
+            }
             if (value == NULL)
                 return EK_FAIL(run->err, FAILED_PRECONDITION, "Attempting to use uninitialized value %s",
                                f->plan->variable[s->in[i].index].slot->name);

@@ -120,7 +120,8 @@ static void a_failure_leaves_what_was_there(void **state)
             expect_content("old", 3);
             if (way == 2) assert_int_equal(st, EK_RESOURCE_EXHAUSTED);
             if (way != 1) assert_int_equal(test_folder_count(folder, NULL), 1); /* nothing is left of it */
-            if (way == 1 && test_folder_count(folder, ".part") > 0) { /* the dead leave theirs, under a name that tells */
+            if (way == 1 &&
+                test_folder_count(folder, ".part") > 0) { /* the dead leave theirs, under a name that tells */
                 char command[4200];
                 snprintf(command, sizeof command, "rm %s/*.part", folder);
                 assert_int_equal(system(command), 0);

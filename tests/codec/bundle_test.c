@@ -1,5 +1,5 @@
-/* Checkpoints of version 2: those of TensorFlow read and written the same, slices, damage. Saving over what is there, on disks
- * that fail: bundle_atomic_test.c. */
+/* Checkpoints of version 2: those of TensorFlow read and written the same, slices, damage. Saving over what is there,
+ * on disks that fail: bundle_atomic_test.c. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 #include "support/faults.h"
 #include "support/support.h"
 
-static const char *const plain[] = { "plain", "resource", "sharded", "partitioned", "types", "adam", "many", "renamed" };
+static const char *const plain[] = {"plain", "resource", "sharded", "partitioned", "types", "adam", "many", "renamed"};
 static const char *const prefixes[] = { "model", "model-5", "model", "model", "model", "model-20", "model", "model" };
 
 static ek_bundle *open_data(const char *folder, const char *prefix)
@@ -45,7 +45,8 @@ static void checkpoints_of_other_projects_are_read(void **state)
     static const char *const folders[] = { "checkpoints/regression", "checkpoints/sonnet/batch_norm_1x2x2x3",
         "checkpoints/sonnet/linear_1x1", "checkpoints/sonnet/mlp_3x4x5_1x3", "saved-models/half_plus_two/variables",
         "tf-files/ckpt-rotation", "tf-files/frozen-with-original" };
-    static const char *const names[] = { "model", "checkpoint-1", "checkpoint-1", "checkpoint-1", "variables", "model-50", "model" };
+    static const char *const names[] = {"model",     "checkpoint-1", "checkpoint-1", "checkpoint-1",
+                                        "variables", "model-50",     "model"};
 
     EK_UNUSED(state);
     if (ek_test_data("checkpoints") == NULL) skip();
@@ -56,7 +57,8 @@ static void checkpoints_of_other_projects_are_read(void **state)
         for (int64_t k = 0; k < ek__bundle_count(b); k++) {
             ek_error err = { .code = EK_OK };
             ek_array *a;
-            if (ek__bundle_read(b, ek__bundle_at(b, k), NULL, &a, &err) != EK_OK) fail_msg("%s: %s", folders[i], err.text);
+            if (ek__bundle_read(b, ek__bundle_at(b, k), NULL, &a, &err) != EK_OK)
+                fail_msg("%s: %s", folders[i], err.text);
             ek_array_unref(a);
         }
         assert_null(ek__bundle_at(b, -1));
@@ -121,8 +123,8 @@ static void write_again(ek_bundle *b, const char *prefix)
                                     : ek__bundle_slice_at((const ek_bundle_record *)(const void *)e, all[i].slice);
         ek_array *a;
         assert_int_equal(ek__bundle_read(b, e, &part, &a, &err), EK_OK);
-        const ek_status st = ek__bundle_add(w, e->name, e->dtype, &a->shape, a->data, whole ? NULL : &e->shape, whole ? NULL : &part,
-                                            &err);
+        const ek_status st = ek__bundle_add(w, e->name, e->dtype, &a->shape, a->data, whole ? NULL : &e->shape,
+                                            whole ? NULL : &part, &err);
         if (st != EK_OK) fail_msg("%s", err.text);
         ek_array_unref(a);
     }
@@ -132,9 +134,11 @@ static void write_again(ek_bundle *b, const char *prefix)
 static void expect_same_file(const char *folder, const char *name, const char *data_folder, const char *data_name)
 {
     size_t size, want_size;
-    char *found = test_read_file(folder, name, &size), *want = test_read_file(ek_test_data(data_folder), data_name, &want_size);
+    char *found = test_read_file(folder, name, &size),
+         *want = test_read_file(ek_test_data(data_folder), data_name, &want_size);
 
-    if (size != want_size || memcmp(found, want, size) != 0) fail_msg("%s: %s is written otherwise", data_folder, data_name);
+    if (size != want_size || memcmp(found, want, size) != 0)
+        fail_msg("%s: %s is written otherwise", data_folder, data_name);
     free(found);
     free(want);
 }
@@ -188,7 +192,8 @@ static void slices_are_told_from_text(void **state)
     assert_true(part.rank == 2 && part.dim[0] == 3 && part.dim[1] == 3);
     for (int i = 0; i < EK_COUNT_OF(wrong); i++) {
         ek_error err = { .code = EK_OK };
-        assert_int_equal(ek__slice_parse(wrong[i][0], strlen(wrong[i][0]), &full, &s, &part, &err), EK_INVALID_ARGUMENT);
+        assert_int_equal(ek__slice_parse(wrong[i][0], strlen(wrong[i][0]), &full, &s, &part, &err),
+                         EK_INVALID_ARGUMENT);
         assert_string_equal(err.text, wrong[i][1]);
     }
 }
@@ -205,8 +210,23 @@ static void expect_key(const ek_slice *s, const char *name, const void *want, si
 
 static void keys_of_slices_keep_the_order_of_numbers(void **state)
 {
-    static const int64_t rising[] = { 0, 1, 63, 64, 67, 8191, 8192, 1048575, 1048576, 1 << 30, INT64_C(1) << 40, INT64_C(1) << 54,
-        (INT64_C(1) << 55) - 1, INT64_C(1) << 55, (INT64_C(1) << 62) - 1, INT64_C(1) << 62, INT64_MAX };
+    static const int64_t rising[] = {0,
+                                     1,
+                                     63,
+                                     64,
+                                     67,
+                                     8191,
+                                     8192,
+                                     1048575,
+                                     1048576,
+                                     1 << 30,
+                                     INT64_C(1) << 40,
+                                     INT64_C(1) << 54,
+                                     (INT64_C(1) << 55) - 1,
+                                     INT64_C(1) << 55,
+                                     (INT64_C(1) << 62) - 1,
+                                     INT64_C(1) << 62,
+                                     INT64_MAX};
     ek_slice s = { .rank = 2, .start = { 0, 0 }, .length = { 2, -1 } };
     ek_buf before = { .data = NULL };
 
@@ -247,7 +267,9 @@ static void add_pieces(ek_bundle_writer *w, const char *name, ek_dtype dtype)
                 const int value = (int)(100 * x + 10 * y + z);
                 char text[8];
                 if (dtype == EK_INT32) ek_array_i32(a)[k] = value;
-                else assert_int_equal(ek_array_set_string(a, k, text, (size_t)snprintf(text, sizeof text, "%d", value)), EK_OK);
+                else
+                    assert_int_equal(ek_array_set_string(a, k, text, (size_t)snprintf(text, sizeof text, "%d", value)),
+                                     EK_OK);
             }
             if (ek__bundle_add(w, name, dtype, &shape, a->data, &full, &s, &err) != EK_OK) fail_msg("%s", err.text);
             ek_array_unref(a);
@@ -313,8 +335,8 @@ static void slices_that_contradict_each_other_are_refused(void **state)
 {
     char *folder = test_folder_make();
     char prefix[4096];
-    const ek_slice first = { .rank = 1, .start = { 0 }, .length = { 2 } }, overlap = { .rank = 1, .start = { 1 }, .length = { 2 } },
-                   outside = { .rank = 1, .start = { 4 }, .length = { 2 } };
+    const ek_slice first = {.rank = 1, .start = {0}, .length = {2}}, overlap = {.rank = 1, .start = {1}, .length = {2}},
+                   outside = {.rank = 1, .start = {4}, .length = {2}};
     const float two[2] = { 1, 2 };
     ek_error err = { .code = EK_OK };
     ek_bundle_writer *w;
@@ -333,15 +355,17 @@ static void slices_that_contradict_each_other_are_refused(void **state)
     assert_string_equal(err.text, "Overlapping slices: number 0 and 1 of w");
     err = (ek_error){ .code = EK_OK };
     assert_int_equal(ek__bundle_read(b, ek__bundle_find(b, "gap"), NULL, &a, &err), EK_INVALID_ARGUMENT);
-    assert_string_equal(err.text, "Does not have sufficient slices for partitioned tensor gap to restore in slice_spec: -");
+    assert_string_equal(err.text,
+                        "Does not have sufficient slices for partitioned tensor gap to restore in slice_spec: -");
     err = (ek_error){ .code = EK_OK };
     assert_int_equal(ek__bundle_read(b, ek__bundle_find(b, "gap"), &first, &a, &err), EK_OK);
     ek_array_unref(a);
     ek__bundle_close(b);
     for (int i = 0; i < 5; i++) {
-        static const char *const texts[] = { "w: the slice is none of the tensor's shape, or has another shape",
-            "w: its slices have different dtypes or are of different shapes", "w: its slices have different dtypes or are of different shapes",
-            "Adding duplicate key: w", "Adding duplicate key: w" };
+        static const char *const texts[] = {"w: the slice is none of the tensor's shape, or has another shape",
+                                            "w: its slices have different dtypes or are of different shapes",
+                                            "w: its slices have different dtypes or are of different shapes",
+                                            "Adding duplicate key: w", "Adding duplicate key: w"};
         err = (ek_error){ .code = EK_OK };
         assert_int_equal(ek__bundle_writer_open(prefix, &w, &err), EK_OK);
         assert_int_equal(ek__bundle_add(w, "w", EK_FLOAT32, &EK_SHAPE(2), two, &EK_SHAPE(5), &first, &err), EK_OK);
@@ -398,7 +422,7 @@ static void reading_one_tensor_does_not_read_the_others(void **state)
     test_folder_remove(folder);
 }
 
-/* ---- damage --------------------------------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------------------------- */
 
 /* Everything that is in a checkpoint, read. */
 static ek_status read_all(const char *prefix, ek_error *err)
@@ -419,7 +443,7 @@ static void small_checkpoint(const char *prefix, float last)
 {
     const float numbers[3] = { 1, 2, last };
     const ek_string strings[2] = { { (char *)(intptr_t)"abc", 3 }, { NULL, 0 } };
-    const ek_slice half[2] = { { .rank = 1, .start = { 0 }, .length = { 1 } }, { .rank = 1, .start = { 1 }, .length = { 1 } } };
+    const ek_slice half[2] = {{.rank = 1, .start = {0}, .length = {1}}, {.rank = 1, .start = {1}, .length = {1}}};
     ek_error err = { .code = EK_OK };
     ek_bundle_writer *w;
 
@@ -427,7 +451,8 @@ static void small_checkpoint(const char *prefix, float last)
     assert_int_equal(ek__bundle_add(w, "numbers", EK_FLOAT32, &EK_SHAPE(3), numbers, NULL, NULL, &err), EK_OK);
     assert_int_equal(ek__bundle_add(w, "strings", EK_STRING, &EK_SHAPE(2), strings, NULL, NULL, &err), EK_OK);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(ek__bundle_add(w, "halves", EK_FLOAT32, &EK_SHAPE(1), &numbers[i], &EK_SHAPE(2), &half[i], &err), EK_OK);
+        assert_int_equal(
+            ek__bundle_add(w, "halves", EK_FLOAT32, &EK_SHAPE(1), &numbers[i], &EK_SHAPE(2), &half[i], &err), EK_OK);
     if (ek__bundle_finish(w, &err) != EK_OK) fail_msg("%s", err.text);
 }
 
@@ -497,25 +522,34 @@ typedef struct claim {
 static void claims_are_not_believed(void **state)
 {
     static const claim claims[] = {
-        { BYTES("\x08\x01\x10\x01\x1a\x02\x08\x01", ""), EK_UNIMPLEMENTED, "big-endian" },
-        { BYTES("\x08\x01\x1a\x04\x08\x01\x10\x02", ""), EK_INVALID_ARGUMENT, "min consumer version 2 above current version 1" },
-        { BYTES("\x0a\x01", ""), EK_DATA_LOSS, "unable to parse header" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x03\x28\x08"), EK_DATA_LOSS,
-          "Invalid size in bundle entry: key a; stored size 8; expected size 12" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x20\xe4\x01\x28\x08"), EK_OUT_OF_RANGE, "Read less bytes than requested" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x28\x08"), EK_OUT_OF_RANGE,
-          "Read less bytes" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x08"), EK_DATA_LOSS, "Checksum does not match: stored " },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x18\x01\x28\x08"), EK_DATA_LOSS, "said to be in shard 1 of 1" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x0d\x12\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), EK_DATA_LOSS, "Invalid tensor shape" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x02\x18\x01"), EK_DATA_LOSS, "Invalid tensor shape" },
-        { BYTES(GOOD_HEADER, "\x08\x07\x12\x07\x12\x05\x08\x80\x80\x80\x40\x28\x08"), EK_DATA_LOSS, "expected size is at least 134217728" },
-        { BYTES(GOOD_HEADER, "\x08\x18\x12\x04\x12\x02\x08\x08\x28\x08"), EK_UNIMPLEMENTED, "not known here" },
-        { BYTES(GOOD_HEADER, "\x08\x14\x12\x04\x12\x02\x08\x01\x28\x08"), EK_UNIMPLEMENTED, "resource" },
-        { BYTES(GOOD_HEADER, "\x0a\x01"), EK_DATA_LOSS, "Entry for key a not parseable" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x04\x0a\x02\x10\x02"), EK_DATA_LOSS, "slice 0 of a not found" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x04\x0a\x02\x10\x03"), EK_DATA_LOSS, "slice 0 of a is none of its shape" },
-        { BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x00"), EK_DATA_LOSS, "slice 0 of a is none of its shape" },
+        {BYTES("\x08\x01\x10\x01\x1a\x02\x08\x01", ""), EK_UNIMPLEMENTED, "big-endian"},
+        {BYTES("\x08\x01\x1a\x04\x08\x01\x10\x02", ""), EK_INVALID_ARGUMENT,
+         "min consumer version 2 above current version 1"},
+        {BYTES("\x0a\x01", ""), EK_DATA_LOSS, "unable to parse header"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x03\x28\x08"), EK_DATA_LOSS,
+         "Invalid size in bundle entry: key a; stored size 8; expected size 12"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x20\xe4\x01\x28\x08"), EK_OUT_OF_RANGE,
+         "Read less bytes than requested"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x28\x08"),
+         EK_OUT_OF_RANGE, "Read less bytes"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x08"), EK_DATA_LOSS,
+         "Checksum does not match: stored "},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x18\x01\x28\x08"), EK_DATA_LOSS,
+         "said to be in shard 1 of 1"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x0d\x12\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), EK_DATA_LOSS,
+         "Invalid tensor shape"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x02\x18\x01"), EK_DATA_LOSS, "Invalid tensor shape"},
+        {BYTES(GOOD_HEADER, "\x08\x07\x12\x07\x12\x05\x08\x80\x80\x80\x40\x28\x08"), EK_DATA_LOSS,
+         "expected size is at least 134217728"},
+        {BYTES(GOOD_HEADER, "\x08\x18\x12\x04\x12\x02\x08\x08\x28\x08"), EK_UNIMPLEMENTED, "not known here"},
+        {BYTES(GOOD_HEADER, "\x08\x14\x12\x04\x12\x02\x08\x01\x28\x08"), EK_UNIMPLEMENTED, "resource"},
+        {BYTES(GOOD_HEADER, "\x0a\x01"), EK_DATA_LOSS, "Entry for key a not parseable"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x04\x0a\x02\x10\x02"), EK_DATA_LOSS,
+         "slice 0 of a not found"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x04\x0a\x02\x10\x03"), EK_DATA_LOSS,
+         "slice 0 of a is none of its shape"},
+        {BYTES(GOOD_HEADER, "\x08\x01\x12\x04\x12\x02\x08\x02\x3a\x00"), EK_DATA_LOSS,
+         "slice 0 of a is none of its shape"},
     };
     char *folder = test_folder_make();
     char prefix[4096];
@@ -529,8 +563,39 @@ static void claims_are_not_believed(void **state)
         write_index(folder, (ek_span){ (const uint8_t *)c->header, c->header_size }, "a", c->entry_size > 0,
                     (ek_span){ (const uint8_t *)c->entry, c->entry_size });
         const ek_status st = read_all(prefix, &err);
-        if (st != c->status || strstr(err.text, c->text) == NULL) fail_msg("claim %d: %s: %s", i, ek_status_name(st), err.text);
+        if (st != c->status || strstr(err.text, c->text) == NULL)
+            fail_msg("claim %d: %s: %s", i, ek_status_name(st), err.text);
     }
+    test_folder_remove(folder);
+}
+
+/* Two slices that are the same bytes: as many could be claimed as one likes. */
+static void slices_cannot_share_their_bytes(void **state)
+{
+    static const char half[] = "\x08\x01\x12\x04\x12\x02\x08\x02\x28\x08", whole[] = "\x08\x01\x12\x04\x12\x02\x08\x04"
+        "\x3a\x04\x0a\x02\x10\x02\x3a\x06\x0a\x04\x08\x02\x10\x02";
+    char *folder = test_folder_make(), prefix[4096];
+    ek_table_writer w = { .n = 0 };
+    ek_error err = { .code = EK_OK };
+
+    EK_UNUSED(state);
+    snprintf(prefix, sizeof prefix, "%s/m", folder);
+    test_write_file(folder, "m.data-00000-of-00001", "12345678", 8);
+    ek__table_put(&w, (ek_span){ NULL, 0 }, (ek_span){ (const uint8_t *)GOOD_HEADER, sizeof GOOD_HEADER - 1 });
+    for (int64_t i = 0; i < 2; i++) {
+        const ek_slice s = { .rank = 1, .start = { 2 * i }, .length = { 2 } };
+        ek_buf key = { .data = NULL };
+        ek__slice_key(&key, "a", &s);
+        ek__table_put(&w, (ek_span){(const uint8_t *)key.data, key.size},
+                      (ek_span){(const uint8_t *)half, sizeof half - 1});
+        ek__buf_fini(&key);
+    }
+    ek__table_put(&w, (ek_span){ (const uint8_t *)"a", 1 }, (ek_span){ (const uint8_t *)whole, sizeof whole - 1 });
+    ek__table_end(&w);
+    test_write_file(folder, "m.index", w.out.data, w.out.size);
+    ek__table_writer_fini(&w);
+    assert_int_equal(read_all(prefix, &err), EK_DATA_LOSS);
+    assert_string_equal(err.text, "the slices of a take more than their files hold");
     test_folder_remove(folder);
 }
 
@@ -556,7 +621,8 @@ static void what_is_no_checkpoint_is_told(void **state)
     EK_UNUSED(state);
     snprintf(prefix, sizeof prefix, "%s/none", folder);
     assert_int_equal(read_all(prefix, &err), EK_NOT_FOUND);
-    snprintf(text, sizeof text, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for %s", prefix);
+    snprintf(text, sizeof text, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for %s",
+             prefix);
     assert_string_equal(err.text, text);
     snprintf(prefix, sizeof prefix, "%s/m", folder);
     small_checkpoint(prefix, 3);
@@ -571,7 +637,7 @@ static void what_is_no_checkpoint_is_told(void **state)
     test_folder_remove(folder);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static char starving[4096];
 
@@ -579,7 +645,7 @@ static ek_status write_and_read(void)
 {
     const float numbers[3] = { 1, 2, 3 };
     const ek_string string = { (char *)(intptr_t)"abc", 3 };
-    const ek_slice half[2] = { { .rank = 1, .start = { 0 }, .length = { 1 } }, { .rank = 1, .start = { 1 }, .length = { 1 } } };
+    const ek_slice half[2] = {{.rank = 1, .start = {0}, .length = {1}}, {.rank = 1, .start = {1}, .length = {1}}};
     ek_error err = { .code = EK_OK };
     ek_bundle_writer *w;
     ek_status st = ek__bundle_writer_open(starving, &w, &err);
@@ -619,6 +685,7 @@ int main(void)
         cmocka_unit_test(reading_one_tensor_does_not_read_the_others),
         cmocka_unit_test(every_flipped_byte_and_every_cut_is_noticed),
         cmocka_unit_test(claims_are_not_believed),
+        cmocka_unit_test(slices_cannot_share_their_bytes),
         cmocka_unit_test(a_header_without_a_version_is_accepted),
         cmocka_unit_test(what_is_no_checkpoint_is_told),
         cmocka_unit_test(memory_that_runs_out_is_told),

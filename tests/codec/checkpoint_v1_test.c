@@ -183,7 +183,7 @@ static void claims_are_not_believed(void **state)
     write_v1(folder, 3, 3, 0);
     assert_int_equal(read_all(prefix, &err), EK_OK);
     write_v1(folder, INT64_C(1) << 40, 3, 0); /* four terabytes in a file of a hundred bytes */
-    assert_int_equal(read_all(prefix, &err), EK_RESOURCE_EXHAUSTED);
+    assert_int_equal(read_all(prefix, &err), EK_DATA_LOSS);
     err = (ek_error){ .code = EK_OK };
     write_v1(folder, 3, 3, 2);
     assert_int_equal(read_all(prefix, &err), EK_INVALID_ARGUMENT);

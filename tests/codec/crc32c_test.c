@@ -31,7 +31,8 @@ static void known_values(void **state)
 /* Sizes on both sides of where the ways change, from an odd address too. */
 static void the_instruction_and_the_tables_agree(void **state)
 {
-    static const size_t sizes[] = { 1, 7, 8, 9, 4095, 4096, 12287, 12288, 12289, 12296, 24575, 24576, 36871, 65536, 69990 };
+    static const size_t sizes[] = {1,     7,     8,     9,     4095,  4096,  12287, 12288,
+                                   12289, 12296, 24575, 24576, 36871, 65536, 69990};
 
     EK_UNUSED(state);
     fill();

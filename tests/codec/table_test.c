@@ -31,11 +31,11 @@ static ek_status copy_table(ek_span file, ek_table_writer *w, ek_error *err)
 
 /* The complete index of a checkpoint with one tensor. */
 static const uint8_t example[121] = {
-    0x00, 0x00, 0x06, 0x08, 0x01, 0x1a, 0x02, 0x08, 0x01, 0x00, 0x01, 0x0f, 0x77, 0x08, 0x01, 0x12, 0x04, 0x12, 0x02, 0x08,
-    0x02, 0x28, 0x08, 0x35, 0x59, 0x3c, 0xe5, 0x35, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x09, 0x21, 0xad,
-    0xc3, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0, 0xf2, 0xa1, 0xb0, 0x00, 0x01, 0x02, 0x78, 0x00, 0x24,
-    0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0xab, 0x30, 0x70, 0x7f, 0x29, 0x08, 0x36, 0x0e, [113] = 0x57, 0xfb,
-    0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb,
+    0x00, 0x00, 0x06, 0x08, 0x01, 0x1a, 0x02, 0x08, 0x01, 0x00,         0x01, 0x0f, 0x77, 0x08, 0x01, 0x12, 0x04,
+    0x12, 0x02, 0x08, 0x02, 0x28, 0x08, 0x35, 0x59, 0x3c, 0xe5,         0x35, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00,
+    0x00, 0x00, 0x00, 0x09, 0x21, 0xad, 0xc3, 0x00, 0x00, 0x00,         0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0,
+    0xf2, 0xa1, 0xb0, 0x00, 0x01, 0x02, 0x78, 0x00, 0x24, 0x00,         0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
+    0x00, 0xab, 0x30, 0x70, 0x7f, 0x29, 0x08, 0x36, 0x0e, [113] = 0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb,
 };
 
 static void the_example_of_the_format_is_written_the_same(void **state)
@@ -55,9 +55,11 @@ static void the_example_of_the_format_is_written_the_same(void **state)
 static void files_of_tensorflow_are_written_the_same(void **state)
 {
     static const char *const files[] = {
-        "tf-files/ckpt-v2-plain/model.index", "tf-files/ckpt-v2-types/model.index", "tf-files/ckpt-v2-many/model.index",
-        "tf-files/ckpt-v2-partitioned/model.index", "tf-files/ckpt-v2-sharded/model.index", "tf-files/ckpt-v1/model.ckpt",
-        "tf-files/ckpt-v2-adam/model-20.index", "tf-files/ckpt-tf2-object/model.index", "checkpoints/regression/model.index",
+        "tf-files/ckpt-v2-plain/model.index",   "tf-files/ckpt-v2-types/model.index",
+        "tf-files/ckpt-v2-many/model.index",    "tf-files/ckpt-v2-partitioned/model.index",
+        "tf-files/ckpt-v2-sharded/model.index", "tf-files/ckpt-v1/model.ckpt",
+        "tf-files/ckpt-v2-adam/model-20.index", "tf-files/ckpt-tf2-object/model.index",
+        "checkpoints/regression/model.index",
     };
 
     EK_UNUSED(state);
@@ -154,7 +156,8 @@ static void blocks_end_where_tensorflows_do(void **state)
     many_blocks(&w);
     assert_int_equal(ek__table_open(&t, (ek_span){ (uint8_t *)w.out.data, w.out.size }, "table", &err), EK_OK);
     assert_int_equal(ek__table_next(&t, &found, &key, &value, &err), EK_OK);
-    /* a name between the last key of the block, 00776, and the first of the next, as short as can be: none is shorter */
+    /* a name between the last key of the block, 00776, and the first of the next, as short as can be: none is shorter
+     * */
     assert_int_equal(t.index.key.size, strlen("layer_00776/kernel"));
     assert_memory_equal(t.index.key.data, "layer_00776/kernel", t.index.key.size);
     while (found) assert_int_equal(ek__table_next(&t, &found, &key, &value, &err), EK_OK);
@@ -168,8 +171,10 @@ static void blocks_end_where_tensorflows_do(void **state)
 
 static void snappy_is_unpacked(void **state)
 {
-    /* "abcd", then 6 bytes from 4 back (it overlaps), then 64 from 10 back by the two-byte form, then one by the four-byte form */
-    static const uint8_t packed[] = { 75, 3 << 2, 'a', 'b', 'c', 'd', (6 - 4) << 2 | 1, 4, 63 << 2 | 2, 10, 0, 0 << 2 | 3, 1, 0, 0, 0 };
+    /* "abcd", then 6 bytes from 4 back (it overlaps), then 64 from 10 back by the two-byte form, then one by the
+     * four-byte form */
+    static const uint8_t packed[] = {75, 3 << 2,     'a', 'b', 'c', 'd', (6 - 4) << 2 | 1, 4, 63 << 2 | 2, 10,
+                                     0,  0 << 2 | 3, 1,   0,   0,   0};
     uint8_t out[75];
     size_t size;
 
@@ -179,7 +184,7 @@ static void snappy_is_unpacked(void **state)
     assert_true(ek__snappy_unpack((ek_span){ packed, sizeof packed }, out, size));
     for (int i = 0; i < 74; i++) assert_int_equal(out[i], "abcdabcdab"[i % 10]);
     assert_int_equal(out[74], out[73]);
-    for (size_t cut = 0; cut < sizeof packed; cut++) assert_false(ek__snappy_unpack((ek_span){ packed, cut }, out, size));
+    for (size_t cut = 0; cut < sizeof packed; cut++) assert_false(ek__snappy_unpack((ek_span){packed, cut}, out, size));
     assert_false(ek__snappy_unpack((ek_span){ packed, sizeof packed }, out, 74));
 }
 
@@ -212,7 +217,8 @@ static void put_block(ek_buf *b, const void *data, size_t size, uint8_t type)
 static void compressed_blocks_are_read(void **state)
 {
     /* the entry k -> 28 times 'v': 4 bytes of entry, a literal 'v', a copy of 27, the restarts */
-    static const uint8_t packed[] = { 40, 4 << 2, 0, 1, 28, 'k', 'v', (27 - 1) << 2 | 2, 1, 0, 7 << 2, 0, 0, 0, 0, 1, 0, 0, 0 };
+    static const uint8_t packed[] = {40, 4 << 2, 0, 1, 28, 'k', 'v', (27 - 1) << 2 | 2, 1, 0, 7 << 2, 0,
+                                     0,  0,      0, 1, 0,  0,   0};
     static const uint8_t meta[] = { 0, 0, 0, 0, 1, 0, 0, 0 };
     uint8_t index[] = { 0, 1, 2, 'l', 0, sizeof packed, 0, 0, 0, 0, 1, 0, 0, 0 };
     ek_buf b = { .data = NULL };
@@ -264,7 +270,8 @@ static void every_flipped_byte_and_every_cut_is_noticed(void **state)
 
         memcpy(damaged, example, sizeof example);
         damaged[i] ^= 0x20;
-        const bool unused = (i >= 41 && i < 54) || i == 73 || i == 74 || (i >= 77 && i < 113); /* the empty block and padding */
+        const bool unused =
+            (i >= 41 && i < 54) || i == 73 || i == 74 || (i >= 77 && i < 113); /* the empty block and padding */
         const ek_status st = walk((ek_span){ damaged, sizeof damaged }, &err);
         if (st == EK_OK && !unused) fail_msg("byte %zu: not noticed", i);
         assert_true(st == EK_OK || st == EK_DATA_LOSS);

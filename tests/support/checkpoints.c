@@ -12,11 +12,13 @@ static void expect_entry(const char *folder, const json *want, const ek_bundle_e
 {
     int rank = 0;
 
-    if (strcmp(e->name, json_string(want, "name")) != 0 || strcmp(ek_dtype_name(e->dtype), json_string(want, "dtype")) != 0)
-        fail_msg("%s: %s of %s where %s of %s is expected", folder, ek_dtype_name(e->dtype), e->name, json_string(want, "dtype"),
-                 json_string(want, "name"));
+    if (strcmp(e->name, json_string(want, "name")) != 0 ||
+        strcmp(ek_dtype_name(e->dtype), json_string(want, "dtype")) != 0)
+        fail_msg("%s: %s of %s where %s of %s is expected", folder, ek_dtype_name(e->dtype), e->name,
+                 json_string(want, "dtype"), json_string(want, "name"));
     for (const json *d = json_get(want, "shape")->child; d != NULL; d = d->next, rank++)
-        if (e->shape.rank <= rank || e->shape.dim[rank] != (int64_t)d->number) fail_msg("%s: %s has another shape", folder, e->name);
+        if (e->shape.rank <= rank || e->shape.dim[rank] != (int64_t)d->number)
+            fail_msg("%s: %s has another shape", folder, e->name);
     assert_int_equal(e->shape.rank, rank);
 }
 
@@ -41,7 +43,8 @@ void expect_checkpoint(const char *folder, ek_bundle *b)
         assert_ptr_equal(ek__bundle_find(b, e->name), e);
         if (ek__bundle_read(b, e, NULL, &found, &err) != EK_OK) fail_msg("%s: %s: %s", folder, e->name, err.text);
         value = case_graph_value(&values, "value/%s", e->name);
-        if (value == NULL && strcmp(e->name, "_CHECKPOINTABLE_OBJECT_GRAPH") != 0) fail_msg("%s: no value of %s", folder, e->name);
+        if (value == NULL && strcmp(e->name, "_CHECKPOINTABLE_OBJECT_GRAPH") != 0)
+            fail_msg("%s: no value of %s", folder, e->name);
         if (value != NULL && !ek__array_equal(found, value)) fail_msg("%s: %s has another value", folder, e->name);
         ek_array_unref(found);
         ek_array_unref(value);

@@ -4,8 +4,8 @@
 
 #include "codec/bundle.h"
 
-/* Every entry of expected.json in tf-files/<folder>, and every value of expected.pb, bit for bit, in the open bundle. The test
- * fails otherwise. */
+/* Every entry of expected.json in tf-files/<folder>, and every value of expected.pb, bit for bit, in the open bundle.
+ * The test fails otherwise. */
 void expect_checkpoint(const char *folder, ek_bundle *b);
 
 /* A file of a folder: its bytes, which are to be given to free(), and others in their place. */

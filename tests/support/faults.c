@@ -72,8 +72,8 @@ static int faulty_rmdir(const char *path) { return allowed() ? ek__file_system.r
 
 void test_faults_install(test_faults *f)
 {
-    static const ek_file_ops ops = { faulty_open, faulty_write, faulty_fchmod, faulty_ftruncate, faulty_fsync, faulty_close,
-                                     faulty_rename, faulty_unlink, faulty_mkdir, faulty_rmdir };
+    static const ek_file_ops ops = {faulty_open,  faulty_write,  faulty_fchmod, faulty_ftruncate, faulty_fsync,
+                                    faulty_close, faulty_rename, faulty_unlink, faulty_mkdir,     faulty_rmdir};
 
     faults = f;
     ek__file_ops_set(&ops);
@@ -120,7 +120,8 @@ int test_folder_count(const char *folder, const char *part)
 
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && (part == NULL || strstr(e->d_name, part) != NULL);
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+             (part == NULL || strstr(e->d_name, part) != NULL);
     closedir(d);
     return n;
 }
