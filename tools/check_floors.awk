@@ -9,7 +9,7 @@ BEGIN {
     for (i = 1; i in word; i += 2) floor[word[i]] = word[i + 1]
     # a public header: its rank among them, and the lowest floor whose sources may include it
     split("status 0 0 dtype 1 0 finding 1 0 array 2 1 checkpoint 3 8 graph 3 3 ops 4 4 arrays 5 4 nn 6 4 control 6 3 variables 7 3 gradients 8 3 batch_norm 9 5 losses 9 5 metrics 9 5 " \
-          "layers 10 5 data 4 9 plot 4 9 records 3 2 events 4 9 summary 5 9 session 11 7 files 11 5 signatures 11 5 train 11 9 saver 12 8 rewrite 12 10 models 12 9 fit 13 9 evenkeel 20 12", word, " ")
+          "layers 10 5 data 4 9 plot 4 9 records 3 2 events 4 9 summary 5 9 session 11 7 files 11 5 signatures 11 5 train 11 9 saver 12 8 rewrite 12 10 models 12 9 fit 13 9 saved_model 13 8 evenkeel 20 12", word, " ")
     for (i = 1; i in word; i += 3) { rank[word[i]] = word[i + 1]; lowest[word[i]] = word[i + 2] }
     split("oneapi dnn sleef.h kernels", word, " ")
     for (i = 1; i in word; i += 2) keeper[word[i]] = word[i + 1]

@@ -23,6 +23,7 @@
 #include "evenkeel/ops.h"
 #include "evenkeel/plot.h"
 #include "evenkeel/records.h"
+#include "evenkeel/saved_model.h"
 #include "evenkeel/saver.h"
 #include "evenkeel/session.h"
 #include "evenkeel/rewrite.h"

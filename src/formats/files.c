@@ -174,7 +174,7 @@ ek_status ek_meta_graph_load_bytes_with(const void *data, size_t size, const ek_
 
 static ek_status meta_bytes(const ek_graph *g, const ek_meta_graph_save_options *o, ek_buf *out, ek_error *err)
 {
-    const ek_meta_write how = { o->saver, o->clear_devices };
+    const ek_meta_write how = { .saver = o->saver, .clear_devices = o->clear_devices };
     ek_buf bytes = { .data = NULL };
     ek_status st;
 

@@ -89,6 +89,14 @@ void ek__put_tensor_name(ek_buf *b, uint32_t number, const ek_graph *g, ek_edge 
 typedef struct ek_meta_write {
     const ek_saver_def *saver; /* NULL: the graph's own: of its last saver, else its file's */
     bool clear_devices;
+    bool no_saver;    /* not even its own */
+    /* Of a SavedModel. What is given takes the place of what the graph brought of its kind. */
+    bool saved_model;
+    const char *const *tags;
+    int n_tags;
+    const ek_asset *assets; /* tensor_name is not looked at */
+    int n_assets;
+    const char *main_op;    /* NULL: the one it brought */
 } ek_meta_write;
 ek_status ek__meta_graph_write(const ek_graph *g, const ek_meta_write *how, ek_buf *out, ek_error *err);
 

@@ -6,6 +6,7 @@
 #include "codec/fields.h"
 #include "evenkeel/files.h"
 #include "formats/meta.h"
+#include "formats/saved_model.h"
 #include "graph/nodedef.h"
 
 void ek__put_tensor_name(ek_buf *b, uint32_t number, const ek_graph *g, ek_edge e)
@@ -178,19 +179,20 @@ static bool write_ops(ek_buf *b, const ek_graph *g)
 }
 
 /* A graph of our own is one of TensorFlow 1.15. */
-static bool write_info(ek_buf *b, const ek_graph *g)
+static bool write_info(ek_buf *b, const ek_graph *g, const ek_meta_write *how)
 {
     const size_t mark = ek__put_open(b, EK_F_META_INFO);
     const bool ok = write_ops(b, g);
 
     if (g->meta != NULL && g->meta->loaded) {
-        ek__buf_add(b, g->meta->info.at, g->meta->info.size);
+        ek__saved_model_info(b, g->meta->info, how);
     } else {
         ek__put_str(b, EK_F_INFO_TF_VERSION, "1.15.0");
         const size_t git = ek__put_open(b, EK_F_INFO_TF_GIT_VERSION);
         ek__buf_printf(b, "evenkeel %s", ek_version());
         ek__put_close(b, git);
     }
+    for (int i = 0; i < how->n_tags; i++) ek__put_str(b, EK_F_INFO_TAGS, how->tags[i]);
     ek__put_close(b, mark);
     return ok;
 }
@@ -354,7 +356,7 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Sorted by key. */
-static bool write_collections(ek_buf *b, const ek_graph *g)
+static bool write_collections(ek_buf *b, const ek_graph *g, const ek_meta_write *how)
 {
     const struct ek_collections *all = g->collections;
     const ek_collection **sorted = ek__alloc((size_t)all->count * sizeof *sorted);
@@ -364,7 +366,7 @@ static bool write_collections(ek_buf *b, const ek_graph *g)
     for (int64_t i = 0; ok && i < all->count; i++) sorted[i] = &all->at[i];
     if (ok && all->count > 0) qsort(sorted, (size_t)all->count, sizeof *sorted, compare_keys);
     for (int64_t i = 0; ok && i < all->count; i++)
-        if (can_be_written(sorted[i])) write_collection(b, g, &x, sorted[i]);
+        if (!ek__saved_model_replaces(how, sorted[i]->key) && can_be_written(sorted[i])) write_collection(b, g, &x, sorted[i]);
     ek__context_index_fini(&x);
     ek__free(sorted);
     return ok;
@@ -401,11 +403,12 @@ ek_status ek__meta_graph_write(const ek_graph *g, const ek_meta_write *how, ek_b
     bool ok;
 
     if (g->error.code != EK_OK) return ek__error_copy(err, &g->error);
-    ok = write_info(out, g);
+    ok = write_info(out, g, how);
     write_graph(out, g, how);
-    write_saver(out, g, how->saver);
-    ok = write_collections(out, g) && ok;
-    if (g->meta != NULL) ek__buf_add(out, g->meta->rest.at, g->meta->rest.size);
+    if (!how->no_saver) write_saver(out, g, how->saver);
+    ok = write_collections(out, g, how) && ok;
+    ek__saved_model_collections(out, g, how);
+    if (g->meta != NULL) ek__saved_model_rest(out, g->meta->rest, how);
     if (out->failed || !ok) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the bytes of the graph");
     if (out->size > EK_WIRE_MAX_BYTES)
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "the MetaGraphDef takes %zu bytes; it has at most 2 GiB, keep large values in "

@@ -24,6 +24,12 @@ struct ek_saved_model {
 ek_status ek__saved_model_read(ek_source *source, const char *folder, ek_saved_model **out, ek_error *err);
 /* Its graph number i. */
 ek_status ek__saved_model_graph(const ek_saved_model *m, int i, const ek_meta_how *how, ek_graph **out, ek_error *err);
+/* What a MetaGraphDef has of its own in a SavedModel (saved_model_write.c): everything else that stands in its info and among
+ * its last fields; whether a collection is left out; collections. Where `how` is no SavedModel all is as it was. */
+void ek__saved_model_info(ek_buf *b, ek_span info, const ek_meta_write *how);
+void ek__saved_model_rest(ek_buf *b, ek_span rest, const ek_meta_write *how);
+bool ek__saved_model_replaces(const ek_meta_write *how, const char *key);
+void ek__saved_model_collections(ek_buf *b, const ek_graph *g, const ek_meta_write *how);
 /* Whether a filename of an asset stays inside the folder of assets. */
 bool ek__asset_filename_ok(const char *filename);
 
