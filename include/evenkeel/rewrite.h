@@ -13,7 +13,8 @@ typedef struct ek_freeze_options {
     size_t size;
     ek_graph **out;         /* required: the frozen graph is the caller's; NULL on failure */
     ek_list outputs;        /* required: operations or tensors that are to be kept, EK_LIST(y, z) */
-    ek_session *session;    /* required: whose variables are taken */
+    ek_session *session;    /* whose variables are taken, or: */
+    const char *checkpoint; /* the prefix of a checkpoint that holds them whole, by the names of their operations */
     ek_error *error;
 } ek_freeze_options;
 /* tf.graph_util.convert_variables_to_constants:
@@ -24,10 +25,11 @@ typedef struct ek_freeze_options {
  *              handle on (Identity, Switch, Merge, Enter, Exit, NextIteration) carries the value instead.
  * Batch norms  stay as they are: with a flag for training they still have it, to be fed; in training mode they go on to use
  *              the statistics of each batch.
- * Errors       INVALID_ARGUMENT: no output, or one of another graph; no session on the graph; a variable that what is
+ * Errors       INVALID_ARGUMENT: no output, or one of another graph; no session on the graph and no checkpoint, or both; a variable that what is
  *              kept writes to, switches by reference or gives to a function, with both names;
- *              FAILED_PRECONDITION: a variable without a value; RESOURCE_EXHAUSTED. */
-#define ek_freeze(g, ...) EK_CALL(ek_status, ek_freeze_with, ((g),), ek_freeze_options, .session = NULL, .out = __VA_ARGS__)
+ *              FAILED_PRECONDITION: a variable without a value; NOT_FOUND: a checkpoint
+ *              without it; INVALID_ARGUMENT: of another shape or type there; RESOURCE_EXHAUSTED. */
+#define ek_freeze(g, ...) EK_CALL(ek_status, ek_freeze_with, ((g),), ek_freeze_options, .checkpoint = NULL, .out = __VA_ARGS__)
 EK_API EK_MUST_CHECK ek_status ek_freeze_with(const ek_graph *g, const ek_freeze_options *o, ek_where where);
 
 #ifdef __cplusplus

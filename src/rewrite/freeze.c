@@ -2,6 +2,7 @@
  *
  * The new graph is written as a GraphDef and read back, so that it is one like any other from a file.
  */
+#include "codec/bundle.h"
 #include "codec/fields.h"
 #include "codec/wire.h"
 #include "evenkeel/rewrite.h"
@@ -15,6 +16,7 @@ typedef struct freezer {
     bool *kept;          /* by node */
     int32_t *variable;   /* by node: the VarHandleOp whose handle it gives; NOT_ASKED, NONE */
     int32_t *list;       /* nodes to look at, or on the way */
+    ek_bundle *values;   /* the checkpoint; NULL: the session has the values */
     ek_buf out;          /* the GraphDef */
     ek_error *err;
 } freezer;
@@ -229,12 +231,31 @@ static void put_as_it_is(freezer *f, const ek_node *n)
     ek__put_close(&f->out, mark);
 }
 
+/* The value of a variable in the checkpoint. */
+static ek_status stored_value(freezer *f, const ek_node *n, ek_array **out)
+{
+    const ek_bundle_entry *e = ek__bundle_find(f->values, n->name);
+    const ek_attr_value *dtype = ek__attr_find(n->attr, n->n_attr, "dtype"), *shape = ek__attr_find(n->attr, n->n_attr, "shape");
+    char here[256], there[256];
+
+    if (e == NULL) return EK_FAIL(f->err, NOT_FOUND, "Key %s not found in checkpoint", n->name);
+    if (dtype != NULL && dtype->kind == EK_ATTR_TYPE && dtype->u.type != e->dtype)
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' is %s, in the checkpoint it is %s", n->name, ek_dtype_name(dtype->u.type),
+                       ek_dtype_name(e->dtype));
+    if (shape != NULL && shape->kind == EK_ATTR_SHAPE && !ek_shape_compatible(shape->u.shape, &e->shape)) {
+        ek_shape_format(shape->u.shape, here, sizeof here);
+        ek_shape_format(&e->shape, there, sizeof there);
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' has shape %s, in the checkpoint %s", n->name, here, there);
+    }
+    return ek__bundle_read(f->values, e, NULL, out, f->err);
+}
+
 static ek_status put_variable(freezer *f, const ek_node *n)
 {
     ek_array *value = NULL;
     ek_status st;
 
-    st = ek__session_value(f->o->session, n, &value, f->err);
+    st = f->values != NULL ? stored_value(f, n, &value) : ek__session_value(f->o->session, n, &value, f->err);
     if (st == EK_OK) put_const(f, n->name, value);
     else ek__fail_node(f->err, n->name);
     ek_array_unref(value);
@@ -289,8 +310,9 @@ static ek_status check_options(const ek_graph *g, const ek_freeze_options *o, ek
     if (g->error.code != EK_OK) return ek__error_copy(err, &g->error);
     if (o->outputs.count < 0 || (o->outputs.item == NULL && o->outputs.count > 0))
         return EK_FAIL(err, INVALID_ARGUMENT, "%lld outputs at NULL", (long long)o->outputs.count);
-    if (o->session == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "the values of variables come from a session, and there is none");
-    if (o->session->graph != g) return EK_FAIL(err, INVALID_ARGUMENT, "the session is one of another graph");
+    if ((o->session == NULL) == (o->checkpoint == NULL))
+        return EK_FAIL(err, INVALID_ARGUMENT, "the values of variables come from a session or from a checkpoint: give one of them");
+    if (o->session != NULL && o->session->graph != g) return EK_FAIL(err, INVALID_ARGUMENT, "the session is one of another graph");
     return EK_OK;
 }
 
@@ -302,7 +324,9 @@ ek_status ek_freeze_with(const ek_graph *g, const ek_freeze_options *o, ek_where
     if (!EK_OPTIONS_OK(NULL, o, where)) return EK_INVALID_ARGUMENT;
     f.err = ek__error_begin(o->error);
     EK_TRY(check_options(g, o, f.err));
-    st = freeze(&f);
+    st = o->checkpoint != NULL ? ek__bundle_open(o->checkpoint, &f.values, f.err) : EK_OK;
+    if (st == EK_OK) st = freeze(&f);
+    ek__bundle_close(f.values);
     ek__free(f.kept);
     ek__free(f.variable);
     ek__free(f.list);

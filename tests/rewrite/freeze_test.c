@@ -73,6 +73,41 @@ static void the_frozen_graph_is_tensorflows_node_for_node(void **state)
     ek_graph_destroy(want);
 }
 
+/* Of a checkpoint in the data folder, by its index. */
+static const char *prefix_of(const char *index)
+{
+    static char prefix[2][4096];
+    static int turn;
+
+    turn = !turn;
+    snprintf(prefix[turn], sizeof prefix[0], "%s", ek_test_data(index));
+    prefix[turn][strlen(prefix[turn]) - strlen(".index")] = '\0';
+    return prefix[turn];
+}
+
+/* A bare GraphDef and a checkpoint, without a session. */
+static void a_graph_and_a_checkpoint_are_frozen_alike(void **state)
+{
+    const char *path = ek_test_data("tf-files/frozen-with-original/original.pb");
+    ek_graph *original, *want, *found;
+
+    (void)state;
+    if (path == NULL) skip();
+    assert_int_equal(ek_graph_load(path, &original, NULL), EK_OK);
+    assert_int_equal(ek_graph_load(ek_test_data("tf-files/frozen-with-original/frozen.pb"), &want, NULL), EK_OK);
+    assert_int_equal(ek_freeze(original, &found, .outputs = EK_LIST(op_of(original, "probabilities")),
+                               .checkpoint = prefix_of("tf-files/frozen-with-original/model.index")), EK_OK);
+    assert_same_nodes(found, want);
+    ek_graph_destroy(found);
+    assert_int_equal(ek_freeze(original, &found, .outputs = EK_LIST(op_of(original, "probabilities")),
+                               .checkpoint = prefix_of("tf-files/ckpt-v2-types/model.index")), EK_NOT_FOUND);
+    assert_non_null(strstr(ek_last_error()->text, "not found in checkpoint"));
+    assert_int_equal(ek_freeze(original, &found, .outputs = EK_LIST(op_of(original, "probabilities")), .checkpoint = "/no/such"), EK_NOT_FOUND);
+    assert_null(found);
+    ek_graph_destroy(original);
+    ek_graph_destroy(want);
+}
+
 /* ---- variables of both kinds -------------------------------------------------------------------------------------- */
 
 /* y = x * v + v, v read by what is made. A session with v = { 2, 3 }. */
@@ -283,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_frozen_graph_is_tensorflows_node_for_node),
+        cmocka_unit_test(a_graph_and_a_checkpoint_are_frozen_alike),
         cmocka_unit_test(variables_become_constants_of_their_names),
         cmocka_unit_test(handles_that_are_handed_on_become_values),
         cmocka_unit_test(a_gather_from_a_variable_is_one_from_a_constant),
