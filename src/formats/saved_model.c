@@ -131,7 +131,8 @@ ek_status ek_saved_model_open(const char *path, ek_saved_model **out, ek_error *
     if (is_file) ek__buf_str(&file, path);
     else EK_TRY_DONE(find_message(path, &file, err));
     folder = is_file ? folder_of(path) : NULL;
-    if (file.failed || (is_file && folder == NULL)) EK_TRY_DONE(EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path"));
+    if (file.failed || (is_file && folder == NULL))
+        EK_TRY_DONE(EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path"));
     EK_TRY_DONE(ek__source_open(file.data, &source, err));
     st = ek__saved_model_read(source, is_file ? folder : path, out, err);
 done:
@@ -198,8 +199,9 @@ static ek_status no_such_tags(const ek_saved_model *m, const char *const *tag, i
         put_tags(&found, m->graph[i].tag, m->graph[i].n_tags);
     }
     if (wanted.failed || found.failed) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a message");
-    else st = EK_FAIL(err, NOT_FOUND, "this SavedModel has no MetaGraph with exactly the tags %.200s; it has %d: %.400s",
-                      wanted.data, m->n_graphs, found.data);
+    else
+        st = EK_FAIL(err, NOT_FOUND, "this SavedModel has no MetaGraph with exactly the tags %.200s; it has %d: %.400s",
+                     wanted.data, m->n_graphs, found.data);
     ek__buf_fini(&wanted);
     ek__buf_fini(&found);
     return st;
@@ -237,8 +239,10 @@ static ek_status check_assets(const ek_graph *g, ek_error *err)
 {
     for (int i = 0; i < g->meta->n_assets; i++)
         if (!ek__asset_filename_ok(g->meta->assets[i].filename))
-            return EK_FAIL(err, INVALID_ARGUMENT, "the asset of tensor '%.100s' is called '%.200s': a file inside the folder assets was expected",
-                           g->meta->assets[i].tensor_name, g->meta->assets[i].filename);
+            return EK_FAIL(
+                err, INVALID_ARGUMENT,
+                "the asset of tensor '%.100s' is called '%.200s': a file inside the folder assets was expected",
+                g->meta->assets[i].tensor_name, g->meta->assets[i].filename);
     return EK_OK;
 }
 
@@ -267,6 +271,7 @@ ek_status ek_saved_model_graph(const ek_saved_model *m, int i, ek_graph **out, e
     if (out == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "there is no place for the graph");
     *out = NULL;
     if (m == NULL || i < 0 || i >= m->n_graphs)
-        return EK_FAIL(err, INVALID_ARGUMENT, "there is no MetaGraph %d: the SavedModel has %d", i, ek_saved_model_count(m));
+        return EK_FAIL(err, INVALID_ARGUMENT, "there is no MetaGraph %d: the SavedModel has %d", i,
+                       ek_saved_model_count(m));
     return ek__saved_model_graph(m, i, &(ek_meta_how){ .import_scope = NULL }, out, err);
 }

@@ -31,9 +31,12 @@ void ek__saved_model_rest(ek_buf *b, ek_span rest, const ek_meta_write *how)
     add_without(&kept, rest, EK_F_META_ASSET);
     ek_wire w = ek__wire_open((ek_span){ (const uint8_t *)kept.data, kept.size }, NULL, NULL);
     while (ek__wire_next(&w, &f)) {
-        const ek_span key = f.number == EK_F_META_SIGNATURE ? ek__wire_bytes_of(f.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
+        const ek_span key =
+            f.number == EK_F_META_SIGNATURE ? ek__wire_bytes_of(f.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
         /* Another main op was named: this one would come first. */
-        if (how->main_op != NULL && key.size == strlen(EK_INIT_SIGNATURE) && memcmp(key.at, EK_INIT_SIGNATURE, key.size) == 0) continue;
+        if (how->main_op != NULL && key.size == strlen(EK_INIT_SIGNATURE) &&
+            memcmp(key.at, EK_INIT_SIGNATURE, key.size) == 0)
+            continue;
         ek__buf_add(b, f.whole.at, f.whole.size);
     }
     b->failed |= kept.failed;

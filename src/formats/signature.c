@@ -135,7 +135,8 @@ static bool read_composite(ek_graph *g, ek_span s, ek_tensor_info *out)
     int i = 0;
 
     while (ok && ek__wire_next(&w, &f))
-        if (f.number == EK_F_COMPOSITE_COMPONENT) part[i++] = text_of(g, ek__wire_bytes_of(f.bytes, EK_F_TENSOR_INFO_NAME), &ok);
+        if (f.number == EK_F_COMPOSITE_COMPONENT)
+            part[i++] = text_of(g, ek__wire_bytes_of(f.bytes, EK_F_TENSOR_INFO_NAME), &ok);
     out->kind = EK_INFO_COMPOSITE;
     out->parts = part;
     out->n_parts = n;

@@ -88,24 +88,30 @@ static ek_status check_text(const char *text, const char *what, ek_error *err)
 }
 
 /* Counts what it has checked in *n. */
-static ek_status check_tensors(const ek_graph *g, const char *what, const ek_named_tensor *at, int room, int *n, ek_error *err)
+static ek_status check_tensors(const ek_graph *g, const char *what, const ek_named_tensor *at, int room, int *n,
+                               ek_error *err)
 {
-    if (room < 0 || (at == NULL && room > 0)) return EK_FAIL(err, INVALID_ARGUMENT, "%d %ss of a signature at NULL", room, what);
+    if (room < 0 || (at == NULL && room > 0))
+        return EK_FAIL(err, INVALID_ARGUMENT, "%d %ss of a signature at NULL", room, what);
     for (int i = 0; i < room && at[i].key != NULL; i++, ++*n) {
         EK_TRY(check_text(at[i].key, "the name of a tensor", err));
         if (!ek__tensor_in(g, at[i].tensor))
-            return EK_FAIL(err, INVALID_ARGUMENT, "%s '%s' of the signature is no tensor of this graph", what, at[i].key);
+            return EK_FAIL(err, INVALID_ARGUMENT, "%s '%s' of the signature is no tensor of this graph", what,
+                           at[i].key);
         for (int k = 0; k < i; k++)
-            if (strcmp(at[k].key, at[i].key) == 0) return EK_FAIL(err, INVALID_ARGUMENT, "two %ss of the signature are called '%s'", what, at[i].key);
+            if (strcmp(at[k].key, at[i].key) == 0)
+                return EK_FAIL(err, INVALID_ARGUMENT, "two %ss of the signature are called '%s'", what, at[i].key);
     }
     return EK_OK;
 }
 
-static ek_status check_doubles(const char *what, const ek_named_tensor *a, const ek_named_tensor *b, int n, ek_error *err)
+static ek_status check_doubles(const char *what, const ek_named_tensor *a, const ek_named_tensor *b, int n,
+                               ek_error *err)
 {
     for (int i = 0; i < EK_SIGNATURE_INLINE && a[i].key != NULL; i++)
         for (int k = 0; k < n && b[k].key != NULL; k++)
-            if (strcmp(a[i].key, b[k].key) == 0) return EK_FAIL(err, INVALID_ARGUMENT, "two %ss of the signature are called '%s'", what, a[i].key);
+            if (strcmp(a[i].key, b[k].key) == 0)
+                return EK_FAIL(err, INVALID_ARGUMENT, "two %ss of the signature are called '%s'", what, a[i].key);
     return EK_OK;
 }
 
@@ -155,7 +161,8 @@ ek_status ek_signature_remove(ek_graph *g, const char *key, ek_error *err)
 
 static ek_span library_of(const ek_graph *g)
 {
-    return g != NULL ? ek__wire_bytes_of((ek_span){ g->raw_rest, g->raw_rest_size }, EK_F_GRAPH_LIBRARY) : (ek_span){ NULL, 0 };
+    return g != NULL ? ek__wire_bytes_of((ek_span){ g->raw_rest, g->raw_rest_size }, EK_F_GRAPH_LIBRARY)
+                     : (ek_span){ NULL, 0 };
 }
 
 int ek_graph_function_count(const ek_graph *g)

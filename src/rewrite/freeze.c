@@ -25,7 +25,10 @@ enum { NOT_ASKED = -1, NONE = -2, ON_THE_WAY = -3 };
 static bool is(const ek_node *n, const char *type) { return strcmp(n->type, type) == 0; }
 static bool is_handle(const ek_node *n) { return is(n, "VarHandleOp"); }
 static bool is_variable(const ek_node *n) { return is(n, "VariableV2") || is(n, "Variable") || is_handle(n); }
-static ek_status no_memory(const freezer *f) { return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "no memory for a frozen graph"); }
+static ek_status no_memory(const freezer *f)
+{
+    return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "no memory for a frozen graph");
+}
 
 /* ---- what is kept ------------------------------------------------------------------------------------------- */
 
@@ -43,7 +46,8 @@ static ek_status keep_outputs(freezer *f, int64_t *n)
         const ek_op op = item->kind == EK_ITEM_OP ? item->u.op
                          : item->kind == EK_ITEM_TENSOR ? ek_tensor_op(item->u.tensor) : (ek_op){ NULL, -1 };
         if (!ek__op_in(f->g, op))
-            return EK_FAIL(f->err, INVALID_ARGUMENT, "output %lld is no operation or tensor of the graph", (long long)i);
+            return EK_FAIL(f->err, INVALID_ARGUMENT, "output %lld is no operation or tensor of the graph",
+                           (long long)i);
         keep(f, op.id, n);
     }
     return *n > 0 ? EK_OK : EK_FAIL(f->err, INVALID_ARGUMENT, "nothing is to be kept: name the outputs");
@@ -95,8 +99,9 @@ static int32_t behind(freezer *f, int32_t id)
 static ek_status cannot_be_constant(const freezer *f, const ek_node *n, const char *does, const ek_node *variable)
 {
     (void)EK_FAIL(f->err, INVALID_ARGUMENT,
-                  "operation '%s' of type %s %s the variable '%s', which a constant cannot be: freeze outputs that do not need it "
-                  "(a branch for training may stand in their way)", n->name, n->type, does, variable->name);
+                  "operation '%s' of type %s %s the variable '%s', which a constant cannot be: freeze outputs that do "
+                  "not need it (a branch for training may stand in their way)",
+                  n->name, n->type, does, variable->name);
     ek__fail_node(f->err, n->name);
     return EK_INVALID_ARGUMENT;
 }
@@ -111,7 +116,8 @@ static ek_status check_inputs(freezer *f, const ek_node *n)
         if (n->in_dtype[k] != EK_RESOURCE) continue;
         const int32_t v = behind(f, n->in[k].node);
         if (is(n, "ReadVariableOp") && v < 0)
-            return EK_FAIL(f->err, INVALID_ARGUMENT, "Cannot find the variable that is an input to the ReadVariableOp '%s'.", n->name);
+            return EK_FAIL(f->err, INVALID_ARGUMENT,
+                           "Cannot find the variable that is an input to the ReadVariableOp '%s'.", n->name);
         if (v >= 0 && !hands_on(n) && !is(n, "ReadVariableOp") && !is(n, "ResourceGather"))
             return cannot_be_constant(f, n, "uses the handle of", f->g->node[v]);
     }
@@ -153,7 +159,8 @@ static void put_read(freezer *f, const ek_node *n)
     int n_attr = take_attr(n, "dtype", "T", attr);
 
     n_attr += take_attr(n, "_class", "_class", attr + n_attr);
-    put_node(f, &(ek_node){ .name = n->name, .type = "Identity", .device = "", .in = n->in, .n_in = 1, .attr = attr, .n_attr = n_attr });
+    put_node(f, &(ek_node){ .name = n->name, .type = "Identity", .device = "", .in = n->in, .n_in = 1, .attr = attr,
+                            .n_attr = n_attr });
 }
 
 /* A GatherV2 along the first axis, which is a constant of its own. */
@@ -167,7 +174,8 @@ static ek_status put_gather(freezer *f, const ek_node *n)
     int n_attr = 0;
 
     if (batch != NULL && batch->kind == EK_ATTR_INT && batch->u.i != 0)
-        return EK_FAIL(f->err, UNIMPLEMENTED, "'%s': a ResourceGather with batch_dims = %lld is not frozen", n->name, (long long)batch->u.i);
+        return EK_FAIL(f->err, UNIMPLEMENTED, "'%s': a ResourceGather with batch_dims = %lld is not frozen", n->name,
+                       (long long)batch->u.i);
     if (index == NULL || index->kind != EK_ATTR_TYPE || n->n_in != 2)
         return EK_FAIL(f->err, INVALID_ARGUMENT, "'%s' is no ResourceGather that is understood", n->name);
     EK_TRY(ek__array_new(index->u.type, &EK_SCALAR, NULL, &zero, f->err));
@@ -180,8 +188,8 @@ static ek_status put_gather(freezer *f, const ek_node *n)
     n_attr += take_attr(n, "Tindices", "Taxis", attr + n_attr);
     n_attr += take_attr(n, "_class", "_class", attr + n_attr);
     const size_t mark = ek__put_open(&f->out, EK_F_GRAPH_NODE);
-    ek__nodedef_write(&f->out, f->g, &(ek_node){ .name = n->name, .type = "GatherV2", .device = "", .in = n->in, .n_in = 2,
-                                                 .attr = attr, .n_attr = n_attr });
+    ek__nodedef_write(&f->out, f->g, &(ek_node){ .name = n->name, .type = "GatherV2", .device = "", .in = n->in,
+                                                 .n_in = 2, .attr = attr, .n_attr = n_attr });
     if (!axis.failed) ek__put_str(&f->out, EK_F_NODE_INPUT, axis.data); /* the third */
     ek__put_close(&f->out, mark);
     ek__buf_fini(&axis);
@@ -224,7 +232,8 @@ static void put_as_it_is(freezer *f, const ek_node *n)
     }
     const size_t mark = ek__put_open(&f->out, EK_F_GRAPH_NODE);
     while (ek__wire_next(&w, &field)) {
-        const ek_span key = field.number == EK_F_NODE_ATTR ? ek__wire_bytes_of(field.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
+        const ek_span key =
+            field.number == EK_F_NODE_ATTR ? ek__wire_bytes_of(field.bytes, EK_F_ENTRY_KEY) : (ek_span){ NULL, 0 };
         if (key.size == strlen("_output_shapes") && memcmp(key.at, "_output_shapes", key.size) == 0) continue;
         ek__buf_add(&f->out, field.whole.at, field.whole.size);
     }
@@ -235,17 +244,19 @@ static void put_as_it_is(freezer *f, const ek_node *n)
 static ek_status stored_value(freezer *f, const ek_node *n, ek_array **out)
 {
     const ek_bundle_entry *e = ek__bundle_find(f->values, n->name);
-    const ek_attr_value *dtype = ek__attr_find(n->attr, n->n_attr, "dtype"), *shape = ek__attr_find(n->attr, n->n_attr, "shape");
+    const ek_attr_value *dtype = ek__attr_find(n->attr, n->n_attr, "dtype"),
+                        *shape = ek__attr_find(n->attr, n->n_attr, "shape");
     char here[256], there[256];
 
     if (e == NULL) return EK_FAIL(f->err, NOT_FOUND, "Key %s not found in checkpoint", n->name);
     if (dtype != NULL && dtype->kind == EK_ATTR_TYPE && dtype->u.type != e->dtype)
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' is %s, in the checkpoint it is %s", n->name, ek_dtype_name(dtype->u.type),
-                       ek_dtype_name(e->dtype));
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' is %s, in the checkpoint it is %s", n->name,
+                       ek_dtype_name(dtype->u.type), ek_dtype_name(e->dtype));
     if (shape != NULL && shape->kind == EK_ATTR_SHAPE && !ek_shape_compatible(shape->u.shape, &e->shape)) {
         ek_shape_format(shape->u.shape, here, sizeof here);
         ek_shape_format(&e->shape, there, sizeof there);
-        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' has shape %s, in the checkpoint %s", n->name, here, there);
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "variable '%s' has shape %s, in the checkpoint %s", n->name, here,
+                       there);
     }
     return ek__bundle_read(f->values, e, NULL, out, f->err);
 }
@@ -295,7 +306,8 @@ static ek_status freeze(freezer *f)
         if (f->kept[i]) EK_TRY(check_inputs(f, f->g->node[i]));
     EK_TRY(write_graph(f));
     if (f->out.size > EK_WIRE_MAX_BYTES)
-        return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "the frozen graph takes %zu bytes; a GraphDef has at most 2 GiB", f->out.size);
+        return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "the frozen graph takes %zu bytes; a GraphDef has at most 2 GiB",
+                       f->out.size);
     EK_TRY(ek__source_take(&f->out, &source, f->err));
     st = ek__graph_import(source, (ek_span){ source->data, source->size }, f->o->out, f->err);
     ek__source_unref(source);
@@ -311,8 +323,10 @@ static ek_status check_options(const ek_graph *g, const ek_freeze_options *o, ek
     if (o->outputs.count < 0 || (o->outputs.item == NULL && o->outputs.count > 0))
         return EK_FAIL(err, INVALID_ARGUMENT, "%lld outputs at NULL", (long long)o->outputs.count);
     if ((o->session == NULL) == (o->checkpoint == NULL))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the values of variables come from a session or from a checkpoint: give one of them");
-    if (o->session != NULL && o->session->graph != g) return EK_FAIL(err, INVALID_ARGUMENT, "the session is one of another graph");
+        return EK_FAIL(err, INVALID_ARGUMENT,
+                       "the values of variables come from a session or from a checkpoint: give one of them");
+    if (o->session != NULL && o->session->graph != g)
+        return EK_FAIL(err, INVALID_ARGUMENT, "the session is one of another graph");
     return EK_OK;
 }
 

@@ -35,8 +35,10 @@ static ek_status check_empty(const char *dir, ek_error *err)
     while (empty && (e = readdir(d)) != NULL) empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
     closedir(d);
     if (empty) return EK_OK;
-    return EK_FAIL(err, ALREADY_EXISTS, "Export directory already exists, and isn't empty. Please choose a different export "
-                   "directory, or delete all the contents of the specified directory: %.300s", dir);
+    return EK_FAIL(err, ALREADY_EXISTS,
+                   "Export directory already exists, and isn't empty. Please choose a different export "
+                   "directory, or delete all the contents of the specified directory: %.300s",
+                   dir);
 }
 
 /* Makes the folders above the last part of `path`, and with `whole` that one too. */
@@ -47,7 +49,8 @@ static ek_status make_folders(const char *path, bool whole, ek_error *err)
 
     if (part == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path");
     strcpy(part, path);
-    for (char *slash = strchr(part + (part[0] == '/'), '/'); st == EK_OK && slash != NULL; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(part + (part[0] == '/'), '/'); st == EK_OK && slash != NULL;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         st = ek__file_make_folder(part, err);
         *slash = '/';
@@ -88,6 +91,9 @@ void ek_saved_model_builder_destroy(ek_saved_model_builder *b)
     ek__arena_fini(&b->arena);
     ek__free(b);
 }
+
+/* What may stand in a message. */
+static bool is_text(const char *s) { return ek__utf8_bad((const uint8_t *)s, strlen(s), false) < 0; }
 
 /* ---- assets ------------------------------------------------------------------------------------------------------- */
 
@@ -130,7 +136,8 @@ done:
 }
 
 /* Copies a file and gives the tensor's row of the assets. */
-static ek_status add_asset(ek_saved_model_builder *b, ek_tensor tensor, const char *from, const char *wanted, ek_asset *out, ek_error *err)
+static ek_status add_asset(ek_saved_model_builder *b, ek_tensor tensor, const char *from, const char *wanted,
+                           ek_asset *out, ek_error *err)
 {
     bool there;
     const char *name = name_for(b, wanted, from, &there, err);
@@ -139,7 +146,8 @@ static ek_status add_asset(ek_saved_model_builder *b, ek_tensor tensor, const ch
     *out = (ek_asset){ name, ek_op_name(ek_tensor_op(tensor)), tensor };
     if (there) return EK_OK;
     EK_TRY(copy_file(b, from, name, err));
-    if (!EK_GROW(b->copied, b->cap_copied, b->n_copied + 1)) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
+    if (!EK_GROW(b->copied, b->cap_copied, b->n_copied + 1))
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
     b->copied[b->n_copied] = (struct copied){ ek__arena_strdup(&b->arena, from), name };
     return b->copied[b->n_copied++].from != NULL ? EK_OK : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
 }
@@ -147,7 +155,8 @@ static ek_status add_asset(ek_saved_model_builder *b, ek_tensor tensor, const ch
 static const char *last_part(const char *path) { return path + ek__file_folder_size(path); }
 
 /* One that the caller or a collection names. */
-static ek_status add_given(ek_saved_model_builder *b, const ek_graph *g, ek_tensor tensor, const char *path, ek_asset *out, ek_error *err)
+static ek_status add_given(ek_saved_model_builder *b, const ek_graph *g, ek_tensor tensor, const char *path,
+                           ek_asset *out, ek_error *err)
 {
     ek_array *value = NULL;
     ek_status st;
@@ -157,7 +166,8 @@ static ek_status add_given(ek_saved_model_builder *b, const ek_graph *g, ek_tens
         value = ek__constant_value(g, ek__edge(tensor));
         if (value == NULL || value->dtype != EK_STRING || value->count != 1) {
             ek_array_unref(value);
-            return EK_FAIL(err, INVALID_ARGUMENT, "the asset of '%s' has no path: give one, or a constant string as tensor",
+            return EK_FAIL(err, INVALID_ARGUMENT,
+                           "the asset of '%s' has no path: give one, or a constant string as tensor",
                            ek_op_name(ek_tensor_op(tensor)));
         }
         const ek_string *s = ek_array_cdata(value);
@@ -165,38 +175,42 @@ static ek_status add_given(ek_saved_model_builder *b, const ek_graph *g, ek_tens
         ek_array_unref(value);
         if (path == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
     }
-    st = ek__asset_filename_ok(last_part(path)) ? add_asset(b, tensor, path, last_part(path), out, err)
-                                                : EK_FAIL(err, INVALID_ARGUMENT, "the asset '%.300s' is no file", path);
+    st = ek__asset_filename_ok(last_part(path)) && is_text(last_part(path))
+             ? add_asset(b, tensor, path, last_part(path), out, err)
+             : EK_FAIL(err, INVALID_ARGUMENT, "the asset '%.300s' is no file, or its name is not UTF-8", path);
     return st;
 }
 
 /* One that came with the graph from another SavedModel. */
-static ek_status add_brought(ek_saved_model_builder *b, const ek_graph *g, const ek_asset *asset, ek_asset *out, ek_error *err)
+static ek_status add_brought(ek_saved_model_builder *b, const ek_graph *g, const ek_asset *asset, ek_asset *out,
+                             ek_error *err)
 {
     const char *from = ek__arena_printf(&b->arena, "%s/%s", g->meta->assets_folder, asset->filename);
 
     if (from == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
     if (!ek_tensor_ok(asset->tensor))
-        return EK_FAIL(err, INVALID_ARGUMENT, "the asset '%s' belongs to the tensor '%s', which is not in the graph", asset->filename,
-                       asset->tensor_name);
+        return EK_FAIL(err, INVALID_ARGUMENT, "the asset '%s' belongs to the tensor '%s', which is not in the graph",
+                       asset->filename, asset->tensor_name);
     return add_asset(b, asset->tensor, from, asset->filename, out, err);
 }
 
 /* All assets of a graph that is added: *out is in the builder's arena. */
-static ek_status add_assets(ek_saved_model_builder *b, ek_graph *g, const ek_saved_model_add_options *o, ek_asset **out, int *n,
-                            ek_error *err)
+static ek_status add_assets(ek_saved_model_builder *b, ek_graph *g, const ek_saved_model_add_options *o, ek_asset **out,
+                            int *n, ek_error *err)
 {
     const ek_list collected = ek_get_collection(g, EK_ASSET_FILEPATHS);
     const int brought = g->meta != NULL && g->meta->assets_folder != NULL ? g->meta->n_assets : 0;
     const int more = o->more_assets != NULL ? o->n_more_assets : 0;
-    ek_asset *asset = EK_ARENA_NEW(&b->arena, ek_asset, EK_SAVED_MODEL_ASSETS_INLINE + more + brought + collected.count + 1);
+    ek_asset *asset =
+        EK_ARENA_NEW(&b->arena, ek_asset, EK_SAVED_MODEL_ASSETS_INLINE + more + brought + collected.count + 1);
 
     *out = asset;
     *n = 0;
     if (asset == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
     for (int i = 0; i < EK_SAVED_MODEL_ASSETS_INLINE && o->assets[i].tensor.graph != NULL; i++)
         EK_TRY(add_given(b, g, o->assets[i].tensor, o->assets[i].path, &asset[(*n)++], err));
-    for (int i = 0; i < more; i++) EK_TRY(add_given(b, g, o->more_assets[i].tensor, o->more_assets[i].path, &asset[(*n)++], err));
+    for (int i = 0; i < more; i++)
+        EK_TRY(add_given(b, g, o->more_assets[i].tensor, o->more_assets[i].path, &asset[(*n)++], err));
     for (int i = 0; *n == i && i < brought; i++) EK_TRY(add_brought(b, g, &g->meta->assets[i], &asset[(*n)++], err));
     for (int64_t i = 0; *n == i && i < collected.count; i++)
         if (collected.item[i].kind == EK_ITEM_TENSOR)
@@ -206,20 +220,26 @@ static ek_status add_assets(ek_saved_model_builder *b, ek_graph *g, const ek_sav
 
 /* ---- a graph ------------------------------------------------------------------------------------------------------- */
 
-static ek_status check_add(const ek_saved_model_builder *b, const ek_graph *g, const ek_saved_model_add_options *o, bool variables,
-                           ek_error *err)
+static ek_status check_add(const ek_saved_model_builder *b, const ek_graph *g, const ek_saved_model_add_options *o,
+                           bool variables, ek_error *err)
 {
     if (b == NULL || g == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a builder and a graph to be added are needed");
     if (g->error.code != EK_OK) return ek__error_copy(err, &g->error);
     if (variables && b->with_variables)
-        return EK_FAIL(err, FAILED_PRECONDITION, "Graph state including variables and assets has already been saved. Please invoke "
+        return EK_FAIL(err, FAILED_PRECONDITION,
+                       "Graph state including variables and assets has already been saved. Please invoke "
                        "`add_meta_graph()` instead.");
     if (!variables && !b->with_variables)
-        return EK_FAIL(err, FAILED_PRECONDITION, "Graph state including variables and assets has not been saved yet. Please invoke "
+        return EK_FAIL(err, FAILED_PRECONDITION,
+                       "Graph state including variables and assets has not been saved yet. Please invoke "
                        "`add_meta_graph_and_variables()` first.");
     if (o->n_more_assets < 0 || (o->more_assets == NULL && o->n_more_assets > 0))
         return EK_FAIL(err, INVALID_ARGUMENT, "%d assets at NULL", o->n_more_assets);
-    if (o->main_op.graph != NULL && !ek__op_in(g, o->main_op)) return EK_FAIL(err, INVALID_ARGUMENT, ".main_op is no operation of this graph");
+    for (int i = 0; i < EK_SAVED_MODEL_TAGS && o->tags[i] != NULL; i++)
+        if (o->tags[i][0] == '\0' || !is_text(o->tags[i]))
+            return EK_FAIL(err, INVALID_ARGUMENT, "tag %d is empty or not UTF-8", i);
+    if (o->main_op.graph != NULL && !ek__op_in(g, o->main_op))
+        return EK_FAIL(err, INVALID_ARGUMENT, ".main_op is no operation of this graph");
     return EK_OK;
 }
 
@@ -258,7 +278,8 @@ static ek_status saver_of(ek_graph *g, const ek_saved_model_add_options *o, ek_s
 }
 
 /* s NULL: the variables are written already. */
-static ek_status add(ek_saved_model_builder *b, ek_graph *g, ek_session *s, const ek_saved_model_add_options *o, ek_error *err)
+static ek_status add(ek_saved_model_builder *b, ek_graph *g, ek_session *s, const ek_saved_model_add_options *o,
+                     ek_error *err)
 {
     static const char *const serve[] = { EK_TAG_SERVE };
     ek_meta_write how = { .clear_devices = o->clear_devices, .tags = o->tags, .saved_model = true };
@@ -279,8 +300,8 @@ static ek_status add(ek_saved_model_builder *b, ek_graph *g, ek_session *s, cons
     return EK_OK;
 }
 
-ek_status ek_saved_model_builder_add_meta_graph_and_variables_with(ek_saved_model_builder *b, const ek_saved_model_add_options *o,
-                                                                   ek_where where)
+ek_status ek_saved_model_builder_add_meta_graph_and_variables_with(ek_saved_model_builder *b,
+                                                                   const ek_saved_model_add_options *o, ek_where where)
 {
     ek_error *err;
 
@@ -291,7 +312,8 @@ ek_status ek_saved_model_builder_add_meta_graph_and_variables_with(ek_saved_mode
     return add(b, o->session->graph, o->session, o, err);
 }
 
-ek_status ek_saved_model_builder_add_meta_graph_with(ek_saved_model_builder *b, const ek_saved_model_add_options *o, ek_where where)
+ek_status ek_saved_model_builder_add_meta_graph_with(ek_saved_model_builder *b, const ek_saved_model_add_options *o,
+                                                     ek_where where)
 {
     ek_error *err;
 
@@ -311,14 +333,16 @@ ek_status ek_saved_model_builder_save(ek_saved_model_builder *b, bool text, ek_e
 
     err = ek__error_begin(err);
     if (b == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "there is no builder");
-    if (!b->with_variables) return EK_FAIL(err, FAILED_PRECONDITION, "a SavedModel needs a MetaGraph: add one before it is saved");
+    if (!b->with_variables)
+        return EK_FAIL(err, FAILED_PRECONDITION, "a SavedModel needs a MetaGraph: add one before it is saved");
     if (b->message.size > EK_WIRE_MAX_BYTES)
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "the SavedModel's message takes %zu bytes; it has at most 2 GiB", b->message.size);
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "the SavedModel's message takes %zu bytes; it has at most 2 GiB",
+                       b->message.size);
     ek__buf_printf(&path, "%s/saved_model.%s", b->dir, text ? "pbtxt" : "pb");
     if (path.failed) EK_TRY_DONE(EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path"));
     if (text)
-        EK_TRY_DONE(ek__text_print(ek__proto(EK_PROTO_SAVED_MODEL), (ek_span){ (const uint8_t *)b->message.data, b->message.size }, 0,
-                                   &printed, err));
+        EK_TRY_DONE(ek__text_print(ek__proto(EK_PROTO_SAVED_MODEL),
+                                   (ek_span){ (const uint8_t *)b->message.data, b->message.size }, 0, &printed, err));
     st = ek__file_write(path.data, out->data, out->size, err);
 done:
     ek__buf_fini(&path);
@@ -332,7 +356,8 @@ static ek_status set_signature(ek_graph *g, const ek_saved_model_save_options *o
 {
     ek_signature_options how = { .size = sizeof how, .key = EK_SERVING_DEFAULT, .error = err };
 
-    if (o->outputs[0].key == NULL && o->n_more_outputs == 0 && o->inputs[0].key == NULL && o->n_more_inputs == 0) return EK_OK;
+    if (o->outputs[0].key == NULL && o->n_more_outputs == 0 && o->inputs[0].key == NULL && o->n_more_inputs == 0)
+        return EK_OK;
     memcpy(how.inputs, o->inputs, sizeof how.inputs);
     memcpy(how.outputs, o->outputs, sizeof how.outputs);
     how.more_inputs = o->more_inputs;

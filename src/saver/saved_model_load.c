@@ -26,11 +26,14 @@ static ek_status find_saver(ek_graph *g, const char *dir, ek_saver **out, ek_err
         return *out != NULL ? EK_OK : ek_graph_status(g, err);
     }
     if (calls_a_function(g, def.restore_op_name))
-        return EK_FAIL(err, UNIMPLEMENTED,
-                       "'%.200s' is a SavedModel of TensorFlow 2: operation '%s' of type %s, which restores its variables, calls a "
-                       "function, and functions are not run here. Its signatures and functions can be listed, its variables read "
-                       "from '%.200s/variables/variables'", dir, def.restore_op_name,
-                       g->node[ek__node_find(g, def.restore_op_name, strlen(def.restore_op_name))]->type, dir);
+        return EK_FAIL(
+            err, UNIMPLEMENTED,
+            "'%.200s' is a SavedModel of TensorFlow 2: operation '%s' of type %s, which restores its variables, calls "
+            "a "
+            "function, and functions are not run here. Its signatures and functions can be listed, its variables read "
+            "from '%.200s/variables/variables'",
+            dir, def.restore_op_name, g->node[ek__node_find(g, def.restore_op_name, strlen(def.restore_op_name))]->type,
+            dir);
     *out = ek_saver_of_graph(g);
     return *out != NULL ? EK_OK : ek__error_copy(err, ek_last_error());
 }
@@ -44,7 +47,8 @@ static ek_status restore(ek_graph *g, ek_session *s, const char *dir, ek_error *
     EK_TRY(find_saver(g, dir, &saver, err));
     if (saver == NULL) return EK_OK;
     ek__buf_printf(&prefix, "%s/variables/variables", dir);
-    st = prefix.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path") : ek_saver_restore(saver, s, prefix.data, err);
+    st = prefix.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a path")
+                       : ek_saver_restore(saver, s, prefix.data, err);
     ek__buf_fini(&prefix);
     return st;
 }
@@ -98,7 +102,8 @@ static ek_status fill_feeds(const ek_graph *g, ek_feed *feed, ek_array **value, 
 
     for (int i = 0; ek_graph_asset_at(g, i, &asset); i++) {
         if (!ek_tensor_ok(asset.tensor))
-            return EK_FAIL(err, INVALID_ARGUMENT, "the asset '%s' belongs to the tensor '%s', which is not in the graph", asset.filename,
+            return EK_FAIL(err, INVALID_ARGUMENT,
+                           "the asset '%s' belongs to the tensor '%s', which is not in the graph", asset.filename,
                            asset.tensor_name);
         EK_TRY(path_array(g, &asset, &value[i], err));
         feed[i] = (ek_feed){ asset.tensor, value[i] };
@@ -118,7 +123,8 @@ static ek_status initialize(ek_graph *g, ek_session *s, ek_error *err)
     if (init.kind == EK_ITEM_NONE) return EK_OK;
     feed = ek__calloc((size_t)n + 1, sizeof *feed);
     value = ek__calloc((size_t)n + 1, sizeof(ek_array *));
-    st = feed != NULL && value != NULL ? fill_feeds(g, feed, value, err) : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
+    st = feed != NULL && value != NULL ? fill_feeds(g, feed, value, err)
+                                       : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for assets");
     if (st == EK_OK)
         st = ek_run(s, .feeds = feed, .n_feeds = n, .also = { g, &init, 1 }, .error = err);
     for (int i = 0; value != NULL && i < n; i++) ek_array_unref(value[i]);
@@ -155,7 +161,8 @@ static ek_status restore_and_initialize(ek_session *s, const char *dir, ek_error
 ek_status ek_saved_model_restore(ek_session *s, const char *dir, ek_error *err)
 {
     err = ek__error_begin(err);
-    if (s == NULL || dir == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "a session and the folder of its SavedModel are needed");
+    if (s == NULL || dir == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a session and the folder of its SavedModel are needed");
     return restore_and_initialize(s, dir, err);
 }
 
@@ -168,7 +175,8 @@ ek_status ek_saved_model_load_with(const char *dir, const ek_saved_model_load_op
     err = ek__error_begin(o->error);
     if (o->graph != NULL) *o->graph = NULL;
     if (o->session != NULL) *o->session = NULL;
-    if (o->graph == NULL || o->session == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "places for the graph and the session are needed");
+    if (o->graph == NULL || o->session == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "places for the graph and the session are needed");
     if (dir == NULL) return EK_FAIL(err, INVALID_ARGUMENT, "the path is NULL");
     st = open_graph(dir, o, o->graph, err);
     if (st == EK_OK) *o->session = ek_session_create(*o->graph, .threads = o->threads, .error = err);

@@ -344,6 +344,8 @@ static void folders_that_are_in_use_are_left_alone(void **state)
     assert_false(exists(in(folder, "model/saved_model.pb")));
     assert_int_equal(ek_saved_model_save(m.s, in(folder, "other"), .add = { .assets = { { m.x, NULL } } }), EK_INVALID_ARGUMENT);
     assert_int_equal(ek_saved_model_save(NULL, in(folder, "other2")), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_saved_model_save(m.s, in(folder, "other3"), .add = { .tags = { "\xff" } }), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek_saved_model_save(m.s, in(folder, "other4"), .add = { .assets = { { m.file, in(folder, "\xff") } } }), EK_INVALID_ARGUMENT);
     unmake(&m);
     test_folder_remove(folder);
 }
