@@ -10,6 +10,8 @@ int cli_run(const cli_args *args);
 int cli_inspect(const cli_args *args);
 int cli_dot(const cli_args *args);
 int cli_train(const cli_args *args);
+int cli_convert(const cli_args *args);
+int cli_freeze(const cli_args *args);
 int cli_help(const cli_args *args);
 
 struct ek_sites;

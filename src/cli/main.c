@@ -34,6 +34,22 @@ const cli_command cli_commands[] = {
       "Prints the graph in the file MODEL for Graphviz: evenkeel dot model.pb | dot -Tsvg > model.svg\n"
       "With --sites each batch norm is one box, and so is each of its gradients; --feed as for inspect --sites.",
       cli_dot },
+    { CLI_CONVERT, "convert", { "IN", "OUT" }, 2, "[--to FORM] [--checkpoint PREFIX] [--fetch NAME ...] [--text]",
+      "write a model or a checkpoint in another form",
+      "Writes IN (a GraphDef, a MetaGraphDef, a SavedModel, or the prefix of a checkpoint) as OUT. What OUT is to be, --to says:\n"
+      "    checkpoint   the values: of the variables, or of a GraphDef of nothing but constants, by their names\n"
+      "    frozen       a GraphDef with the variables as constants, cut down to the outputs\n"
+      "    graphdef     the graph alone; of a checkpoint a GraphDef of constants\n"
+      "    meta         OUT.meta, and the checkpoint OUT beside it where there are values\n"
+      "    saved-model  a folder, new or empty; --fetch names what is served where IN has no signatures\n"
+      "A GraphDef of nothing but constants becomes a checkpoint without being told, and a checkpoint a GraphDef of constants.\n"
+      "Files take the place of old ones only when they are whole.",
+      cli_convert },
+    { CLI_FREEZE, "freeze", { "MODEL" }, 1, "--output FILE [--checkpoint PREFIX] [--fetch NAME ...] [--text]",
+      "make one file of a graph and its variables",
+      "Writes the graph of MODEL (a GraphDef or MetaGraphDef with --checkpoint, or a SavedModel) with its variables as constants,\n"
+      "cut down to what the outputs need. Batch norms stay what they are; it says which would still use batch statistics.",
+      cli_freeze },
     { CLI_HELP_COMMAND, "help", { "COMMAND" }, 0, NULL, "print what a command does and takes",
       "Prints what COMMAND does and which options it takes; without one, which commands there are.",
       cli_help },

@@ -5,7 +5,8 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_TRAIN | CLI_TRAIN_META | CLI_HELP_COMMAND)
+#define ALL (CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_TRAIN | CLI_TRAIN_META | \
+             CLI_CONVERT | CLI_FREEZE | CLI_HELP_COMMAND)
 
 #define FLAG(id, n, c, h) [id] = { .name = (n), .commands = (c), .help = (h) }
 #define TAKES(id, n, a, k, c, h) [id] = { .name = (n), .argument = (a), .kind = (k), .commands = (c), .help = (h) }
@@ -13,6 +14,12 @@
     [id] = { .name = (n), .argument = (a), .kind = (k), .least = (from), .most = (to), .commands = (c), .help = (h) }
 
 const cli_option cli_options[CLI_OPTION_COUNT] = {
+    TAKES(CLI_VALUES, "checkpoint", "PREFIX", CLI_PREFIX, CLI_CONVERT | CLI_FREEZE, "the checkpoint that holds the values of the variables"),
+    TAKES(CLI_OUTPUT_NAME, "fetch", "NAME", CLI_TEXT, CLI_CONVERT | CLI_FREEZE,
+          "an output to be kept or served, by default those of the signature serving_default; may be repeated"),
+    TAKES(CLI_TO, "to", "checkpoint|frozen|graphdef|meta|saved-model", CLI_WORD, CLI_CONVERT, "what OUT is to be"),
+    TAKES(CLI_OUTPUT, "output", "FILE", CLI_FILE, CLI_FREEZE, "where the frozen graph goes"),
+    FLAG(CLI_AS_TEXT, "text", CLI_CONVERT | CLI_FREEZE, "write the graph in text form"),
     TAKES(CLI_CHECKPOINT, "checkpoint", "PREFIX", CLI_PREFIX, CLI_TRAIN_META,
           "the checkpoint whose values the variables have at first; without it their initializers run"),
     TAKES(CLI_FEED, "feed", "NAME=VALUE", CLI_FILE, CLI_RUN | CLI_INSPECT | CLI_DOT,

@@ -9,7 +9,7 @@ export PATH
 T=$(mktemp -d)
 export T
 trap 'rm -rf "$T"' EXIT
-grep '^[$#]' "$2" | while IFS= read -r line; do
+grep -E '^(\$ |#)' "$2" | while IFS= read -r line; do
     printf '%s\n' "$line"
     case $line in
     '$ '*) ;;
@@ -17,7 +17,7 @@ grep '^[$#]' "$2" | while IFS= read -r line; do
     esac
     sh -c "${line#??}" > "$T/.out" 2> "$T/.err" < /dev/null
     status=$?
-    cat "$T/.out"
+    sed "s|$T|\$T|g" "$T/.out"
     sed "s|$T|\$T|g; s/^/! /" "$T/.err"
     [ $status = 0 ] || echo "? $status"
 done
