@@ -1,4 +1,4 @@
-/* evenkeel/plot.h - curves as pictures, drawn by gnuplot.
+/* evenkeel/plot.h - curves as pictures, drawn by gnuplot: any, or those that a training run wrote for TensorBoard.
  *
  * What is drawn stays beside the picture as text, so that it can be drawn again in another way: the numbers and the script.
  */
@@ -38,6 +38,21 @@ typedef struct ek_plot_options {
 #define ek_plot(path, ...)                                                                                         \
     EK_CALL(ek_status, ek_plot_with, ((path),), ek_plot_options, .title = NULL, .width = 720, .height = 480, __VA_ARGS__)
 EK_API EK_MUST_CHECK ek_status ek_plot_with(const char *path, const ek_plot_options *o, ek_where where);
+
+typedef struct ek_plot_run_options {
+    size_t size;
+    const char *logdir; /* required */
+    int64_t *pictures;  /* how many pairs of texts were written; NULL: of no interest */
+    bool *drawn;        /* whether they are pictures, too */
+    ek_error *error;
+} ek_plot_run_options;
+/* The scalars of a run's events, LOGDIR/<run>/events.out.tfevents.*, as ek_fit and others leave them: a picture for each tag,
+ * LOGDIR/curves/loss.png and so on, with a curve for each run (train, eval). Where training went on after a stop the curve
+ * does too: what was written beyond the checkpoint is left out. In a tag's file name everything but letters, digits, '-', '.'
+ * and '_' is '_'.
+ * Errors  NOT_FOUND: no such folder, or no scalars in it; DATA_LOSS: a file is damaged; those of ek_plot. */
+#define ek_plot_run(...) EK_CALL(ek_status, ek_plot_run_with, (), ek_plot_run_options, .pictures = NULL, .logdir = __VA_ARGS__)
+EK_API EK_MUST_CHECK ek_status ek_plot_run_with(const ek_plot_run_options *o, ek_where where);
 
 #ifdef __cplusplus
 }

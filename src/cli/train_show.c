@@ -94,6 +94,19 @@ static void print_text(const cli_training *t)
 
 enum { BY_SIGNAL = 128 }; /* and its number: what a shell says of a command that a signal ended */
 
+/* The run's curves as pictures beside its checkpoints. Training did not fail where drawing does. */
+static void draw_curves(const cli_training *t)
+{
+    ek_error err = { .code = EK_OK };
+    bool drawn;
+
+    if (t->logdir == NULL) return;
+    if (ek_plot_run(t->logdir, .drawn = &drawn, .error = &err) != EK_OK)
+        cli_complain(t->args->command, "no pictures of the curves: %s", err.text);
+    else if (!t->json)
+        printf("curves: %s/curves/*.%s\n", t->logdir, drawn ? "png" : "gp, which gnuplot draws");
+}
+
 int cli_train_summary(cli_training *t)
 {
     const ek_fit_result *r = &t->result;
@@ -103,6 +116,7 @@ int cli_train_summary(cli_training *t)
         status = print_json(t);
     else
         print_text(t);
+    draw_curves(t);
     if (status != CLI_DONE || r->end != EK_FIT_STOPPED) return status;
     if (r->checkpoint[0] != '\0')
         cli_complain(t->args->command, "stopped after step %lld; --resume goes on", (long long)r->step);

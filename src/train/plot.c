@@ -79,7 +79,7 @@ static void put_script(ek_buf *b, const char *name, const ek_plot_options *o)
     ek__buf_printf(&file, "%s.png", name);
     if (!file.failed) put_quoted(b, file.data);
     file.size = 0;
-    ek__buf_str(b, "\nset grid\nset key below\n");
+    ek__buf_str(b, "\nset grid\nset key above\n");
     put_setting(b, "title", o->title);
     put_setting(b, "xlabel", o->x_label);
     put_setting(b, "ylabel", o->y_label);

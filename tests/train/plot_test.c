@@ -55,7 +55,7 @@ static void numbers_and_script_are_written_as_text(void **state)
     (void)state;
     assert_int_equal(EK_OK, ek_plot(in_folder("a"), .curves = two, .n_curves = 2, .title = "T", .x_label = "step", .y_max = 2));
     expect_text("a.tsv", "# it's a name\n0\t0.5\n1\t0.25\n\n3\t1\n\n\n# \n0\t1\n1\t2\n2\t3\n3\t4\n");
-    expect_text("a.gp", "set terminal pngcairo size 720,480 noenhanced\nset output 'a.png'\nset grid\nset key below\n"
+    expect_text("a.gp", "set terminal pngcairo size 720,480 noenhanced\nset output 'a.png'\nset grid\nset key above\n"
                         "set title 'T'\nset xlabel 'step'\nset yrange [0:2]\n"
                         "plot 'a.tsv' index 0 with lines linewidth 2 title 'it''s a name', \\\n"
                         "     'a.tsv' index 1 with lines linewidth 2 notitle\n");
