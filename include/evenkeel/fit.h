@@ -133,6 +133,7 @@ typedef struct ek_fit_options {
  *             moved.
  * Files       logdir/model.ckpt-STEP and logdir/checkpoint, which TensorFlow's Saver reads; logdir/best/ the one with
  *             the best held-out number; logdir/train, logdir/eval and logdir/held_out for TensorBoard.
+ *             A saver of all variables is added to the graph for it.
  * Resuming    A checkpoint also has the places of random streams and of the shuffle, under names that TensorFlow
  *             ignores ("_evenkeel/..."), so that a run that was killed and resumed ends with the same bits as one that
  *             was not.

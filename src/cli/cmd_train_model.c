@@ -1,5 +1,8 @@
 /* cli/cmd_train_model.c - evenkeel train: builds a network, trains it, evaluates it. */
+#include <unistd.h>
+
 #include "cli/train_model.h"
+#include "evenkeel/saved_model.h"
 
 /* ---- what is asked for ---------------------------------------------------------------------------------------- */
 
@@ -29,6 +32,12 @@ static void read_options(cli_training *t, const cli_args *args)
     t->json = cli_has(args, CLI_JSON);
 }
 
+/* Whether nothing is there, or an empty folder. Better said before training than after. */
+static bool is_free(const char *path)
+{
+    return access(path, F_OK) != 0 || rmdir(path) == 0;
+}
+
 /* What does not go together. */
 static int check_options(const cli_training *t)
 {
@@ -38,6 +47,10 @@ static int check_options(const cli_training *t)
         cli_complain(command, "--resume goes on with what is in --logdir, which is missing");
     } else if (t->resume && t->init_from != NULL) {
         cli_complain(command, "--resume goes on from a checkpoint of its own; --init-from is for a new run");
+    } else if (t->export_to != NULL && !is_free(t->export_to)) {
+        cli_complain(command, "--export writes into a new folder, or an empty one; there is something in '%s'",
+                     t->export_to);
+        return CLI_FAILED;
     } else if (t->patience > 0 && t->hold_out == 0) {
         cli_complain(command, "--patience waits for better results on --hold-out rows, which is missing");
     } else {
@@ -145,6 +158,40 @@ static int train(cli_training *t)
     return st == EK_OK ? CLI_DONE : cli_complain_error(t->args->command, &err);
 }
 
+/* The same network in inference mode, on the variables that were trained. */
+static ek_status export_model(const cli_training *t, ek_error *err)
+{
+    ek_graph *g = ek_graph_create();
+    ek_session *s = NULL;
+    ek_status st = EK_RESOURCE_EXHAUSTED;
+
+    if (g != NULL) {
+        const ek_classifier c =
+            ek_classifier_build(g, ek_model_named(t->model), .image = ek_dataset_shape(t->train, 0),
+                                .batch_norm = t->batch_norm, .inference = true);
+
+        s = ek_session_create(g, .threads = (int)t->threads, .store = ek_session_store(t->session), .error = err);
+        st = s == NULL ? err->code
+                       : ek_saved_model_save(s, t->export_to, .inputs = { { "x", c.x } },
+                                             .outputs = { { "probabilities", c.probabilities },
+                                                          { "classes", c.classes } },
+                                             .error = err);
+    }
+    ek_session_destroy(s);
+    ek_graph_destroy(g);
+    return st;
+}
+
+static int export_if_asked(cli_training *t)
+{
+    ek_error err = { .code = EK_OK };
+
+    if (t->export_to == NULL || t->result.end == EK_FIT_STOPPED) return CLI_DONE;
+    if (export_model(t, &err) != EK_OK) return cli_complain_error(t->args->command, &err);
+    t->exported = true;
+    return CLI_DONE;
+}
+
 static void release(cli_training *t)
 {
     ek_session_destroy(t->session);
@@ -166,6 +213,7 @@ static int run(const cli_args *args)
     if (status == CLI_DONE) status = build(&t);
     if (status == CLI_DONE) status = init_from(&t);
     if (status == CLI_DONE) status = train(&t);
+    if (status == CLI_DONE) status = export_if_asked(&t);
     if (status == CLI_DONE) status = cli_train_summary(&t);
     release(&t);
     return status;
