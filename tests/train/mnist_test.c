@@ -10,6 +10,9 @@ static void the_mlp_names_97_per_cent_rightly(void **state)
     ek_dataset *train, *test;
 
     EK_UNUSED(state);
+#ifdef __SANITIZE_THREAD__
+    dir = NULL; /* 3,000 steps take minutes then, and say nothing new */
+#endif
     if (dir == NULL) skip();
     assert_int_equal(EK_OK, ek_dataset_from_idx(dir, "train", &train, NULL));
     assert_int_equal(EK_OK, ek_dataset_from_idx(dir, "t10k", &test, NULL));
@@ -27,7 +30,7 @@ static void the_mlp_names_97_per_cent_rightly(void **state)
     assert_int_equal(EK_OK, ek_fit(s, step, .loss = c.loss, .metric = { { "accuracy", c.right } }, .data = train,
                                    .feed = { { c.x, 0 }, { c.labels, 1 } }, .also = { { c.is_training, yes } },
                                    .batch_size = 60, .steps = 3000, .seed = 1, .eval_data = test, .result = &r));
-    print_message("test accuracy %.4f in %.1f s\n", r.eval_metric[0], r.seconds);
+    print_message("test accuracy %.4f\n", r.eval_metric[0]);
     assert_true(r.eval_metric[0] > 0.97);
     ek_array_unref(yes);
     ek_session_destroy(s);
