@@ -1,6 +1,7 @@
 #!/bin/sh
 # What `make demo` shows: the article's program beside TensorFlow's numbers, a frozen graph from the command line, the batch
-# norm in it and what the planner makes of that, and a network that is trained to read digits.
+# norm in it and what the planner makes of that, and a network that is trained to read digits, with all
+# that training leaves behind.
 #     sh tools/demo.sh BUILD
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,5 +26,13 @@ echo
 echo "== What the planner makes of it, for 64 rows"
 show EK_LOG=fuse evenkeel run examples/data/small_frozen.pb --feed x=examples/data/small_frozen_rows.npy --fetch "y=$build/demo_y.npy" 2>&1
 echo
-echo "== Training: 784-100-100-100-10 with batch norm reads digits that it never saw (examples/digits.c)"
+echo "== Training from the command line: 784-100-100-100-10 with batch norm learns to read drawn digits"
+rm -rf "$build/demo"
+mkdir "$build/demo"
+show evenkeel train --model mlp --data digits --steps 3000 --eval-every 500 --logdir "$build/demo/run" --export "$build/demo/model"
+echo
+echo "== What it left in $build/demo: checkpoints, a SavedModel, events for TensorBoard, curves as pictures"
+(cd "$build/demo" && find . -name 'model.ckpt-[0-2]*' -prune -o -type f -print | LC_ALL=C sort)
+echo
+echo "== The same network in C, and what becomes of it when the update ops are forgotten (examples/digits.c)"
 "$build/examples/digits" 2>&1
