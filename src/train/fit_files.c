@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "codec/bundle.h"
@@ -262,6 +263,49 @@ static void find_best(ek_fitting *f)
     ek_free(path);
 }
 
+/* Whether a file is the index of one of this run's checkpoints, and after which step. */
+static bool is_index(const char *name, long long *step)
+{
+    int end = 0;
+
+    return sscanf(name, "model.ckpt-%18lld.index%n", step, &end) == 1 && end > 0 && name[end] == '\0';
+}
+
+/* Whether the saver keeps, or the state of best/ names, a checkpoint after that step. */
+static bool is_kept(const ek_fitting *f, bool best, long long step)
+{
+    const char *end = strrchr(f->r->best_checkpoint, '-');
+    char *path;
+    bool kept = best && end != NULL && strtoll(end + 1, NULL, 10) == step;
+
+    for (int64_t i = 0; !best && !kept && (path = ek_saver_last_checkpoint(f->files->saver, i)) != NULL; i++) {
+        end = strrchr(path, '-');
+        kept = end != NULL && strtoll(end + 1, NULL, 10) == step;
+        ek_free(path);
+    }
+    return kept;
+}
+
+/* A process that was killed between naming a new checkpoint in the state file and removing the one that is kept no longer
+ * left that one: nobody else would ever remove it. */
+static ek_status remove_forgotten(ek_fitting *f, const char *dir, bool best)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    ek_status st = EK_OK;
+    long long step;
+
+    while (st == EK_OK && d != NULL && (e = readdir(d)) != NULL) {
+        char prefix[EK_FIT_PATH];
+
+        if (!is_index(e->d_name, &step) || step >= f->done || is_kept(f, best, step)) continue;
+        snprintf(prefix, sizeof prefix, "%.*s/model.ckpt-%lld", EK_FIT_PATH - 40, dir, step);
+        st = ek_checkpoint_remove(prefix, f->err);
+    }
+    if (d != NULL) closedir(d);
+    return st;
+}
+
 static ek_status resume(ek_fitting *f)
 {
     char *prefix = ek_latest_checkpoint(f->o.logdir, NULL);
@@ -275,7 +319,9 @@ static ek_status resume(ek_fitting *f)
         f->r->resumed = true;
         snprintf(f->r->checkpoint, sizeof f->r->checkpoint, "%s", prefix);
         find_best(f);
+        st = remove_forgotten(f, f->o.logdir, false);
     }
+    if (st == EK_OK) st = remove_forgotten(f, f->files->best, true);
     ek__bundle_close(c);
     ek_free(prefix);
     return st;

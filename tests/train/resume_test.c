@@ -150,6 +150,30 @@ static void the_last_checkpoints_and_the_best_are_kept(void **state)
     net_destroy(&n);
 }
 
+static void a_checkpoint_that_a_killed_process_forgot_is_removed(void **state)
+{
+    net n = dropping(), rest = dropping();
+    char command[900], path[120];
+
+    EK_UNUSED(state);
+    assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .keep = 2));
+    for (int best = 0; best < 2; best++) {
+        snprintf(command, sizeof command, "cd %s%s && for f in model.ckpt-*.*; do cp $f model.ckpt-1.${f#*.*.}; cp $f $f.txt; done", logdir,
+                 best ? "/best" : "");
+        assert_int_equal(0, system(command));
+    }
+    assert_int_equal(EK_OK, ek_fit(rest.session, rest.train, FILES_FIT(rest), .keep = 2, .steps = 70, .resume = true));
+    snprintf(path, sizeof path, "%s/model.ckpt-1", logdir);
+    assert_false(ek_checkpoint_exists(path));
+    snprintf(path, sizeof path, "%s/best/model.ckpt-1", logdir);
+    assert_false(ek_checkpoint_exists(path));
+    /* What only looks like one stays. */
+    snprintf(path, sizeof path, "%s/model.ckpt-60.index.txt", logdir);
+    assert_int_equal(0, access(path, F_OK));
+    net_destroy(&n);
+    net_destroy(&rest);
+}
+
 static void a_full_folder_is_refused(void **state)
 {
     net n = net_create(true);
@@ -353,6 +377,7 @@ int main(void)
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, new_folder, drop_folder)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_resumed_run_ends_with_the_same_bits), IN_A_FOLDER(what_was_not_saved_comes_again),
+        IN_A_FOLDER(a_checkpoint_that_a_killed_process_forgot_is_removed),
         IN_A_FOLDER(the_last_checkpoints_and_the_best_are_kept), IN_A_FOLDER(a_full_folder_is_refused),
         IN_A_FOLDER(other_settings_are_refused), IN_A_FOLDER(numbers_that_are_none_are_not_saved),
         IN_A_FOLDER(a_checkpoint_of_others_is_told),
