@@ -17,7 +17,8 @@ int cli_dot(const cli_args *args)
     int status = CLI_FAILED;
 
     if (!cli_feed_goes_with_sites(args)) return CLI_USAGE;
-    if (cli_model_open_graph(args, &m)) status = cli_has(args, CLI_SITES) ? cli_dot_sites(args, m.graph) : draw_nodes(args, m.graph);
+    if (cli_model_open(args, true, &m))
+        status = cli_has(args, CLI_SITES) ? cli_dot_sites(args, m.graph) : draw_nodes(args, m.graph);
     cli_model_close(&m);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/model.h"
+#include "cli/inspect.h"
 #include "values/array.h"
 
 /* One --fetch. */
@@ -35,7 +35,8 @@ typedef struct job {
 static int add_feed(job *j, const char *text)
 {
     ek_feed *feed = &j->feeds[j->n_feeds];
-    const int status = cli_read_feed(j->args, j->model.graph, text, &feed->tensor, &j->fed[j->n_feeds]);
+    const cli_aliases inputs = { j->model.signature.inputs, j->model.signature.n_inputs };
+    const int status = cli_read_feed(j->args, j->model.graph, &inputs, text, &feed->tensor, &j->fed[j->n_feeds]);
 
     if (status == CLI_DONE) feed->value = j->fed[j->n_feeds++];
     return status;
@@ -46,6 +47,7 @@ static int add_feed(job *j, const char *text)
 static int add_fetch(job *j, const char *text)
 {
     const cli_command *command = j->args->command;
+    const cli_aliases outputs = { j->model.signature.outputs, j->model.signature.n_outputs };
     fetch *f = &j->fetches[j->n_fetches++];
     char full[1100];
 
@@ -55,10 +57,11 @@ static int add_fetch(job *j, const char *text)
         cli_complain(command, "--fetch needs NAME or NAME=OUT, found '%s'", text);
         return cli_see_help(command);
     }
-    if (!cli_find_tensor(j->args, j->model.graph, f->name, &f->tensor, &f->op)) return CLI_FAILED;
+    if (!cli_find_named(j->args, j->model.graph, &outputs, f->name, &f->tensor, &f->op)) return CLI_FAILED;
     if (!ek_tensor_ok(f->tensor)) {
         if (f->file != NULL) {
-            cli_complain(command, "'%s' is an operation without outputs: there is nothing to save as '%s'", f->name, f->file);
+            cli_complain(command, "'%s' is an operation without outputs: there is nothing to save as '%s'", f->name,
+                         f->file);
             return CLI_FAILED;
         }
         j->targets[j->n_targets++] = f->op;
@@ -74,7 +77,8 @@ static int add_fetch(job *j, const char *text)
 
 static bool allocate(job *j)
 {
-    const size_t feeds = (size_t)cli_count(j->args, CLI_FEED) + 1, fetches = (size_t)cli_count(j->args, CLI_FETCH) + 1;
+    const size_t feeds = (size_t)cli_count(j->args, CLI_FEED) + 1,
+                 fetches = (size_t)(cli_count(j->args, CLI_FETCH) + j->model.signature.n_outputs) + 1;
 
     j->feeds = ek__calloc(feeds, sizeof *j->feeds);
     j->fed = ek__calloc(feeds, sizeof *j->fed);
@@ -82,7 +86,8 @@ static bool allocate(job *j)
     j->wanted = ek__calloc(fetches, sizeof *j->wanted);
     j->targets = ek__calloc(fetches, sizeof *j->targets);
     j->times = ek__calloc((size_t)j->repeat + 1, sizeof *j->times);
-    return j->feeds != NULL && j->fed != NULL && j->fetches != NULL && j->wanted != NULL && j->targets != NULL && j->times != NULL;
+    return j->feeds != NULL && j->fed != NULL && j->fetches != NULL && j->wanted != NULL && j->targets != NULL &&
+           j->times != NULL;
 }
 
 static void release(job *j)
@@ -120,8 +125,8 @@ static int by_size(const void *a, const void *b)
 
 static ek_status run_once(job *j, ek_error *err)
 {
-    return ek_run(j->model.session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_wanted,
-                  .targets = j->targets, .n_targets = j->n_targets, .error = err);
+    return ek_run(j->model.session, .feeds = j->feeds, .n_feeds = j->n_feeds, .fetches = j->wanted,
+                  .n_fetches = j->n_wanted, .targets = j->targets, .n_targets = j->n_targets, .error = err);
 }
 
 /* Once, and j->repeat times more against the clock. */
@@ -183,7 +188,7 @@ static int print_text(const job *j)
 static int print_json(const job *j)
 {
     static const struct { const char *key; double share; } spread[] = {
-        { "median_us", 0.5 }, { "lower_quartile_us", 0.25 }, { "upper_quartile_us", 0.75 }, { "least_us", 0 }, { "most_us", 1 },
+        {"median_us", 0.5}, {"lower_quartile_us", 0.25}, {"upper_quartile_us", 0.75}, {"least_us", 0}, {"most_us", 1},
     };
     ek_buf out = { 0 };
     ek_json json = { .out = &out };
@@ -232,19 +237,22 @@ static int print_json(const job *j)
 
 /* ---- what can be fed and fetched -------------------------------------------------------------------------------- */
 
-static int describe(const cli_args *args, ek_graph *g)
+static int describe(const cli_args *args, const cli_model *m)
 {
+    ek_graph *g = m->graph;
     ek_buf out = { 0 };
     ek_json json = { .out = &out };
     bool ok;
 
     if (!cli_has(args, CLI_JSON)) {
+        cli_print_signatures(m);
         printf("can be fed (placeholders; any other tensor too):\n");
         cli_each_feed(g, cli_print_tensor, NULL);
         printf("can be fetched (what nothing else reads; any other tensor too):\n");
         return cli_each_fetch(g, cli_print_tensor, NULL) ? CLI_DONE : cli_no_memory(args->command);
     }
     ek__json_open(&json, '{');
+    cli_json_signatures(&json, m);
     ek__json_key(&json, "feeds");
     ek__json_open(&json, '[');
     cli_each_feed(g, cli_json_tensor, &json);
@@ -267,15 +275,25 @@ static int run_job(job *j)
     int status = CLI_DONE;
 
     if (!allocate(j)) return cli_no_memory(j->args->command);
-    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FEED, i)) != NULL; i++) status = add_feed(j, text);
-    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FETCH, i)) != NULL; i++) status = add_fetch(j, text);
+    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FEED, i)) != NULL; i++)
+        status = add_feed(j, text);
+    for (int i = 0; status == CLI_DONE && (text = cli_value(j->args, CLI_FETCH, i)) != NULL; i++)
+        status = add_fetch(j, text);
+    /* A signature's outputs where nothing else is asked for. */
+    for (int i = 0; status == CLI_DONE && !cli_has(j->args, CLI_FETCH) && i < j->model.signature.n_outputs; i++)
+        status = add_fetch(j, j->model.signature.outputs[i].key);
     if (status != CLI_DONE) return status;
     if (j->n_fetches == 0) {
         cli_complain(j->args->command, "nothing to compute: --fetch is missing");
         return cli_see_help(j->args->command);
     }
     if (!cli_model_start(j->args, &j->model, &(cli_start){ .initialize = false })) return CLI_FAILED;
-    if (run_all(j, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    if (run_all(j, &err) != EK_OK) {
+        (void)cli_complain_error(j->args->command, &err);
+        if (err.code == EK_FAILED_PRECONDITION && j->model.checkpoint == NULL && j->model.saved == NULL)
+            fprintf(stderr, "    a graph has no values of variables: --checkpoint PREFIX says where they are\n");
+        return CLI_FAILED;
+    }
     return cli_has(j->args, CLI_JSON) ? print_json(j) : print_text(j);
 }
 
@@ -284,10 +302,11 @@ int cli_run(const cli_args *args)
     job j = { .args = args, .repeat = (int)cli_integer(args, CLI_REPEAT, 0) };
     int status = CLI_FAILED;
 
-    if (cli_model_open_graph(args, &j.model)) {
-        const bool asks = !cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && j.repeat == 0;
+    if (cli_model_open(args, true, &j.model)) {
+        const bool asks = !cli_has(args, CLI_FEED) && !cli_has(args, CLI_FETCH) && !cli_has(args, CLI_SIGNATURE) &&
+                          j.repeat == 0;
 
-        status = asks ? describe(args, j.model.graph) : run_job(&j);
+        status = asks ? describe(args, &j.model) : run_job(&j);
     }
     release(&j);
     return status;

@@ -1,7 +1,10 @@
 /* cli/cmd_train_meta.c - evenkeel train MODEL.meta: the train op of a MetaGraph that TensorFlow wrote, over arrays.
  *
  * A step is one run of the train op and the fetches, so that a loss is that before its step. */
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/training.h"
 #include "values/array.h"
@@ -58,8 +61,10 @@ static bool tell_series(const job *j, const char *name, ek_tensor t, const ek_ar
     }
     ek_shape_format(&takes, want, sizeof want);
     ek_shape_format(&a->shape, have, sizeof have);
-    cli_complain(j->args->command, "feed of '%s': the placeholder takes %s, found %s; an array with one axis more, the first, holds a feed "
-                 "per step", name, want, have);
+    cli_complain(j->args->command,
+                 "feed of '%s': the placeholder takes %s, found %s; an array with one axis more, the first, holds a "
+                 "feed per step",
+                 name, want, have);
     return false;
 }
 
@@ -80,7 +85,7 @@ static int add_feed(job *j, const char *text)
     ek_feed *fed = &j->fed[j->n_feeds];
     char name[1024];
     bool series;
-    const int status = cli_read_feed(j->args, j->model.graph, text, &fed->tensor, &f->all);
+    const int status = cli_read_feed(j->args, j->model.graph, NULL, text, &fed->tensor, &f->all);
 
     if (status != CLI_DONE) return status;
     j->n_feeds++;
@@ -141,8 +146,8 @@ static ek_status stack(const job *j, fetch *f, ek_error *err)
     if (!ek_shape_equal(&rest, &v->shape)) {
         ek_shape_format(&rest, want, sizeof want);
         ek_shape_format(&v->shape, have, sizeof have);
-        return EK_FAIL(err, INVALID_ARGUMENT, "'%s' cannot be stacked: it is %s in step %lld, and was %s before", f->name, have,
-                       (long long)j->done + 1, want);
+        return EK_FAIL(err, INVALID_ARGUMENT, "'%s' cannot be stacked: it is %s in step %lld, and was %s before",
+                       f->name, have, (long long)j->done + 1, want);
     }
     if (v->dtype != EK_STRING) {
         memcpy((char *)f->stacked->data + (size_t)j->done * bytes, v->data, bytes);
@@ -177,8 +182,8 @@ static ek_status step(job *j, ek_error *err)
 
     for (int i = 0; i < j->n_feeds; i++)
         if (j->feed[i].one != NULL) window_at(&j->feed[i], j->done % j->feed[i].steps);
-    EK_TRY(ek_run(j->model.session, .feeds = j->fed, .n_feeds = j->n_feeds, .fetches = j->wanted, .n_fetches = j->n_fetches,
-                  .target = { j->train }, .error = err));
+    EK_TRY(ek_run(j->model.session, .feeds = j->fed, .n_feeds = j->n_feeds, .fetches = j->wanted,
+                  .n_fetches = j->n_fetches, .target = {j->train}, .error = err));
     for (int i = 0; i < j->n_fetches; i++)
         if (j->fetch[i].file != NULL) EK_TRY(stack(j, &j->fetch[i], err));
     j->done++;
@@ -187,6 +192,24 @@ static ek_status step(job *j, ek_error *err)
         cli_progress_show(&j->progress, j->done, more);
     }
     return EK_OK;
+}
+
+/* A folder for the checkpoint is there, or can be made in the one above it: told before the work, not after. */
+static bool can_save(const cli_args *args)
+{
+    const char *prefix = cli_text(args, CLI_SAVE, NULL);
+    char folder[PATH_MAX];
+
+    if (prefix == NULL) return true;
+    for (int size = snprintf(folder, sizeof folder, "%s", prefix), up = 0; up < 2 && size < (int)sizeof folder; up++) {
+        while (size > 0 && folder[size - 1] != '/') size--;
+        folder[size] = '\0';
+        if (access(size > 0 ? folder : ".", W_OK) == 0) return true;
+        if (errno != ENOENT) break;
+        while (size > 0 && folder[size - 1] == '/') size--;
+    }
+    cli_complain(args->command, "nothing can be saved as '%s': %s", prefix, strerror(errno));
+    return false;
 }
 
 static int train(job *j)
@@ -215,12 +238,10 @@ static int save_fetch(const job *j, fetch *f)
     if (f->stacked == NULL) return CLI_DONE; /* not a step was done */
     shape = f->stacked->shape;
     shape.dim[0] = j->done;
-    if (ek_array_wrap(f->stacked->dtype, shape, f->stacked->data, NULL, NULL, &part) != EK_OK || ek_npy_save(f->file, part) != EK_OK) {
-        ek_array_unref(part);
-        return cli_complain_error(j->args->command, ek_last_error());
-    }
+    ek_status st = ek_array_wrap(f->stacked->dtype, shape, f->stacked->data, NULL, NULL, &part);
+    if (st == EK_OK) st = ek_npy_save(f->file, part);
     ek_array_unref(part);
-    return CLI_DONE;
+    return st == EK_OK ? CLI_DONE : cli_complain_error(j->args->command, ek_last_error());
 }
 
 static int save_all(job *j)
@@ -263,32 +284,42 @@ static void print_json(const job *j, ek_json *json)
     ek__json_close(json, '}');
 }
 
+static bool print_text(const job *j, ek_buf *out)
+{
+    if (j->done < j->steps) {
+        ek__buf_printf(out, "stopped after %lld of %lld steps\n", (long long)j->done, (long long)j->steps);
+    } else {
+        ek__buf_printf(out, "%lld step%s\n", (long long)j->done, j->done == 1 ? "" : "s");
+    }
+    for (int i = 0; i < j->n_fetches; i++) {
+        const fetch *f = &j->fetch[i];
+        char *text;
+
+        if (f->file != NULL || f->value == NULL) continue;
+        text = ek_array_str(f->value);
+        if (text == NULL) return false;
+        ek__buf_printf(out, "%s\n%s\n", f->name, text);
+        ek_free(text);
+    }
+    if (cli_has(j->args, CLI_SAVE)) ek__buf_printf(out, "saved %s\n", cli_text(j->args, CLI_SAVE, NULL));
+    return true;
+}
+
 static int print(const job *j)
 {
     ek_buf out = { 0 };
     ek_json json = { .out = &out };
+    const bool as_json = cli_has(j->args, CLI_JSON);
     bool ok = true;
 
-    if (cli_has(j->args, CLI_JSON)) {
+    if (as_json) {
         print_json(j, &json);
-        ok = !out.failed;
-        if (ok) printf("%s\n", out.data);
-        ek__buf_fini(&out);
-        return ok ? CLI_DONE : cli_no_memory(j->args->command);
-    }
-    if (j->done < j->steps) {
-        printf("stopped after %lld of %lld steps\n", (long long)j->done, (long long)j->steps);
     } else {
-        printf("%lld step%s\n", (long long)j->done, j->done == 1 ? "" : "s");
+        ok = print_text(j, &out);
     }
-    for (int i = 0; ok && i < j->n_fetches; i++) {
-        char *text = j->fetch[i].file == NULL && j->fetch[i].value != NULL ? ek_array_str(j->fetch[i].value) : NULL;
-
-        if (text != NULL) printf("%s\n%s\n", j->fetch[i].name, text);
-        ok = text != NULL || j->fetch[i].file != NULL || j->fetch[i].value == NULL;
-        ek_free(text);
-    }
-    if (cli_has(j->args, CLI_SAVE)) printf("saved %s\n", cli_text(j->args, CLI_SAVE, NULL));
+    ok = ok && !out.failed;
+    if (ok) printf(as_json ? "%s\n" : "%s", out.data);
+    ek__buf_fini(&out);
     return ok ? CLI_DONE : cli_no_memory(j->args->command);
 }
 
@@ -316,14 +347,18 @@ static int run(job *j)
     j->wanted = ek__calloc((size_t)cli_count(args, CLI_TRAIN_FETCH) + 1, sizeof *j->wanted);
     if (j->feed == NULL || j->fed == NULL || j->fetch == NULL || j->wanted == NULL) return cli_no_memory(args->command);
     if (!find_train_op(j)) return CLI_FAILED;
-    for (int i = 0; status == CLI_DONE && (text = cli_value(args, CLI_TRAIN_FEED, i)) != NULL; i++) status = add_feed(j, text);
-    for (int i = 0; status == CLI_DONE && (text = cli_value(args, CLI_TRAIN_FETCH, i)) != NULL; i++) status = add_fetch(j, text);
+    for (int i = 0; status == CLI_DONE && (text = cli_value(args, CLI_TRAIN_FEED, i)) != NULL; i++)
+        status = add_feed(j, text);
+    for (int i = 0; status == CLI_DONE && (text = cli_value(args, CLI_TRAIN_FETCH, i)) != NULL; i++)
+        status = add_fetch(j, text);
     if (status != CLI_DONE) return status;
     j->progress.command = args->command;
+    if (!can_save(args)) return CLI_FAILED;
     if (!cli_model_start(args, &j->model, &(cli_start){ true, cli_say_finding, &j->progress })) return CLI_FAILED;
     status = train(j);
     if (status == CLI_DONE) status = save_all(j);
-    return status == CLI_DONE ? print(j) : status;
+    if (status == CLI_DONE) status = print(j);
+    return status == CLI_DONE && cli_stopped() ? 128 + *cli_stop() : status; /* as a shell counts signals */
 }
 
 static void release(job *j)
@@ -363,7 +398,7 @@ int cli_train_meta(const cli_args *args)
     int status = CLI_FAILED;
 
     if (!is_complete(args)) return cli_see_help(args->command);
-    if (cli_model_open_graph(args, &j.model)) status = run(&j);
+    if (cli_model_open(args, true, &j.model)) status = run(&j);
     release(&j);
     return status;
 }

@@ -18,12 +18,24 @@ struct ek_sites;
 
 /* ---- names in graphs (names.c) ------------------------------------------------------------------ */
 
+/* What the inputs, or the outputs, of a signature are called; before the names of tensors. */
+typedef struct cli_aliases {
+    const ek_tensor_info *at;
+    int n;
+} cli_aliases;
+
 /* The tensor of that name, with or without ":0". False after complaining, with the nearest name. An operation without
  * outputs is found too where op is not NULL: then *t is dead and *op is it. */
-bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_tensor *t, ek_op *op);
+bool cli_find_named(const cli_args *args, ek_graph *g, const cli_aliases *aliases, const char *name, ek_tensor *t,
+                    ek_op *op);
+static inline bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_tensor *t, ek_op *op)
+{
+    return cli_find_named(args, g, NULL, name, t, op);
+}
 
 /* "NAME=VALUE": the tensor, and VALUE as its type has it, a new reference (feed.c). The exit status, after complaining. */
-int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor *tensor, ek_array **out);
+int cli_read_feed(const cli_args *args, ek_graph *g, const cli_aliases *aliases, const char *text, ek_tensor *tensor,
+                  ek_array **out);
 /* Splits "NAME=REST": the name, a new string, NULL without memory; REST is NULL where there is no '='. */
 char *cli_split(const char *text, const char **rest);
 
@@ -51,6 +63,8 @@ void cli_json_tensor(void *json, ek_tensor t);
 /* The members only, for an object that has more. */
 void cli_json_tensor_members(ek_json *j, ek_tensor t);
 
+/* [3, null]; null where nothing is known. */
+void cli_json_shape(ek_json *j, const ek_shape *shape);
 /* The elements as nested lists (json_array.c). */
 void cli_json_array(ek_json *j, const ek_array *a);
 

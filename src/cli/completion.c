@@ -105,9 +105,11 @@ static void print_command(FILE *f, const cli_command *command)
     } else if (command->operand[0] != NULL) {
         fprintf(f, "        operand=files\n");
     }
-    fprintf(f, "        case $prev in\n        =)\n            _evenkeel_files -f\n            return\n            ;;\n");
+    fprintf(f,
+            "        case $prev in\n        =)\n            _evenkeel_files -f\n            return\n            ;;\n");
     for (int i = 0; i < CLI_OPTION_COUNT; i++)
-        if ((cli_options[i].commands & command->id) != 0 && cli_options[i].argument != NULL) print_argument(f, &cli_options[i]);
+        if ((cli_options[i].commands & command->id) != 0 && cli_options[i].argument != NULL)
+            print_argument(f, &cli_options[i]);
     fprintf(f, "        esac\n        ;;\n");
 }
 

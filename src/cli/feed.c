@@ -70,7 +70,8 @@ static ek_status read_value(const char *value, ek_dtype dtype, ek_array **out, e
     return ek__array_parse(value, dtype, out, err);
 }
 
-int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor *tensor, ek_array **out)
+int cli_read_feed(const cli_args *args, ek_graph *g, const cli_aliases *aliases, const char *text, ek_tensor *tensor,
+                  ek_array **out)
 {
     const cli_command *command = args->command;
     ek_error err = {.code = EK_OK};
@@ -83,7 +84,7 @@ int cli_read_feed(const cli_args *args, ek_graph *g, const char *text, ek_tensor
     if (value == NULL || name[0] == '\0') {
         cli_complain(command, "--feed needs NAME=VALUE, found '%s'", text);
         status = cli_see_help(command);
-    } else if (!cli_find_tensor(args, g, name, tensor, NULL)) {
+    } else if (!cli_find_named(args, g, aliases, name, tensor, NULL)) {
         status = CLI_FAILED;
     } else if (read_value(value, ek_dtype_base(ek_tensor_dtype(*tensor)), out, &err) != EK_OK) {
         cli_complain(command, "feed of '%s': %s", name, err.text);

@@ -8,7 +8,7 @@ static void print_options(FILE *f, unsigned mask)
         char left[128];
 
         if ((o->commands & mask) == 0) continue;
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
+        snprintf(left, sizeof left, o->argument != NULL ? "--%s %s" : "--%s", o->name, o->argument);
         if (strlen(left) > 20) fprintf(f, "  %s\n%23s%s\n", left, "", o->help);
         else fprintf(f, "  %-20s %s\n", left, o->help);
     }
@@ -32,7 +32,8 @@ void cli_print_help(FILE *f, const cli_command *command)
         return;
     }
     fprintf(f, "evenkeel COMMAND ...\n\nTensorFlow 1's graphs from the command line.\n\nCommands:\n");
-    for (int i = 0; i < cli_command_count; i++) fprintf(f, "  %-20s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    for (int i = 0; i < cli_command_count; i++)
+        fprintf(f, "  %-20s %s\n", cli_commands[i].name, cli_commands[i].summary);
     fprintf(f, "\nOptions:\n");
     print_options(f, CLI_TOP);
     fprintf(f, "\nResults go to standard output, complaints to standard error.\n"

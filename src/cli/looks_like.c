@@ -1,5 +1,8 @@
 /* cli/looks_like.c - files that are no models but are mistaken for one: what they look like. */
+#include <unistd.h>
+
 #include "cli/model.h"
+#include "codec/crc32c.h"
 
 /* The first bytes of files that are no graphs but are mistaken for one. */
 static const struct { const char *bytes; int size; const char *what; } signatures[] = {
@@ -7,7 +10,7 @@ static const struct { const char *bytes; int size; const char *what; } signature
     { "\x89HDF\r\n\x1a\n", 8, "an HDF5 file, as Keras writes; convert the model to a frozen GraphDef first" },
     { "PK\3\4", 4, "a zip archive (.npz, .keras)" },
     { "\x1f\x8b", 2, "compressed by gzip; decompress it first" },
-    { "\x08\x01\x12", 3, "a SavedModel's protocol buffer; freeze it to a GraphDef first" },
+    { "\x08\x01\x12", 3, "a SavedModel's protocol buffer, but damaged" },
     { "\x7f" "ELF", 4, "a program or library" },
     { "\x89PNG", 4, "a picture" },
     { "%PDF", 4, "a PDF" },
@@ -64,14 +67,30 @@ static const char *what_it_is(const unsigned char *p, size_t size)
     return NULL;
 }
 
+size_t cli_read_head(const char *path, unsigned char *head, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    const size_t n = f != NULL ? fread(head, 1, size, f) : 0;
+
+    if (f != NULL) fclose(f);
+    return n;
+}
+
+bool cli_begins_with_record(const char *path)
+{
+    unsigned char head[12];
+    uint32_t sum;
+
+    if (cli_read_head(path, head, sizeof head) < sizeof head) return false;
+    memcpy(&sum, head + 8, sizeof sum);
+    return ek__crc32c_unmask(sum) == ek__crc32c(0, head, 8);
+}
+
 const char *cli_looks_like(const char *path)
 {
     unsigned char head[4096];
-    FILE *f = fopen(path, "rb");
-    size_t n;
 
-    if (f == NULL) return NULL;
-    n = fread(head, 1, sizeof head, f);
-    fclose(f);
-    return what_it_is(head, n);
+    if (access(path, R_OK) != 0) return NULL;
+    if (cli_begins_with_record(path)) return "records (TFRecord, or events for TensorBoard)";
+    return what_it_is(head, cli_read_head(path, head, sizeof head));
 }

@@ -5,17 +5,22 @@
 
 const cli_command cli_commands[] = {
     { CLI_RUN, "run", { "MODEL" }, 1, "[--feed NAME=VALUE ...] [--fetch NAME[=OUT] ...]", "run a graph: feed tensors, fetch tensors",
-      "Runs the graph in the file MODEL (a GraphDef or MetaGraphDef, binary or text) and prints the fetched tensors as\n"
-      "numpy prints arrays. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in\n"
-      "TensorFlow, with or without ':0'; any tensor can be fed, not only placeholders. A VALUE takes the type of the tensor\n"
-      "it feeds: a number (1, 2.5e-3, nan), True or False, a string in quotes, a list in brackets of those, or the name of\n"
-      "a .npy file.",
+      "Runs the graph of MODEL and prints the fetched tensors as numpy prints arrays. MODEL is a GraphDef or MetaGraphDef,\n"
+      "binary or text, the prefix of a checkpoint that has its .meta beside it, a folder with such a checkpoint, or a\n"
+      "SavedModel. Without feeds and fetches it says what can be fed and fetched. Tensors are named as in TensorFlow, with or\n"
+      "without ':0'; any tensor can be fed, not only placeholders; what has a signature goes by its names as well, and gives\n"
+      "all its outputs where nothing is fetched. A VALUE takes the type of the tensor it feeds: a number (1, 2.5e-3, nan),\n"
+      "True or False, a string in quotes, a list in brackets of those, or the name of a .npy file.",
       cli_run },
-    { CLI_INSPECT, "inspect", { "MODEL" }, 1, "[--ops] [--variables] [--collections] [--sites]", "say what a graph consists of",
-      "Says what is in the graph in the file MODEL: how many operations of which types, what can be fed and fetched,\n"
-      "variables, and types that this version cannot run; of a MetaGraphDef also its collections, tags and saver. Lists\n"
+    { CLI_INSPECT, "inspect", { "MODEL" }, 1, "[--ops] [--variables] [--collections] [--sites] [--save-npz OUT.npz]",
+      "say what is in a model, a checkpoint or a file of data",
+      "Says what is in MODEL. Of a graph: how many operations of which types, what can be fed and fetched, variables, and\n"
+      "types that this version cannot run; of a MetaGraphDef or SavedModel also collections, tags, saver, signatures. Lists\n"
       "are in TensorFlow's printed forms. With --sites: where batch normalization is applied, and where its gradients are,\n"
-      "whatever ops they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.",
+      "whatever ops they are written in; a site that a flag switches is listed once, unless --feed says what the flag is.\n"
+      "Of a checkpoint: its tensors, and what the moving statistics of each batch norm look like: as initialized, never\n"
+      "updated, not finite, suspicious; which variables they are is told by the graph (PREFIX.meta, or MODEL with\n"
+      "--checkpoint), else by names. Of arrays (.npy, .npz, IDX), records and events: what they hold.",
       cli_inspect },
     { CLI_TRAIN | CLI_TRAIN_META, "train", { "MODEL" }, 0, "[--model NAME] [--data DIR] [--steps N] [--logdir DIR] ...",
       "train a built-in network, or a graph that TensorFlow wrote",

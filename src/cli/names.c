@@ -3,6 +3,11 @@
 
 /* ---- names ----------------------------------------------------------------------------------------- */
 
+static const char *alias_name(const void *aliases, int64_t i)
+{
+    return ((const cli_aliases *)aliases)->at[i].key;
+}
+
 static const char *op_name(const void *graph, int64_t i)
 {
     return ek_op_name(ek_graph_op_at(graph, i));
@@ -19,11 +24,25 @@ static const char *bare(const char *name, char *buf, size_t size)
     return buf;
 }
 
-bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_tensor *t, ek_op *op)
+/* What a signature calls it. */
+static bool find_alias(const cli_aliases *aliases, const char *name, ek_tensor *t)
+{
+    for (int i = 0; aliases != NULL && i < aliases->n; i++) {
+        if (strcmp(aliases->at[i].key, name) != 0 || !ek_tensor_ok(aliases->at[i].tensor)) continue;
+        *t = aliases->at[i].tensor;
+        return true;
+    }
+    return false;
+}
+
+bool cli_find_named(const cli_args *args, ek_graph *g, const cli_aliases *aliases, const char *name, ek_tensor *t,
+                    ek_op *op)
 {
     char buf[1024];
     ek_op found;
 
+    if (op != NULL) *op = (ek_op){ g, -1 };
+    if (find_alias(aliases, name, t)) return true;
     if (strchr(name, ':') == NULL && ek_graph_op_by_name(g, name, &found) == EK_OK) {
         if (op != NULL) *op = found;
         *t = ek_op_output(found, 0);
@@ -33,10 +52,11 @@ bool cli_find_tensor(const cli_args *args, ek_graph *g, const char *name, ek_ten
         cli_complain(args->command, "'%s' is an operation without outputs: there is nothing to feed", name);
         return false;
     }
-    if (op != NULL) *op = (ek_op){ g, -1 };
     if (strchr(name, ':') != NULL && ek_graph_tensor_by_name(g, name, t) == EK_OK) return true;
     cli_complain(args->command, "%s", ek_last_error()->text);
-    const char *near = cli_nearest(bare(name, buf, sizeof buf), ek_graph_op_count(g), op_name, g);
+    const char *near = aliases != NULL ? cli_nearest(name, aliases->n, alias_name, aliases) : NULL;
+    (void)bare(name, buf, sizeof buf);
+    if (near == NULL) near = cli_nearest(buf, ek_graph_op_count(g), op_name, g);
     if (near != NULL && strcmp(near, buf) != 0) fprintf(stderr, "    did you mean '%s'?\n", near);
     return false;
 }
@@ -91,6 +111,23 @@ void cli_print_tensor(void *unused, ek_tensor t)
     printf("  %s  %s  %s\n", name, ek_dtype_name(ek_tensor_dtype(t)), text);
 }
 
+void cli_json_shape(ek_json *j, const ek_shape *shape)
+{
+    if (shape->rank < 0) {
+        ek__json_str(j, NULL);
+        return;
+    }
+    ek__json_open(j, '[');
+    for (int i = 0; i < shape->rank; i++) {
+        if (shape->dim[i] < 0) {
+            ek__json_str(j, NULL);
+        } else {
+            ek__json_int(j, shape->dim[i]);
+        }
+    }
+    ek__json_close(j, ']');
+}
+
 void cli_json_tensor_members(ek_json *j, ek_tensor t)
 {
     const ek_shape shape = ek_tensor_shape(t);
@@ -102,19 +139,7 @@ void cli_json_tensor_members(ek_json *j, ek_tensor t)
     ek__json_key(j, "dtype");
     ek__json_str(j, ek_dtype_name(ek_tensor_dtype(t)));
     ek__json_key(j, "shape");
-    if (shape.rank < 0) {
-        ek__json_str(j, NULL);
-        return;
-    }
-    ek__json_open(j, '[');
-    for (int i = 0; i < shape.rank; i++) {
-        if (shape.dim[i] < 0) {
-            ek__json_str(j, NULL);
-        } else {
-            ek__json_int(j, shape.dim[i]);
-        }
-    }
-    ek__json_close(j, ']');
+    cli_json_shape(j, &shape);
 }
 
 void cli_json_tensor(void *json, ek_tensor t)

@@ -14,14 +14,19 @@
     [id] = { .name = (n), .argument = (a), .kind = (k), .least = (from), .most = (to), .commands = (c), .help = (h) }
 
 const cli_option cli_options[CLI_OPTION_COUNT] = {
-    TAKES(CLI_VALUES, "checkpoint", "PREFIX", CLI_PREFIX, CLI_CONVERT | CLI_FREEZE, "the checkpoint that holds the values of the variables"),
     TAKES(CLI_OUTPUT_NAME, "fetch", "NAME", CLI_TEXT, CLI_CONVERT | CLI_FREEZE,
           "an output to be kept or served, by default those of the signature serving_default; may be repeated"),
     TAKES(CLI_TO, "to", "checkpoint|frozen|graphdef|meta|saved-model", CLI_WORD, CLI_CONVERT, "what OUT is to be"),
     TAKES(CLI_OUTPUT, "output", "FILE", CLI_FILE, CLI_FREEZE, "where the frozen graph goes"),
     FLAG(CLI_AS_TEXT, "text", CLI_CONVERT | CLI_FREEZE, "write the graph in text form"),
-    TAKES(CLI_CHECKPOINT, "checkpoint", "PREFIX", CLI_PREFIX, CLI_TRAIN_META,
+    TAKES(CLI_CHECKPOINT, "checkpoint", "PREFIX", CLI_PREFIX, CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_CONVERT | CLI_FREEZE,
+          "the checkpoint with the values of MODEL's variables, or a folder: its latest"),
+    TAKES(CLI_TRAIN_CHECKPOINT, "checkpoint", "PREFIX", CLI_PREFIX, CLI_TRAIN_META,
           "the checkpoint whose values the variables have at first; without it their initializers run"),
+    TAKES(CLI_TAGS, "tags", "TAG,...", CLI_TEXT, CLI_RUN | CLI_INSPECT | CLI_DOT | CLI_CONVERT | CLI_FREEZE,
+          "of a SavedModel, the graph that has these tags and no others (default: serve, or the only one)"),
+    TAKES(CLI_SIGNATURE, "signature", "KEY", CLI_TEXT, CLI_RUN,
+          "feed and fetch by the names that signature KEY gives (default: serving_default, where there is one)"),
     TAKES(CLI_FEED, "feed", "NAME=VALUE", CLI_FILE, CLI_RUN | CLI_INSPECT | CLI_DOT,
           "what tensor NAME is: a .npy file, a number, or a list like [[1,2],[3,4]]; may be repeated"),
     TAKES(CLI_FETCH, "fetch", "NAME[=OUT]", CLI_FILE, CLI_RUN,
@@ -36,6 +41,7 @@ const cli_option cli_options[CLI_OPTION_COUNT] = {
     NUMBER(CLI_REPEAT, "repeat", "N", CLI_INTEGER, 1, 1000000, CLI_RUN,
            "after one run to warm up, time N more: median and spread"),
     NUMBER(CLI_THREADS, "threads", "N", CLI_INTEGER, 1, 1024, CLI_RUN | CLI_TRAIN | CLI_TRAIN_META, "use at most N threads (default: one per processor)"),
+    TAKES(CLI_SAVE_NPZ, "save-npz", "OUT.npz", CLI_FILE, CLI_INSPECT, "save all tensors of the checkpoint for numpy"),
     FLAG(CLI_OPS, "ops", CLI_INSPECT, "list the operations, in the order of the file"),
     FLAG(CLI_VARIABLES, "variables", CLI_INSPECT, "list the variables"),
     FLAG(CLI_COLLECTIONS, "collections", CLI_INSPECT, "list the collections"),
@@ -261,7 +267,7 @@ static bool number_fits(const cli_command *command, const cli_option *o, const c
     errno = 0;
     v = o->kind == CLI_INTEGER ? (double)strtoll(text, &end, 10) : strtod(text, &end);
     if (end != text && *end == '\0' && errno == 0 && v >= o->least && v <= o->most) return true; /* no NaN */
-    cli_complain(command, "option '--%s' needs a number from %.15g to %.15g, found '%s'", o->name, o->least, o->most, text);
+    cli_complain(command, "option '--%s' needs a number from %.16g to %.16g, found '%s'", o->name, o->least, o->most, text);
     return false;
 }
 

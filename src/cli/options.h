@@ -8,19 +8,65 @@
 
 /* Two commands may mean different things by one name: two ids, and no command has both. */
 typedef enum cli_option_id {
-    CLI_VALUES, CLI_OUTPUT_NAME, CLI_TO, CLI_OUTPUT, CLI_AS_TEXT,
-    CLI_CHECKPOINT, CLI_FEED, CLI_FETCH, CLI_TRAIN_OP, CLI_TRAIN_FEED, CLI_TRAIN_FETCH, CLI_STEPS, CLI_SAVE, CLI_REPEAT, CLI_THREADS,
-    CLI_OPS, CLI_VARIABLES, CLI_COLLECTIONS, CLI_SITES, CLI_JSON, CLI_MODEL, CLI_DATA, CLI_BATCH_SIZE, CLI_OPTIMIZER,
-    CLI_LEARNING_RATE, CLI_DECAY, CLI_SEED, CLI_EVAL_EVERY, CLI_EVAL_BATCH_SIZE, CLI_SAVE_EVERY, CLI_KEEP, CLI_LOGDIR, CLI_HOLD_OUT,
-    CLI_PATIENCE, CLI_NO_BATCH_NORM, CLI_EXPORT, CLI_INIT_FROM, CLI_RESUME, CLI_MAN, CLI_COMPLETION, CLI_HELP, CLI_VERSION,
+    CLI_CHECKPOINT,
+    CLI_TRAIN_CHECKPOINT,
+    CLI_TAGS,
+    CLI_SIGNATURE,
+    CLI_FEED,
+    CLI_FETCH,
+    CLI_OUTPUT_NAME,
+    CLI_TO,
+    CLI_OUTPUT,
+    CLI_AS_TEXT,
+    CLI_TRAIN_OP,
+    CLI_TRAIN_FEED,
+    CLI_TRAIN_FETCH,
+    CLI_STEPS,
+    CLI_SAVE,
+    CLI_REPEAT,
+    CLI_THREADS,
+    CLI_SAVE_NPZ,
+    CLI_OPS,
+    CLI_VARIABLES,
+    CLI_COLLECTIONS,
+    CLI_SITES,
+    CLI_JSON,
+    CLI_MODEL,
+    CLI_DATA,
+    CLI_BATCH_SIZE,
+    CLI_OPTIMIZER,
+    CLI_LEARNING_RATE,
+    CLI_DECAY,
+    CLI_SEED,
+    CLI_EVAL_EVERY,
+    CLI_EVAL_BATCH_SIZE,
+    CLI_SAVE_EVERY,
+    CLI_KEEP,
+    CLI_LOGDIR,
+    CLI_HOLD_OUT,
+    CLI_PATIENCE,
+    CLI_NO_BATCH_NORM,
+    CLI_EXPORT,
+    CLI_INIT_FROM,
+    CLI_RESUME,
+    CLI_MAN,
+    CLI_COMPLETION,
+    CLI_HELP,
+    CLI_VERSION,
     CLI_OPTION_COUNT
 } cli_option_id;
 
 /* A bit each, for cli_option.commands; a command that has two forms has two. */
 enum {
-    CLI_RUN = 1 << 0, CLI_INSPECT = 1 << 1, CLI_DOT = 1 << 2, CLI_HELP_COMMAND = 1 << 3, CLI_TOP = 1 << 4 /* before any command */,
-    CLI_TRAIN = 1 << 5 /* a built-in model */, CLI_TRAIN_META = 1 << 6 /* a MODEL */,
-    CLI_CONVERT = 1 << 7, CLI_FREEZE = 1 << 8
+    CLI_RUN = 1 << 0,
+    CLI_INSPECT = 1 << 1,
+    CLI_DOT = 1 << 2,
+    CLI_HELP_COMMAND = 1 << 3,
+    CLI_TOP = 1 << 4 /* before any command */,
+    CLI_TRAIN = 1 << 5 /* a built-in model */,
+    CLI_TRAIN_META = 1 << 6 /* a MODEL */,
+    CLI_CONVERT = 1 << 7,
+    CLI_FREEZE = 1 << 8
 };
 
 /* What an argument is: the parser refuses what is not, completion offers what may be. */

@@ -160,7 +160,7 @@ int cli_find_sites(const cli_args *args, ek_graph *g, ek_sites *out)
     int n = 0, status = tensor != NULL && value != NULL ? CLI_DONE : cli_no_memory(args->command);
 
     while (status == CLI_DONE && (text = cli_value(args, CLI_FEED, n)) != NULL) {
-        status = cli_read_feed(args, g, text, &tensor[n], &value[n]);
+        status = cli_read_feed(args, g, NULL, text, &tensor[n], &value[n]);
         if (status == CLI_DONE) n++;
     }
     if (status == CLI_DONE && ek__sites_find_fed(g, n, tensor, value, EK_BRANCH_UNKNOWN, out, &err) != EK_OK)

@@ -16,11 +16,16 @@ static void on_signal(int number)
 
 void cli_catch_stop(void)
 {
+    static const int numbers[] = { SIGINT, SIGTERM };
     /* SA_RESETHAND: the second one does what it always did. */
     const struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART) };
+    struct sigaction before;
 
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    for (int i = 0; i < EK_COUNT_OF(numbers); i++) {
+        if (sigaction(numbers[i], NULL, &before) != 0) continue;
+        if (before.sa_handler == SIG_IGN) continue; /* whoever had it ignored, as in the background, meant it */
+        (void)sigaction(numbers[i], &action, NULL);
+    }
 }
 
 const int *cli_stop(void)
@@ -40,7 +45,8 @@ static double now(void)
 
 void cli_progress_begin(cli_progress *p, const cli_command *command, int64_t first, int64_t total)
 {
-    *p = (cli_progress){ .command = command, .first = first, .total = total, .began = now(), .terminal = isatty(STDERR_FILENO) != 0 };
+    *p = (cli_progress){ .command = command, .first = first, .total = total, .began = now() };
+    p->terminal = isatty(STDERR_FILENO) != 0;
 }
 
 void cli_progress_clear(cli_progress *p)
@@ -62,7 +68,8 @@ void cli_progress_show(cli_progress *p, int64_t done, const char *more)
     if (rate > 0) {
         const long long left = (long long)((double)(p->total - done) / rate + 0.5);
 
-        n += snprintf(line + n, sizeof line - (size_t)n, ", %.4g a second, %lld:%02lld left", rate, left / 60, left % 60);
+        n += snprintf(line + n, sizeof line - (size_t)n, rate < 100 ? ", %.3g" : ", %.0f", rate);
+        n += snprintf(line + n, sizeof line - (size_t)n, " a second, %lld:%02lld left", left / 60, left % 60);
     }
     n += snprintf(line + n, sizeof line - (size_t)n, "%s", more);
     if (n >= (int)sizeof line) n = (int)sizeof line - 1;

@@ -10,9 +10,11 @@
 /* What a file is, told by its content. */
 typedef enum ek_file_kind {
     EK_FILE_OTHER, EK_FILE_GRAPH_DEF, EK_FILE_GRAPH_DEF_TEXT, EK_FILE_META_GRAPH, EK_FILE_META_GRAPH_TEXT,
-    EK_FILE_SAVED_MODEL, EK_FILE_SAVED_MODEL_TEXT, EK_FILE_SAVED_MODEL_FOLDER, EK_FILE_CHECKPOINT, EK_FILE_NPY
+    EK_FILE_SAVED_MODEL, EK_FILE_SAVED_MODEL_TEXT, EK_FILE_SAVED_MODEL_FOLDER, EK_FILE_FOLDER, EK_FILE_CHECKPOINT,
+    EK_FILE_NPY
 } ek_file_kind;
-/* A folder with saved_model.pb or .pbtxt is a SavedModel, a prefix with an .index beside it a checkpoint.
+/* A folder with saved_model.pb or .pbtxt is a SavedModel. A prefix with an .index or the files of version 1 beside it is a
+ * checkpoint, and so are these files, and a folder with a state file.
  * Errors  as ek__source_open. */
 ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err);
 ek_file_kind ek__bytes_kind(ek_span bytes); /* of what stands in one file */

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/bundle.h"
 #include "codec/fields.h"
 #include "codec/text.h"
 #include "formats/graph_io.h"
@@ -101,6 +102,7 @@ const char *ek__file_kind_name(ek_file_kind kind)
     case EK_FILE_SAVED_MODEL:
     case EK_FILE_SAVED_MODEL_TEXT:
     case EK_FILE_SAVED_MODEL_FOLDER: return "a SavedModel";
+    case EK_FILE_FOLDER: return "a folder";
     case EK_FILE_CHECKPOINT: return "a checkpoint";
     case EK_FILE_NPY: return "an array (.npy)";
     default: return "no file of a known kind";
@@ -129,6 +131,17 @@ static bool is_table(ek_span s)
     return s.size >= 48 && memcmp(s.at + s.size - 8, magic, 8) == 0;
 }
 
+/* Of a checkpoint; also of a damaged one, whose reader will say what is wrong. */
+static bool is_prefix(const char *path)
+{
+    ek_error quiet = { .code = EK_OK };
+    ek_bundle *b = NULL;
+    const ek_status st = exists_beside(path, ".index") ? EK_OK : ek__bundle_open(path, &b, &quiet);
+
+    ek__bundle_close(b);
+    return st != EK_NOT_FOUND;
+}
+
 ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err)
 {
     ek_source *source;
@@ -136,10 +149,12 @@ ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err)
 
     *out = EK_FILE_OTHER;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        if (exists_beside(path, "/saved_model.pb") || exists_beside(path, "/saved_model.pbtxt")) *out = EK_FILE_SAVED_MODEL_FOLDER;
+        *out = exists_beside(path, "/saved_model.pb") || exists_beside(path, "/saved_model.pbtxt") ? EK_FILE_SAVED_MODEL_FOLDER
+               : exists_beside(path, "/checkpoint")                                              ? EK_FILE_CHECKPOINT
+                                                                                                 : EK_FILE_FOLDER;
         return EK_OK;
     }
-    if (access(path, F_OK) != 0 && exists_beside(path, ".index")) {
+    if (access(path, F_OK) != 0 && is_prefix(path)) {
         *out = EK_FILE_CHECKPOINT;
         return EK_OK;
     }

@@ -150,6 +150,8 @@ struct ek_session {
 ek_status ek__session_entry(ek_session *s, const ek_run_options *o, const ek_request *r, ek_entry **out, ek_error *err);
 /* A copy of what a VariableV2 or VarHandleOp of its graph holds, as ek_session_get gives it (values.c). */
 ek_status ek__session_value(ek_session *s, const ek_node *source, ek_array **out, ek_error *err);
+/* The other way; dtype and shape are those of the variable: the caller has looked. */
+ek_status ek__session_set_value(ek_session *s, const ek_node *source, const ek_array *value, ek_error *err);
 /* Whether the shapes of the variables are those that the plan was made for. The store is locked. */
 bool ek__plan_is_valid(const ek_session *s, ek_plan *p);
 ek_status ek__session_tail(ek_session *s, ek_plan *head, const ek_outcome *outcome, ek_plan **out, ek_error *err);

@@ -47,11 +47,27 @@ ek_status ek__session_value(ek_session *s, const ek_node *source, ek_array **out
     return copy_value(s, slot, source->name, out, err);
 }
 
+/* A copy of the value becomes the place's. */
+static ek_status put_value(ek_session *s, ek_slot *slot, const ek_array *value, ek_error *err)
+{
+    ek_array *copy;
+
+    EK_TRY(ek__array_new(value->dtype, &value->shape, value->data, &copy, err));
+    pthread_rwlock_wrlock(&s->store->lock);
+    ek_array *old = slot->value;
+    slot->value = copy;
+    slot->version++;
+    ek__notes_reset(slot);
+    ek__store_written(s->store, slot);
+    pthread_rwlock_unlock(&s->store->lock);
+    ek_array_unref(old);
+    return EK_OK;
+}
+
 ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value)
 {
     ek_error *err = ek__error_begin(NULL);
     const ek_variable_info *info;
-    ek_array *copy = NULL;
     ek_slot *slot;
     char given[400], wanted[400];
 
@@ -66,14 +82,14 @@ ek_status ek_session_set(ek_session *s, ek_variable v, const ek_array *value)
         return EK_FAIL(err, INVALID_ARGUMENT,
                        "Assign requires shapes of both tensors to match. lhs shape= %s rhs shape= %s", wanted, given);
     }
-    EK_TRY(ek__array_new(value->dtype, &value->shape, value->data, &copy, err));
-    pthread_rwlock_wrlock(&s->store->lock);
-    ek_array *old = slot->value;
-    slot->value = copy;
-    slot->version++;
-    ek__notes_reset(slot);
-    ek__store_written(s->store, slot);
-    pthread_rwlock_unlock(&s->store->lock);
-    ek_array_unref(old);
-    return EK_OK;
+    return put_value(s, slot, value, err);
+}
+
+ek_status ek__session_set_value(ek_session *s, const ek_node *source, const ek_array *value, ek_error *err)
+{
+    ek_slot *slot;
+
+    EK_TRY(ek__store_slot(s->store, source, &slot, err));
+    EK_ASSERT(value->dtype == slot->dtype);
+    return put_value(s, slot, value, err);
 }

@@ -78,21 +78,23 @@ static bool is_flag(const ek_node *n)
 {
     static const char *const fed[] = { "Placeholder", "PlaceholderV2", "PlaceholderWithDefault" };
 
-    return ek__is_one_of(n, fed, EK_COUNT_OF(fed)) && n->n_out == 1 && n->out_dtype[0] == EK_BOOL && n->out_shape[0].rank <= 0;
+    return ek__is_one_of(n, fed, EK_COUNT_OF(fed)) && n->n_out == 1 && n->out_dtype[0] == EK_BOOL &&
+           n->out_shape[0].rank <= 0;
 }
 
 /* The flags of the graph, all on or all off; and what else decides is taken for the same. What is averaged, and by which
  * momentum, is known of one way at a time. */
 static ek_status look(collector *c, bool on, ek_error *err)
 {
-    ek_array *value = ek_array_of(EK_BOOL, EK_SCALAR, &on), **values = ek__arena_calloc(c->arena, MOST_FLAGS, sizeof *values);
+    ek_array *value = ek_array_of(EK_BOOL, EK_SCALAR, &on), **values = EK_ARENA_NEW(c->arena, ek_array *, MOST_FLAGS);
     ek_tensor *flag = EK_ARENA_NEW(c->arena, ek_tensor, MOST_FLAGS);
     ek_site_averages averages;
     ek_sites sites = { .n = 0 };
     ek_status st = EK_OK;
     int n = 0;
 
-    if (value == NULL || values == NULL || flag == NULL) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the flags of a graph");
+    if (value == NULL || values == NULL || flag == NULL)
+        st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the flags of a graph");
     for (int32_t i = 0; st == EK_OK && i < c->g->n_nodes && n < MOST_FLAGS; i++) {
         if (!is_flag(c->g->node[i])) continue;
         values[n] = value;
@@ -102,7 +104,8 @@ static ek_status look(collector *c, bool on, ek_error *err)
     c->switched = c->switched || n > 0 || sites.switched;
     if (st == EK_OK) st = ek__site_averages_find(c->g, &sites, &sites.arena, &averages, err);
     for (int i = 0; st == EK_OK && i < sites.n; i++)
-        if (!add_site(c, &sites, &averages, i)) st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the batch norms of a graph");
+        if (!add_site(c, &sites, &averages, i))
+            st = EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the batch norms of a graph");
     ek__sites_free(&sites);
     ek_array_unref(value);
     return st;
@@ -126,7 +129,8 @@ static ek_status collect(collector *c, ek_norm_sets *out, ek_error *err)
 
         for (int role = EK_ROLE_GAMMA; role < EK_SITE_ROLES; role++)
             e->set.variable[role] = e->variable[role] >= 0 ? c->g->node[e->variable[role]]->name : NULL;
-        const char *mean = e->set.variable[EK_ROLE_MEAN], *any = mean != NULL ? mean : e->set.variable[EK_ROLE_VARIANCE];
+        const char *mean = e->set.variable[EK_ROLE_MEAN],
+                   *any = mean != NULL ? mean : e->set.variable[EK_ROLE_VARIANCE];
         if (any == NULL) continue;
         if (e->set.place[0] == '\0') e->set.place = scope_of(c, any);
         if (e->set.place == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the batch norms of a graph");

@@ -71,7 +71,8 @@ static bool role_of(piece part, meaning *m)
     return false;
 }
 
-/* "norm/moments/Squeeze/ExponentialMovingAverage" belongs to norm. A copy of a moving mean comes behind it and changes nothing. */
+/* "norm/moments/Squeeze/ExponentialMovingAverage" belongs to norm. A copy of a moving mean comes behind it and changes
+ * nothing. */
 static bool average_of(piece name, meaning *m)
 {
     piece part = last_part(&name);
@@ -196,7 +197,8 @@ ek_status ek__norm_sets_of_names(const char *const *name, int64_t n, ek_norm_set
     ok = ok && collect(&f, out);
     ek__map_fini(&f.place);
     ek__free(f.at);
-    return ok ? EK_OK : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld names", (long long)n);
+    return ok ? EK_OK
+              : EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory to look for batch norms among %lld names", (long long)n);
 }
 
 void ek__norm_sets_free(ek_norm_sets *sets)

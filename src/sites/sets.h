@@ -10,7 +10,8 @@
 
 typedef struct ek_norm_set {
     const char *place;                   /* the common scope: "block1/norm" */
-    const char *variable[EK_SITE_ROLES]; /* by role, from EK_ROLE_GAMMA on: the op's name, or the name as it was given; NULL: none */
+    const char *variable
+        [EK_SITE_ROLES]; /* by role, from EK_ROLE_GAMMA on: the op's name, or the name as it was given; NULL: none */
     bool deviation;                      /* `variance` holds standard deviations */
     double epsilon, momentum;            /* NaN: not known, or not constant */
 } ek_norm_set;

@@ -23,9 +23,9 @@ bool ek__is_step_name(const char *name)
 
 /* How TensorFlow's optimizers call their slots, and whether these begin at zero. */
 static const struct { const char *part; bool zero; } slots[] = {
-    { "Adam", true },      { "Adam_1", true },      { "Momentum", true },   { "RMSProp", false },      { "RMSProp_1", true },
-    { "RMSProp_2", true }, { "Adagrad", false },    { "Adadelta", true },   { "Adadelta_1", true },    { "Ftrl", false },
-    { "Ftrl_1", true },    { "AdaMax", true },      { "AdaMax_1", true },   { "ProximalAdagrad", false },
+    {"Adam", true},      {"Adam_1", true},   {"Momentum", true}, {"RMSProp", false},         {"RMSProp_1", true},
+    {"RMSProp_2", true}, {"Adagrad", false}, {"Adadelta", true}, {"Adadelta_1", true},       {"Ftrl", false},
+    {"Ftrl_1", true},    {"AdaMax", true},   {"AdaMax_1", true}, {"ProximalAdagrad", false},
 };
 
 bool ek__is_slot_name(const char *name)
@@ -107,7 +107,8 @@ static double variance_at(const look *l, int64_t i)
     return l->set->deviation ? v * v : v;
 }
 
-static void find(look *l, ek_rule rule, ek_severity severity, ek_stored_state state, const char *fmt, ...) EK_PRINTF(5, 6);
+static void find(look *l, ek_rule rule, ek_severity severity, ek_stored_state state, const char *fmt, ...)
+    EK_PRINTF(5, 6);
 static void find(look *l, ek_rule rule, ek_severity severity, ek_stored_state state, const char *fmt, ...)
 {
     ek_stored *out = l->out;
@@ -120,7 +121,8 @@ static void find(look *l, ek_rule rule, ek_severity severity, ek_stored_state st
     if (out->state == EK_STORED_UPDATED) out->state = state;
     if (out->n_findings == EK_COUNT_OF(out->finding)) return;
     ek_finding *f = &out->finding[out->n_findings++];
-    *f = (ek_finding){ ek__rule_id(rule), severity, ek__rule_title(rule), l->set->place, 1, ek__arena_strdup(l->arena, text) };
+    *f = (ek_finding){ek__rule_id(rule), severity, ek__rule_title(rule),
+                      l->set->place,     1,        ek__arena_strdup(l->arena, text)};
     l->failed = l->failed || f->text == NULL;
 }
 
@@ -132,7 +134,8 @@ static void look_for_missing(look *l)
 
     if (!l->with_graph || (l->mean != NULL && l->variance != NULL)) return;
     find(l, EK_RULE_BN004, EK_SEVERITY_ERROR, EK_STORED_MISSING,
-         "the checkpoint does not have the %s of %s, so restored inference uses initial values; save all global variables, not only "
+         "the checkpoint does not have the %s of %s, so restored inference uses initial values; save all global "
+         "variables, not only "
          "the trainable ones, and recompute the statistics for this file",
          l->mean == NULL && l->variance == NULL ? both : one, l->set->place);
 }
@@ -170,18 +173,22 @@ static void look_for_bad(look *l, const ek_array *a, bool is_variance)
     if (t.at < 0) return;
     if (t.nan + t.infinite > 0) {
         find(l, EK_RULE_BN011, EK_SEVERITY_ERROR, EK_STORED_NOT_FINITE,
-             "%s has %lld channels with %s %s (first: channel %lld), so inference is undefined there; recompute the statistics and "
+             "%s has %lld channel%s with %s %s (first: channel %lld), so inference is undefined there; recompute the "
+             "statistics and "
              "guard against batches whose %s is not finite, the likely cause",
-             l->set->place, (long long)(t.nan + t.infinite), t.nan > 0 ? "NaN" : "infinite", what, (long long)t.at, what);
+             l->set->place, (long long)(t.nan + t.infinite), t.nan + t.infinite == 1 ? "" : "s",
+             t.nan > 0 ? "NaN" : "infinite", what, (long long)t.at, what);
     } else if (t.worst >= -1e-6) {
         find(l, EK_RULE_BN011, EK_SEVERITY_WARNING, EK_STORED_NEGATIVE,
-             "%s has %lld channels with a variance just below 0 (worst %.9g in channel %lld), as rounding leaves it; clamp it to 0",
-             l->set->place, (long long)t.negative, t.worst, (long long)t.at);
+             "%s has %lld channel%s with a variance just below 0 (worst %.9g in channel %lld), as rounding leaves it; "
+             "clamp it to 0",
+             l->set->place, (long long)t.negative, t.negative == 1 ? "" : "s", t.worst, (long long)t.at);
     } else {
         find(l, EK_RULE_BN011, EK_SEVERITY_ERROR, EK_STORED_NEGATIVE,
-             "%s has %lld channels with negative variance (worst %.9g in channel %lld), so inference is %s there; recompute the "
+             "%s has %lld channel%s with negative variance (worst %.9g in channel %lld), so inference is %s there; "
+             "recompute the "
              "statistics and guard against two updates of one average in a step, the likely cause",
-             l->set->place, (long long)t.negative, t.worst, (long long)t.at,
+             l->set->place, (long long)t.negative, t.negative == 1 ? "" : "s", t.worst, (long long)t.at,
              t.worst + l->epsilon > 0 ? "finite but wrong" : "undefined");
     }
 }
@@ -219,12 +226,14 @@ static void look_for_untouched(look *l)
         const bool maybe_folded = !l->with_graph && t->step <= 0 && t->slot == NULL;
 
         find(l, EK_RULE_BN003, maybe_folded ? EK_SEVERITY_WARNING : EK_SEVERITY_ERROR, EK_STORED_NEVER_UPDATED,
-             "%s still holds mean 0 and variance 1 although the model was trained %s; its averages were never updated%s: recompute "
+             "%s still holds mean 0 and variance 1 although the model was trained %s; its averages were never "
+             "updated%s: recompute "
              "them from training data and make the train step run the updates (see BN001, BN008)",
              l->set->place, evidence, maybe_folded ? ", unless they were folded into gamma and beta on purpose" : "");
     } else if ((passes = dummy_passes(l, &momentum)) > 0) {
         find(l, EK_RULE_BN003, EK_SEVERITY_ERROR, EK_STORED_NEVER_UPDATED,
-             "%s holds mean 0 and variance %g^%d although the model was trained %s: its averages saw nothing but zeros, in %d update%s; "
+             "%s holds mean 0 and variance %g^%d although the model was trained %s: its averages saw nothing but "
+             "zeros, in %d update%s; "
              "recompute them from training data (see BN001, BN008)",
              l->set->place, momentum, passes, evidence, passes, passes == 1 ? "" : "s");
     }
@@ -236,7 +245,8 @@ static void look_for_residue(look *l)
 
     if (l->out->state != EK_STORED_UPDATED || isnan(m) || steps <= 0 || !(left > 0.01)) return;
     find(l, EK_RULE_BN007, left > 0.1 ? EK_SEVERITY_ERROR : EK_SEVERITY_WARNING, EK_STORED_SUSPICIOUS,
-         "%s averages with momentum %.6g; after %lld steps %.2g per cent of the initial value is still in its statistics; use a momentum "
+         "%s averages with momentum %.6g; after %lld steps %.2g per cent of the initial value is still in its "
+         "statistics; use a momentum "
          "of at most %.3g, train on, or recompute the statistics",
          l->set->place, m, (long long)l->trained->step, 100 * left, floor(1000 * pow(0.01, 1 / steps)) / 1000);
 }
@@ -262,7 +272,8 @@ static void look_for_collapsed(look *l, bool *collapsed, double *v, double *scal
     }
     if (k == 0) return;
     find(l, EK_RULE_BN028, EK_SEVERITY_WARNING, EK_STORED_SUSPICIOUS,
-         "%lld of %lld channels of %s had almost no variance in training and are scaled by up to %.3g; prune them or set their scale to 0",
+         "%lld of %lld channels of %s had almost no variance in training and are scaled by up to %.3g; prune them or "
+         "set their scale to 0",
          (long long)k, (long long)n, l->set->place, most);
 }
 
@@ -281,8 +292,10 @@ static void look_for_large_means(look *l, const bool *collapsed, const double *v
     }
     if (k == 0) return;
     find(l, EK_RULE_BN039, EK_SEVERITY_WARNING, EK_STORED_SUSPICIOUS,
-         "%lld channels of %s have a mean of more than 100 standard deviations (most: %.3g, channel %lld), where a variance taken in one "
-         "pass is unreliable; centre the input, or use a kernel that takes two passes", (long long)k, l->set->place, most, (long long)at);
+         "%lld channel%s of %s ha%s a mean of more than 100 standard deviations (most: %.3g, channel %lld), where a "
+         "variance taken in one "
+         "pass is unreliable; centre the input, or use a kernel that takes two passes",
+         (long long)k, k == 1 ? "" : "s", l->set->place, k == 1 ? "s" : "ve", most, (long long)at);
 }
 
 /* Channel by channel. */
@@ -308,9 +321,15 @@ static void look_at_channels(look *l)
 ek_status ek__stored_look(const ek_norm_set *set, const ek_array *const value[EK_SITE_ROLES], const ek_trained *trained,
                           bool with_graph, ek_arena *arena, ek_stored *out, ek_error *err)
 {
-    look l = { .set = set, .gamma = value[EK_ROLE_GAMMA], .mean = value[EK_ROLE_MEAN], .variance = value[EK_ROLE_VARIANCE],
-               .trained = trained, .with_graph = with_graph, .epsilon = isnan(set->epsilon) ? 1e-3 : set->epsilon,
-               .arena = arena, .out = out };
+    look l = {.set = set,
+              .gamma = value[EK_ROLE_GAMMA],
+              .mean = value[EK_ROLE_MEAN],
+              .variance = value[EK_ROLE_VARIANCE],
+              .trained = trained,
+              .with_graph = with_graph,
+              .epsilon = isnan(set->epsilon) ? 1e-3 : set->epsilon,
+              .arena = arena,
+              .out = out};
     const ek_array *any = l.mean != NULL ? l.mean : l.variance;
 
     *out = (ek_stored){ .set = set, .channels = any != NULL ? any->count : 0 };

@@ -23,7 +23,10 @@ bool ek__is_step_name(const char *name);
 bool ek__is_slot_name(const char *name);
 /* Whether training has been at a slot's value: those that begin at zero are not, others differ within. */
 bool ek__slot_was_used(const char *name, const ek_array *value);
-static inline bool ek__was_trained(const ek_trained *t) { return t->step > 0 || t->slot != NULL || t->parameter != NULL; }
+static inline bool ek__was_trained(const ek_trained *t)
+{
+    return t->step > 0 || t->slot != NULL || t->parameter != NULL;
+}
 
 /* ---- one layer --------------------------------------------------------------------------------------------- */
 

@@ -1,17 +1,23 @@
-/* trajectories [--import] FOLDER [CASE ...] - trains the programs of a folder, written in C, and compares where they arrive;
- * with --import the graphs as TensorFlow exported them.
+/* trajectories [--import | --command EVENKEEL] FOLDER [CASE ...] - trains the programs of a folder, written in C, and compares
+ * where they arrive; with --import the graphs as TensorFlow exported them; with --command those by what `evenkeel train` does.
  *
  * The folder's README says what a case holds. Each is trained from its initial variables for as many steps as losses.npy has,
  * then evaluated; losses, variables and the evaluation are held to the folder's tolerances. A case that needs an op without a
  * definition is skipped, and the op named; so is one whose program is not among tests/support/trajectory_programs.c. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <math.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "codec/fields.h"
+#include "evenkeel/checkpoint.h"
+#include "evenkeel/saver.h"
 #include "formats/graph_io.h"
+#include "support/faults.h"
 #include "support/imported.h"
 #include "support/trajectory_programs.h"
 
@@ -20,6 +26,7 @@ enum { MOST_INPUTS = 8, MOST_NAME = 400 };
 typedef struct runner {
     const char *folder;
     bool import;
+    const char *command; /* the program that trains; NULL: a session here */
     case_table tolerance, final_tolerance;
     int passed, failed, skipped;
 } runner;
@@ -93,8 +100,11 @@ static void compare(test *t, const char *what, const ek_array *got, const ek_arr
     double most = 0;
 
     t->compared++;
-    if (!case_close(got, want, &(case_tolerance){ .absolute = absolute }, why, sizeof why)) complain(t, "%s: %s", what, why);
-    else for (int64_t i = 0; i < ek_array_count(want); i++) most = fmax(most, fabs(ek_array_get(got, i) - ek_array_get(want, i)));
+    if (!case_close(got, want, &(case_tolerance){.absolute = absolute}, why, sizeof why))
+        complain(t, "%s: %s", what, why);
+    else
+        for (int64_t i = 0; i < ek_array_count(want); i++)
+            most = fmax(most, fabs(ek_array_get(got, i) - ek_array_get(want, i)));
     t->worst = fmax(t->worst, most / absolute);
 }
 
@@ -104,7 +114,8 @@ static double final_tolerance_of(const test *t, const char *variable, const ek_a
     const case_table *table = &t->r->final_tolerance;
 
     for (int row = 0; row < table->rows - 1; row++) {
-        if (strcmp(case_table_at(table, row, 0), t->name) != 0 || strcmp(case_table_at(table, row, 1), variable) != 0) continue;
+        if (strcmp(case_table_at(table, row, 0), t->name) != 0 || strcmp(case_table_at(table, row, 1), variable) != 0)
+            continue;
         const char *text = case_table_at(table, row, table->columns - 1);
         return strncmp(text, "not compared", 12) == 0 ? -1 : strtod(text, NULL);
     }
@@ -156,7 +167,8 @@ static void find_toggle(test *t)
 
     if (ek__source_open(path_of(t, "program.py.txt"), &s, &quiet) != EK_OK) return;
     char *text = strndup((const char *)s->data, s->size), *at = strstr(text, "training: step %");
-    if (at != NULL && sscanf(at, "training: step %% %d != %d", &t->off_every, &t->off_at) != 2) complain(t, "what is '%.40s'?", at);
+    if (at != NULL && sscanf(at, "training: step %% %d != %d", &t->off_every, &t->off_at) != 2)
+        complain(t, "what is '%.40s'?", at);
     free(text);
     ek__source_unref(s);
 }
@@ -260,11 +272,12 @@ static double train_step(test *t, int64_t step)
     for (int i = 0; i < t->n_inputs; i++) {
         const ek_array *batches = t->input[i].batches;
         value[i] = batches != NULL ? batch_of(batches, step % ek_array_shape(batches)->dim[0])
-                                   : ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ t->off_every == 0 || step % t->off_every != t->off_at });
+                                   : ek_array_of(EK_BOOL, EK_SCALAR,
+                                                 (bool[]){t->off_every == 0 || step % t->off_every != t->off_at});
         feed[i] = (ek_feed){ t->input[i].tensor, value[i] };
     }
-    ek_status st = ek_run(t->session, .feeds = feed, .n_feeds = t->n_inputs, .fetch = { { t->loss, &loss } }, .target = { t->train },
-                          .error = &err);
+    ek_status st = ek_run(t->session, .feeds = feed, .n_feeds = t->n_inputs, .fetch = {{t->loss, &loss}},
+                          .target = {t->train}, .error = &err);
     if (st == EK_OK) got = ek_array_get(loss, 0);
     if (st == EK_OK && ek_op_ok(t->second))
         st = ek_run(t->session, .feeds = feed, .n_feeds = t->n_inputs, .target = { t->second }, .error = &err);
@@ -274,22 +287,196 @@ static double train_step(test *t, int64_t step)
     return got;
 }
 
+static void compare_loss(test *t, const ek_array *losses, int64_t step, double got)
+{
+    const double want = ek_array_get(losses, step);
+    const double allowed = tolerance_of(t, step < 10 ? "tol loss 1..10" : "tol loss 1..100") * fmax(fabs(want), 0.01);
+
+    t->compared++;
+    if (t->differ == 0 && !(fabs(got - want) <= allowed))
+        complain(t, "the loss of step %lld: %.9g, expected %.9g within %.2g", (long long)step + 1, got, want, allowed);
+    t->worst = fmax(t->worst, fabs(got - want) / allowed);
+}
+
 static void train(test *t)
 {
     ek_array *losses = load(t, "losses");
-    const double early = tolerance_of(t, "tol loss 1..10"), late = tolerance_of(t, "tol loss 1..100");
 
     if (losses == NULL) complain(t, "losses.npy cannot be read");
-    for (int64_t step = 0; losses != NULL && step < ek_array_count(losses) && t->differ == 0; step++) {
-        const double got = train_step(t, step), want = ek_array_get(losses, step);
-        const double allowed = (step < 10 ? early : late) * fmax(fabs(want), 0.01);
-        t->compared++;
-        if (t->differ == 0 && !(fabs(got - want) <= allowed))
-            complain(t, "the loss of step %lld: %.9g, expected %.9g within %.2g", (long long)step + 1, got, want, allowed);
-        t->worst = fmax(t->worst, fabs(got - want) / allowed);
-    }
+    for (int64_t step = 0; losses != NULL && step < ek_array_count(losses) && t->differ == 0; step++)
+        compare_loss(t, losses, step, train_step(t, step));
     ek_array_unref(losses);
 }
+
+/* What the session must say of the case's batch norms: a hundred steps of momentum 0.99 leave a third of the first value,
+ * and batches of 6 and 4 are small. NULL: nothing. */
+static const char *rule_of(const char *name)
+{
+    static const struct { const char *begins, *rule; } told[] = {
+        { "convnet_", "BN007" }, { "mlp_relu_l2_", "BN007" }, { "renorm_", "BN013" }, { "virtual_batch_", "BN013" },
+    };
+
+    for (int i = 0; i < EK_COUNT_OF(told); i++)
+        if (strncmp(name, told[i].begins, strlen(told[i].begins)) == 0) return told[i].rule;
+    return NULL;
+}
+
+/* ---- the same by the command ------------------------------------------------------------------------------------- */
+
+enum { MOST_ARGUMENTS = 2 * MOST_INPUTS + 20, MOST_TEXT = 4096 };
+
+/* A command line; the strings are its own. */
+typedef struct command_line {
+    char *argument[MOST_ARGUMENTS + 1];
+    int n;
+} command_line;
+
+static void add(command_line *l, const char *fmt, ...) EK_PRINTF(2, 3);
+static void add(command_line *l, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    if (l->n < MOST_ARGUMENTS && vasprintf(&l->argument[l->n], fmt, args) >= 0) l->n++;
+    va_end(args);
+}
+
+/* Runs it and forgets it; what it says to stderr goes to a file. False: its status was not 0. */
+static bool run(command_line *l, const char *said)
+{
+    posix_spawn_file_actions_t files;
+    int status = -1;
+    pid_t child;
+
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (posix_spawn(&child, l->argument[0], &files, NULL, l->argument, environ) != 0 ||
+        waitpid(child, &status, 0) != child)
+        status = -1;
+    posix_spawn_file_actions_destroy(&files);
+    for (int i = 0; i < l->n; i++) free(l->argument[i]);
+    *l = (command_line){ .n = 0 };
+    return status == 0;
+}
+
+/* What the flag is in the steps, as a series; false: it is always on. */
+static bool save_flag(const test *t, const char *path)
+{
+    bool on[64];
+
+    if (t->off_every <= 0 || t->off_every > EK_COUNT_OF(on)) return false;
+    for (int k = 0; k < t->off_every; k++) on[k] = k != t->off_at;
+    ek_array *flag = ek_array_of(EK_BOOL, EK_SHAPE(t->off_every), on);
+    const bool ok = ek_npy_save(path, flag) == EK_OK;
+    ek_array_unref(flag);
+    return ok;
+}
+
+static void add_training(test *t, command_line *l, const char *room, int64_t steps)
+{
+    char flag[MOST_TEXT];
+
+    add(l, "%s", t->r->command);
+    add(l, "train");
+    add(l, "%s", path_of(t, "meta.pb"));
+    add(l, "--checkpoint=%s/initial", room);
+    add(l, "--train-op=%s", ek_op_name(t->train));
+    add(l, "--fetch=%s=%s/losses.npy", ek_op_name(ek_tensor_op(t->loss)), room);
+    add(l, "--steps=%lld", (long long)steps);
+    add(l, "--save=%s/final", room);
+    snprintf(flag, sizeof flag, "%s/flag.npy", room);
+    for (int i = 0; i < t->n_inputs; i++) {
+        const input *in = &t->input[i];
+        char file[MOST_NAME + 8];
+
+        snprintf(file, sizeof file, "%s.npy", in->name);
+        add(l, "--feed=%s=%s", in->name, in->batches != NULL ? path_of(t, file) : save_flag(t, flag) ? flag : "True");
+    }
+}
+
+/* The rule that training itself breaks: averages that are too slow are noticed by who uses them. */
+static void check_said(test *t, const char *path)
+{
+    const char *rule = rule_of(t->name);
+    ek_error err = { .code = EK_OK };
+    ek_source *said;
+    int lines = 0;
+
+    if (rule != NULL && strcmp(rule, "BN007") == 0) rule = NULL;
+    if (ek__source_open(path, &said, &err) != EK_OK) {
+        complain(t, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < said->size; i++) lines += said->data[i] == '\n';
+    if (lines != (rule != NULL) || (rule != NULL && memmem(said->data, said->size, rule, strlen(rule)) == NULL))
+        complain(t, "the command said: %.*s", (int)said->size, (const char *)said->data);
+    ek__source_unref(said);
+}
+
+/* The initial variables as a checkpoint. */
+static void write_initial(test *t, const char *room)
+{
+    ek_named_array value[256];
+    char path[MOST_TEXT];
+    ek_error err = { .code = EK_OK };
+    case_graph initial;
+    int64_t n = 0;
+
+    if (!case_graph_read(path_of(t, "initial.pb"), &initial)) {
+        complain(t, "initial.pb cannot be read");
+        return;
+    }
+    for (; n < initial.n && n < EK_COUNT_OF(value); n++) {
+        char *name = strndup((const char *)initial.name[n].at, initial.name[n].size);
+
+        value[n] = (ek_named_array){ name, case_graph_value(&initial, "%s", name) };
+    }
+    snprintf(path, sizeof path, "%s/initial", room);
+    if (ek_checkpoint_write(path, value, n, &err) != EK_OK) complain(t, "%s", err.text);
+    for (int64_t i = 0; i < n; i++) {
+        free((char *)(uintptr_t)value[i].name);
+        ek_array_unref((ek_array *)(uintptr_t)value[i].array);
+    }
+    case_graph_free(&initial);
+}
+
+/* Losses, compared; and the variables as the command left them, into the session. */
+static void take_results(test *t, const ek_array *losses, const char *room)
+{
+    char path[MOST_TEXT];
+    ek_error err = { .code = EK_OK };
+    ek_array *got = NULL;
+
+    snprintf(path, sizeof path, "%s/losses.npy", room);
+    if (ek_npy_load(path, &got) != EK_OK || ek_array_count(got) != ek_array_count(losses))
+        complain(t, "the command wrote no losses");
+    for (int64_t step = 0; t->differ == 0 && step < ek_array_count(losses); step++)
+        compare_loss(t, losses, step, ek_array_get(got, step));
+    ek_array_unref(got);
+    snprintf(path, sizeof path, "%s/final", room);
+    if (t->differ == 0 && ek_saver_restore(ek_saver_of_graph(t->graph), t->session, path, &err) != EK_OK)
+        complain(t, "what the command saved: %s", err.text);
+}
+
+static void train_by_command(test *t)
+{
+    ek_array *losses = load(t, "losses");
+    char *room = test_folder_make(), said[MOST_TEXT];
+    command_line l = { .n = 0 };
+
+    snprintf(said, sizeof said, "%s/said", room);
+    if (losses == NULL) complain(t, "losses.npy cannot be read");
+    write_initial(t, room);
+    if (t->differ == 0) add_training(t, &l, room, ek_array_count(losses));
+    if (t->differ == 0 && !run(&l, said)) complain(t, "the command failed");
+    check_said(t, said);
+    if (t->differ == 0) take_results(t, losses, room);
+    test_folder_remove(room);
+    ek_array_unref(losses);
+}
+
+/* ---- where it arrives --------------------------------------------------------------------------------------------- */
 
 static void check_finals(test *t)
 {
@@ -316,7 +503,8 @@ static void check_finals(test *t)
 static void check_evaluation(test *t)
 {
     ek_error err = { .code = EK_OK };
-    ek_array *x = load(t, "eval_x"), *want = load(t, "eval_output"), *off = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ false });
+    ek_array *x = load(t, "eval_x"), *want = load(t, "eval_output"),
+             *off = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){false});
     ek_array *got = NULL;
     ek_feed feed[MOST_INPUTS];
     int n = 0;
@@ -337,19 +525,6 @@ static void check_evaluation(test *t)
 
 /* ---- cases ------------------------------------------------------------------------------------------------------ */
 
-/* What the session must say of the case's batch norms: a hundred steps of momentum 0.99 leave a third of the first value,
- * and batches of 6 and 4 are small. NULL: nothing. */
-static const char *rule_of(const char *name)
-{
-    static const struct { const char *begins, *rule; } told[] = {
-        { "convnet_", "BN007" }, { "mlp_relu_l2_", "BN007" }, { "renorm_", "BN013" }, { "virtual_batch_", "BN013" },
-    };
-
-    for (int i = 0; i < EK_COUNT_OF(told); i++)
-        if (strncmp(name, told[i].begins, strlen(told[i].begins)) == 0) return told[i].rule;
-    return NULL;
-}
-
 static void hear(const ek_finding *f, void *arg)
 {
     test *t = arg;
@@ -368,11 +543,16 @@ static void run_open_case(test *t)
         complain(t, "session: %s", err.text);
         return;
     }
-    set_variables(t);
-    if (t->differ == 0) train(t);
+    if (t->r->command != NULL) {
+        train_by_command(t);
+    } else {
+        set_variables(t);
+        if (t->differ == 0) train(t);
+    }
     if (t->differ == 0) check_finals(t);
     if (t->differ == 0) check_evaluation(t);
-    if (t->differ == 0 && t->told != (rule_of(t->name) != NULL)) complain(t, "the session said %d things of its batch norms", t->told);
+    if (t->differ == 0 && t->r->command == NULL && t->told != (rule_of(t->name) != NULL))
+        complain(t, "the session said %d things of its batch norms", t->told);
     ek_session_destroy(t->session);
 }
 
@@ -393,8 +573,8 @@ static void run_case(runner *r, const char *name)
         if (open) run_open_case(&t);
         r->failed += t.differ > 0;
         r->passed += t.differ == 0;
-        printf("%s %s: %d values compared, the furthest at %.0f %% of its tolerance\n", t.differ > 0 ? "FAILED " : "passed ", name,
-               t.compared, 100 * t.worst);
+        printf("%s %s: %d values compared, the furthest at %.0f %% of its tolerance\n",
+               t.differ > 0 ? "FAILED " : "passed ", name, t.compared, 100 * t.worst);
     }
     for (int i = 0; i < t.n_inputs; i++) ek_array_unref(t.input[i].batches);
     ek_graph_destroy(t.graph);
@@ -413,18 +593,20 @@ static int run_all(runner *r, char **names, int n)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "import", no_argument, NULL, 'i' }, { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        {"import", no_argument, NULL, 'i'}, {"command", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
     runner r = { .folder = NULL };
     char path[4096];
     int c, result;
 
     bool usage = false;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        r.import = c == 'i';
+        r.import = r.import || c == 'i' || c == 'c';
+        if (c == 'c') r.command = optarg;
         usage = usage || c == '?';
     }
     if (usage || optind >= argc) {
-        fprintf(stderr, "usage: trajectories [--import] FOLDER [CASE ...]\n");
+        fprintf(stderr, "usage: trajectories [--import | --command EVENKEEL] FOLDER [CASE ...]\n");
         return 2;
     }
     r.folder = argv[optind++];

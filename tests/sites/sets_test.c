@@ -91,7 +91,8 @@ static void layers_are_told_by_their_usual_names(void **state)
     (void)state;
     EXPECT_NAMES("a/norm: a/norm/gamma a/norm/beta a/norm/moving_mean a/norm/moving_variance nan\n"
                  "b: - - b/running_mean b/running_std nan std\n",
-                 "a/norm/beta", "a/norm/gamma", "a/norm/moving_mean", "a/norm/moving_variance", "b/running_mean", "b/running_std");
+                 "a/norm/beta", "a/norm/gamma", "a/norm/moving_mean", "a/norm/moving_variance", "b/running_mean",
+                 "b/running_std");
 }
 
 static void averages_of_moments_are_told_by_hand_written_names(void **state)
@@ -99,26 +100,29 @@ static void averages_of_moments_are_told_by_hand_written_names(void **state)
     (void)state;
     EXPECT_NAMES("bn: bn/gamma bn/beta bn/bn/moments/Squeeze/ExponentialMovingAverage "
                  "bn/bn/moments/Squeeze_1/ExponentialMovingAverage nan\n",
-                 "bn/beta", "bn/bn/moments/Squeeze/ExponentialMovingAverage", "bn/bn/moments/Squeeze/ExponentialMovingAverage/biased",
-                 "bn/bn/moments/Squeeze/ExponentialMovingAverage/local_step", "bn/bn/moments/Squeeze_1/ExponentialMovingAverage",
-                 "bn/gamma");
+                 "bn/beta", "bn/bn/moments/Squeeze/ExponentialMovingAverage",
+                 "bn/bn/moments/Squeeze/ExponentialMovingAverage/biased",
+                 "bn/bn/moments/Squeeze/ExponentialMovingAverage/local_step",
+                 "bn/bn/moments/Squeeze_1/ExponentialMovingAverage", "bn/gamma");
 }
 
 static void averaged_copies_of_variables_are_no_statistics(void **state)
 {
     (void)state;
-    EXPECT_NAMES("n: n/gamma - n/moving_mean n/moving_variance nan\n", "n/gamma", "n/gamma/ExponentialMovingAverage", "n/moving_mean",
-                 "n/moving_mean/ExponentialMovingAverage", "n/moving_variance", "n/moving_variance/ExponentialMovingAverage");
+    EXPECT_NAMES("n: n/gamma - n/moving_mean n/moving_variance nan\n", "n/gamma", "n/gamma/ExponentialMovingAverage",
+                 "n/moving_mean", "n/moving_mean/ExponentialMovingAverage", "n/moving_variance",
+                 "n/moving_variance/ExponentialMovingAverage");
 }
 
 static void object_based_checkpoints_have_names_with_endings(void **state)
 {
     (void)state;
-    EXPECT_NAMES("m: m/scale/.ATTRIBUTES/VARIABLE_VALUE m/offset/.ATTRIBUTES/VARIABLE_VALUE "
-                 "m/moving_mean/average/.ATTRIBUTES/VARIABLE_VALUE m/moving_variance/average/.ATTRIBUTES/VARIABLE_VALUE nan\n",
-                 "m/moving_mean/_counter/.ATTRIBUTES/VARIABLE_VALUE", "m/moving_mean/average/.ATTRIBUTES/VARIABLE_VALUE",
-                 "m/moving_variance/average/.ATTRIBUTES/VARIABLE_VALUE", "m/offset/.ATTRIBUTES/VARIABLE_VALUE",
-                 "m/scale/.ATTRIBUTES/VARIABLE_VALUE", "m/scale/.OPTIMIZER_SLOT/opt/m/.ATTRIBUTES/VARIABLE_VALUE");
+    EXPECT_NAMES(
+        "m: m/scale/.ATTRIBUTES/VARIABLE_VALUE m/offset/.ATTRIBUTES/VARIABLE_VALUE "
+        "m/moving_mean/average/.ATTRIBUTES/VARIABLE_VALUE m/moving_variance/average/.ATTRIBUTES/VARIABLE_VALUE nan\n",
+        "m/moving_mean/_counter/.ATTRIBUTES/VARIABLE_VALUE", "m/moving_mean/average/.ATTRIBUTES/VARIABLE_VALUE",
+        "m/moving_variance/average/.ATTRIBUTES/VARIABLE_VALUE", "m/offset/.ATTRIBUTES/VARIABLE_VALUE",
+        "m/scale/.ATTRIBUTES/VARIABLE_VALUE", "m/scale/.OPTIMIZER_SLOT/opt/m/.ATTRIBUTES/VARIABLE_VALUE");
 }
 
 static void what_has_no_statistics_is_no_batch_norm(void **state)

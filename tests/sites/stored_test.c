@@ -37,10 +37,12 @@ static void expect(const layer *l, const char *want)
     value[EK_ROLE_GAMMA] = ek_array_of(EK_FLOAT32, EK_SHAPE(CHANNELS), l->gamma);
     if (!l->no_mean) value[EK_ROLE_MEAN] = ek_array_of(EK_FLOAT32, EK_SHAPE(CHANNELS), l->mean);
     if (!l->no_variance) value[EK_ROLE_VARIANCE] = ek_array_of(EK_FLOAT32, EK_SHAPE(CHANNELS), l->variance);
-    assert_int_equal(EK_OK, ek__stored_look(&set, (const ek_array *const *)value, &trained, !l->no_graph, &arena, &out, &err));
+    assert_int_equal(EK_OK,
+                     ek__stored_look(&set, (const ek_array *const *)value, &trained, !l->no_graph, &arena, &out, &err));
     snprintf(text, sizeof text, "%s", ek__stored_state_name(out.state));
     for (int i = 0; i < out.n_findings; i++) {
-        snprintf(text + strlen(text), sizeof text - strlen(text), " %s %s", out.finding[i].rule, ek_severity_name(out.finding[i].severity));
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %s %s", out.finding[i].rule,
+                 ek_severity_name(out.finding[i].severity));
         assert_string_equal("norm", out.finding[i].place);
         assert_non_null(strstr(out.finding[i].text, "norm"));
     }
@@ -67,7 +69,8 @@ static void zero_and_one_after_training_were_never_updated(void **state)
 {
     (void)state;
     expect(&(layer){ .variance = { 1, 1, 1, 1 }, .step = 200 }, "never updated BN003 error");
-    expect(&(layer){ .variance = { 1, 1, 1, 1 }, .step = -1, .slot = "w/Adam", .no_graph = true }, "never updated BN003 error");
+    expect(&(layer){.variance = {1, 1, 1, 1}, .step = -1, .slot = "w/Adam", .no_graph = true},
+           "never updated BN003 error");
     /* without a graph, a layer folded on purpose looks the same */
     expect(&(layer){ .variance = { 1, 1, 1, 1 }, .step = -1, .parameter = "norm/gamma", .no_graph = true },
            "never updated BN003 warning");
@@ -78,7 +81,7 @@ static void one_bit_of_difference_is_an_update(void **state)
 {
     (void)state;
     expect(&(layer){ .gamma = { 1, 1, 1, 1 }, .variance = { 1, 1, 1, nextafterf(1, 2) }, .step = 200 }, "updated");
-    expect(&(layer){ .gamma = { 1, 1, 1, 1 }, .mean = { 0, 1e-30f }, .variance = { 1, 1, 1, 1 }, .step = 200 }, "updated");
+    expect(&(layer){.gamma = {1, 1, 1, 1}, .mean = {0, 1e-30f}, .variance = {1, 1, 1, 1}, .step = 200}, "updated");
 }
 
 static void a_pass_over_zeros_is_no_update(void **state)
@@ -86,10 +89,12 @@ static void a_pass_over_zeros_is_no_update(void **state)
     (void)state;
     expect(&(layer){ .variance = { 0.9f, 0.9f, 0.9f, 0.9f }, .step = 200 }, "never updated BN003 error");
     expect(&(layer){ .variance = { 0.9801f, 0.9801f, 0.9801f, 0.9801f }, .step = 200 }, "never updated BN003 error");
-    expect(&(layer){ .variance = { 0.64f, 0.64f, 0.64f, 0.64f }, .momentum = 0.8, .step = 200 }, "never updated BN003 error");
+    expect(&(layer){.variance = {0.64f, 0.64f, 0.64f, 0.64f}, .momentum = 0.8, .step = 200},
+           "never updated BN003 error");
     /* 1 - epsilon is what a layer holds whose statistics were folded into gamma and beta */
     expect(&(layer){ .gamma = { 1, 1, 1, 1 }, .variance = { 0.999f, 0.999f, 0.999f, 0.999f }, .step = 200 }, "updated");
-    expect(&(layer){ .variance = { 0.999f, 0.999f, 0.999f, 0.999f }, .epsilon = 1e-5, .step = 200 }, "never updated BN003 error");
+    expect(&(layer){.variance = {0.999f, 0.999f, 0.999f, 0.999f}, .epsilon = 1e-5, .step = 200},
+           "never updated BN003 error");
 }
 
 static void numbers_that_are_none_are_told(void **state)
@@ -130,14 +135,15 @@ static void a_channel_that_never_varied_is_told(void **state)
 {
     (void)state;
     expect(&(layer){ GAMMA, MEAN, .variance = { 1e-6f, 1, 1, 1 }, .step = 9 }, "suspicious BN028 warning");
-    expect(&(layer){ MEAN, .gamma = { 0, 1, 1, 1 }, .variance = { 1e-6f, 1, 1, 1 }, .step = 9 }, "updated"); /* pruned */
-    expect(&(layer){ GAMMA, .variance = { 1e-6f, 1e-6f, 1e-6f, 1e-7f }, .step = 9 }, "updated"); /* all are small: so is the input */
+    expect(&(layer){MEAN, .gamma = {0, 1, 1, 1}, .variance = {1e-6f, 1, 1, 1}, .step = 9}, "updated"); /* pruned */
+    expect(&(layer){GAMMA, .variance = {1e-6f, 1e-6f, 1e-6f, 1e-7f}, .step = 9},
+           "updated"); /* all are small: so is the input */
 }
 
 static void a_mean_far_from_its_spread_is_told(void **state)
 {
     (void)state;
-    expect(&(layer){ GAMMA, .mean = { 101, 0, 0, 0 }, .variance = { 1, 1, 1, 1 }, .step = 9 }, "suspicious BN039 warning");
+    expect(&(layer){GAMMA, .mean = {101, 0, 0, 0}, .variance = {1, 1, 1, 1}, .step = 9}, "suspicious BN039 warning");
     expect(&(layer){ GAMMA, .mean = { 99, 0, 0, 0 }, .variance = { 1, 1, 1, 1 }, .step = 9 }, "updated");
 }
 
@@ -172,7 +178,8 @@ static ek_status look_at_a_bad_layer(void)
     value[EK_ROLE_MEAN] = ek_array_of(EK_FLOAT32, EK_SHAPE(CHANNELS), (float[CHANNELS]){ 0, 0, 0, 1000 });
     value[EK_ROLE_VARIANCE] = ek_array_of(EK_FLOAT32, EK_SHAPE(CHANNELS), (float[CHANNELS]){ 1e-7f, 1, 1, 1 });
     if (value[EK_ROLE_MEAN] != NULL && value[EK_ROLE_VARIANCE] != NULL)
-        st = ek__stored_look(&set, (const ek_array *const *)value, &(ek_trained){ 10, NULL, NULL }, true, &arena, &out, &err);
+        st = ek__stored_look(&set, (const ek_array *const *)value, &(ek_trained){10, NULL, NULL}, true, &arena, &out,
+                             &err);
     if (st == EK_OK) assert_int_equal(3, out.n_findings);
     ek_array_unref(value[EK_ROLE_MEAN]);
     ek_array_unref(value[EK_ROLE_VARIANCE]);
