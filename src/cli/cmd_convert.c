@@ -13,7 +13,7 @@ static const char *const target_name[N_TARGETS] = { "", "checkpoint", "frozen", 
 typedef struct job {
     const cli_args *args;
     const char *out;
-    cli_origin origin;
+    cli_model model;
     bool text;
 } job;
 
@@ -40,13 +40,13 @@ static target asked_for(const cli_args *args)
 static target choose(const job *j)
 {
     const target asked = asked_for(j->args);
-    const bool values = j->origin.kind == EK_FILE_CHECKPOINT;
+    const bool values = j->model.kind == EK_FILE_CHECKPOINT && j->model.graph == NULL;
 
-    if (asked == TO_NOTHING && values) return TO_GRAPHDEF;
-    if (asked == TO_NOTHING && is_values(j->origin.graph) && j->origin.checkpoint == NULL) return TO_CHECKPOINT;
+    if (asked == TO_NOTHING && j->model.kind == EK_FILE_CHECKPOINT) return TO_GRAPHDEF;
+    if (asked == TO_NOTHING && is_values(j->model.graph) && j->model.checkpoint == NULL) return TO_CHECKPOINT;
     if (values && asked != TO_GRAPHDEF && asked != TO_CHECKPOINT) {
         cli_complain(j->args->command,
-                     "'%s' is a checkpoint, which has no graph: give the MetaGraphDef as IN and the checkpoint by "
+                     "'%s' is a checkpoint without a '.meta' beside it: give the graph as IN and the checkpoint by "
                      "--checkpoint, or --to graphdef|checkpoint",
                      j->args->operand[0]);
         return TO_NOTHING;
@@ -54,7 +54,7 @@ static target choose(const job *j)
     if (asked == TO_NOTHING)
         cli_complain(j->args->command,
                      "'%s' is %s: what is OUT to be? --to frozen|graphdef|meta|saved-model|checkpoint",
-                     j->args->operand[0], ek__file_kind_name(j->origin.kind));
+                     j->args->operand[0], ek__file_kind_name(j->model.kind));
     return asked;
 }
 
@@ -86,7 +86,7 @@ static int write_values(const job *j, const ek_named_array *at, int64_t n)
 
 static int constants_to_checkpoint(const job *j)
 {
-    const ek_graph *g = j->origin.graph;
+    const ek_graph *g = j->model.graph;
     ek_named_array *at = ek__calloc((size_t)g->n_nodes, sizeof *at);
     int status;
 
@@ -178,7 +178,7 @@ static int convert_checkpoint(const job *j, target to)
     ek_bundle *b;
     int status;
 
-    if (ek__bundle_open(j->origin.checkpoint, &b, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    if (ek__bundle_open(j->model.checkpoint, &b, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
     status = to == TO_CHECKPOINT ? checkpoint_to_checkpoint(j, b) : checkpoint_to_constants(j, b);
     ek__bundle_close(b);
     return status;
@@ -190,9 +190,9 @@ static int to_graphdef(const job *j)
 {
     ek_error err = { .code = EK_OK };
 
-    if (ek_graph_save(j->origin.graph, j->out, j->text, &err) != EK_OK)
+    if (ek_graph_save(j->model.graph, j->out, j->text, &err) != EK_OK)
         return cli_complain_error(j->args->command, &err);
-    printf("%s: a GraphDef of %lld operations\n", j->out, (long long)ek_graph_op_count(j->origin.graph));
+    printf("%s: a GraphDef of %lld operations\n", j->out, (long long)ek_graph_op_count(j->model.graph));
     return CLI_DONE;
 }
 
@@ -210,15 +210,15 @@ static int save_values(job *j, const char *prefix, bool no_meta_graph)
     ek_error err = { .code = EK_OK };
     ek_saver *saver;
 
-    if (!cli_origin_start(j->args, &j->origin)) return CLI_FAILED;
-    saver = saver_of(j->origin.graph);
-    if (saver == NULL && ek_graph_status(j->origin.graph, &err) != EK_OK)
+    if (!cli_model_start(j->args, &j->model, &(cli_start){ .initialize = false })) return CLI_FAILED;
+    saver = saver_of(j->model.graph);
+    if (saver == NULL && ek_graph_status(j->model.graph, &err) != EK_OK)
         return cli_complain_error(j->args->command, &err);
     if (saver == NULL) {
         cli_complain(j->args->command, "'%s' has no variables to save", j->args->operand[0]);
         return CLI_FAILED;
     }
-    if (ek_saver_save(saver, j->origin.session, prefix, .no_meta_graph = no_meta_graph, .no_state = true,
+    if (ek_saver_save(saver, j->model.session, prefix, .no_meta_graph = no_meta_graph, .no_state = true,
                       .error = &err) != EK_OK)
         return cli_complain_error(j->args->command, &err);
     return CLI_DONE;
@@ -236,12 +236,12 @@ static int to_meta(job *j)
     ek__buf_add(&prefix, j->out, ending ? n - 5 : n);
     ek__buf_printf(&meta, "%s.meta", prefix.data != NULL ? prefix.data : "");
     if (prefix.failed || meta.failed) status = cli_no_memory(j->args->command);
-    if (status == CLI_DONE && j->origin.has_values) status = save_values(j, prefix.data, true);
-    if (status == CLI_DONE && ek_meta_graph_save(j->origin.graph, meta.data, .text = j->text, .error = &err) != EK_OK)
+    if (status == CLI_DONE && cli_model_has_values(&j->model)) status = save_values(j, prefix.data, true);
+    if (status == CLI_DONE && ek_meta_graph_save(j->model.graph, meta.data, .text = j->text, .error = &err) != EK_OK)
         status = cli_complain_error(j->args->command, &err);
     if (status == CLI_DONE)
-        printf("%s: a MetaGraphDef of %lld operations, %s\n", meta.data, (long long)ek_graph_op_count(j->origin.graph),
-               j->origin.has_values ? "with its checkpoint" : "without a checkpoint");
+        printf("%s: a MetaGraphDef of %lld operations, %s\n", meta.data, (long long)ek_graph_op_count(j->model.graph),
+               cli_model_has_values(&j->model) ? "with its checkpoint" : "without a checkpoint");
     ek__buf_fini(&prefix);
     ek__buf_fini(&meta);
     return status;
@@ -264,7 +264,7 @@ static void add_input(void *arg, ek_tensor t)
 
 static int serve(const job *j)
 {
-    ek_graph *g = j->origin.graph;
+    ek_graph *g = j->model.graph;
     ek_error err = { .code = EK_OK };
     served inputs = { .at = NULL }, outputs = { .at = NULL };
     cli_outputs kept;
@@ -287,9 +287,9 @@ static int serve(const job *j)
 static int to_saved_model(job *j)
 {
     ek_error err = { .code = EK_OK };
-    ek_graph *g = j->origin.graph;
+    ek_graph *g = j->model.graph;
 
-    if (!j->origin.has_values && ek_global_variables(g).count > 0) {
+    if (!cli_model_has_values(&j->model) && ek_global_variables(g).count > 0) {
         cli_complain(j->args->command, "the variables of '%s' have no values: name their checkpoint by --checkpoint",
                      j->args->operand[0]);
         return CLI_FAILED;
@@ -298,10 +298,10 @@ static int to_saved_model(job *j)
         const int status = serve(j);
         if (status != CLI_DONE) return status;
     }
-    if (!cli_origin_start(j->args, &j->origin)) return CLI_FAILED;
+    if (!cli_model_start(j->args, &j->model, &(cli_start){ .initialize = false })) return CLI_FAILED;
     ek_saver *own = ek_saver_of_graph(g);
     if (own != NULL && ek_saver_get_def(own)->version != 2) own = NULL;
-    if (ek_saved_model_save(j->origin.session, j->out, .add = { .saver = own }, .text = j->text, .error = &err) != EK_OK)
+    if (ek_saved_model_save(j->model.session, j->out, .add = { .saver = own }, .text = j->text, .error = &err) != EK_OK)
         return cli_complain_error(j->args->command, &err);
     const int n = ek_graph_signature_count(g);
     printf("%s: a SavedModel of %lld operations, tag serve, %d signature%s\n", j->out, (long long)ek_graph_op_count(g),
@@ -314,8 +314,8 @@ static int to_checkpoint(job *j)
 {
     int status;
 
-    if (is_values(j->origin.graph) && j->origin.checkpoint == NULL) return constants_to_checkpoint(j);
-    if (!j->origin.has_values) {
+    if (is_values(j->model.graph) && j->model.checkpoint == NULL) return constants_to_checkpoint(j);
+    if (!cli_model_has_values(&j->model)) {
         cli_complain(j->args->command, "'%s' has no values: name their checkpoint by --checkpoint",
                      j->args->operand[0]);
         return CLI_FAILED;
@@ -332,10 +332,10 @@ static int convert(job *j)
     const target to = choose(j);
 
     if (to == TO_NOTHING) return cli_see_help(j->args->command);
-    if (j->origin.kind == EK_FILE_CHECKPOINT) return convert_checkpoint(j, to);
+    if (j->model.kind == EK_FILE_CHECKPOINT && (to == TO_GRAPHDEF || to == TO_CHECKPOINT)) return convert_checkpoint(j, to);
     switch (to) {
     case TO_CHECKPOINT: return to_checkpoint(j);
-    case TO_FROZEN: return cli_freeze_to(j->args, &j->origin, j->out, j->text);
+    case TO_FROZEN: return cli_freeze_to(j->args, &j->model, j->out, j->text);
     case TO_GRAPHDEF: return to_graphdef(j);
     case TO_META: return to_meta(j);
     default: return to_saved_model(j);
@@ -347,7 +347,7 @@ int cli_convert(const cli_args *args)
     job j = { .args = args, .out = args->operand[1], .text = cli_has(args, CLI_AS_TEXT) };
     int status = CLI_FAILED;
 
-    if (cli_origin_open(args, &j.origin)) status = convert(&j);
-    cli_origin_close(&j.origin);
+    if (cli_model_open(args, false, &j.model)) status = convert(&j);
+    cli_model_close(&j.model);
     return status;
 }

@@ -3,17 +3,15 @@
 
 int cli_freeze(const cli_args *args)
 {
-    cli_origin m;
+    cli_model m;
     int status = CLI_FAILED;
 
     if (!cli_has(args, CLI_OUTPUT)) {
         cli_complain(args->command, "where is the frozen graph to go? --output FILE");
         return cli_see_help(args->command);
     }
-    if (cli_origin_open(args, &m)) {
-        if (m.graph != NULL) status = cli_freeze_to(args, &m, cli_text(args, CLI_OUTPUT, NULL), cli_has(args, CLI_AS_TEXT));
-        else cli_complain(args->command, "'%s' is a checkpoint: give its MetaGraphDef, and the checkpoint by --checkpoint", args->operand[0]);
-    }
-    cli_origin_close(&m);
+    if (cli_model_open(args, true, &m))
+        status = cli_freeze_to(args, &m, cli_text(args, CLI_OUTPUT, NULL), cli_has(args, CLI_AS_TEXT));
+    cli_model_close(&m);
     return status;
 }

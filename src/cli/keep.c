@@ -85,17 +85,17 @@ static void say_modes(const cli_args *args, const ek_graph *g)
 }
 
 /* A bare GraphDef has no variables that could be restored: the checkpoint has them by name. */
-static ek_status freeze(const cli_args *args, cli_origin *m, const cli_outputs *outputs, ek_graph **out, ek_error *err)
+static ek_status freeze(const cli_args *args, cli_model *m, const cli_outputs *outputs, ek_graph **out, ek_error *err)
 {
     const ek_list list = { m->graph, outputs->item, outputs->n };
 
     if (m->checkpoint != NULL && m->saved == NULL && ek_global_variables(m->graph).count == 0)
         return ek_freeze(m->graph, out, .outputs = list, .checkpoint = m->checkpoint, .error = err);
-    if (!cli_origin_start(args, m)) return EK_CANCELLED; /* it has complained */
+    if (!cli_model_start(args, m, &(cli_start){ .initialize = false })) return EK_CANCELLED; /* it has complained */
     return ek_freeze(m->graph, out, .outputs = list, .session = m->session, .error = err);
 }
 
-int cli_freeze_to(const cli_args *args, cli_origin *m, const char *path, bool text)
+int cli_freeze_to(const cli_args *args, cli_model *m, const char *path, bool text)
 {
     ek_error err = { .code = EK_OK };
     cli_outputs outputs;
@@ -105,7 +105,7 @@ int cli_freeze_to(const cli_args *args, cli_origin *m, const char *path, bool te
     if (status == CLI_DONE && freeze(args, m, &outputs, &frozen, &err) != EK_OK) status = CLI_FAILED;
     if (status == CLI_DONE && ek_graph_save(frozen, path, text, &err) != EK_OK) status = CLI_FAILED;
     if (status == CLI_FAILED && err.code != EK_OK) cli_complain_error(args->command, &err);
-    if (err.code == EK_FAILED_PRECONDITION && !m->has_values)
+    if (err.code == EK_FAILED_PRECONDITION && !cli_model_has_values(m))
         fprintf(stderr, "    a graph has no values of variables: --checkpoint PREFIX says where they are\n");
     if (status == CLI_DONE) {
         printf("%s: a frozen graph of %lld operations, %lld output%s\n", path, (long long)ek_graph_op_count(frozen),

@@ -2,7 +2,7 @@
 #ifndef EK_CLI_KEEP_H
 #define EK_CLI_KEEP_H
 
-#include "cli/origin.h"
+#include "cli/model.h"
 
 /* Operations and tensors of a graph that are to be kept. */
 typedef struct cli_outputs {
@@ -15,6 +15,6 @@ int cli_outputs_find(const cli_args *args, ek_graph *g, cli_outputs *out);
 void cli_outputs_free(cli_outputs *out);
 
 /* Writes the model with the values of its variables as a frozen graph, and says what it wrote. The exit status. */
-int cli_freeze_to(const cli_args *args, cli_origin *m, const char *path, bool text);
+int cli_freeze_to(const cli_args *args, cli_model *m, const char *path, bool text);
 
 #endif

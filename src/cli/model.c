@@ -100,6 +100,15 @@ static bool take_checkpoint(const cli_args *args, cli_model *m)
     return false;
 }
 
+/* Beside what has its values with it --checkpoint is one too many. False after complaining. */
+static bool has_no_checkpoint(const cli_args *args, const char *path, const cli_model *m)
+{
+    if (!cli_has(args, CLI_CHECKPOINT) && !cli_has(args, CLI_TRAIN_CHECKPOINT)) return true;
+    cli_complain(args->command, "'%s' is %s, which has its values with it: --checkpoint goes with a MetaGraphDef or GraphDef",
+                 path, ek__file_kind_name(m->kind));
+    return false;
+}
+
 /* The MetaGraphDef that was saved with a checkpoint: the prefix without "-00000-of-00002", and ".meta". False after
  * complaining where it cannot be read. */
 static bool open_meta_beside(const cli_args *args, cli_model *m)
@@ -123,10 +132,7 @@ static bool open_meta_beside(const cli_args *args, cli_model *m)
 static bool open_checkpoint(const cli_args *args, const char *path, bool needs_graph, cli_model *m)
 {
     m->kind = EK_FILE_CHECKPOINT;
-    if (cli_has(args, CLI_CHECKPOINT) || cli_has(args, CLI_TRAIN_CHECKPOINT)) {
-        cli_complain(args->command, "'%s' is a checkpoint itself: --checkpoint goes with a graph", path);
-        return false;
-    }
+    if (!has_no_checkpoint(args, path, m)) return false;
     m->checkpoint = prefix_of(args, path);
     if (m->checkpoint == NULL || !open_meta_beside(args, m)) return false;
     if (m->graph != NULL || !needs_graph) return true;
@@ -214,11 +220,7 @@ static bool open_saved_model(const cli_args *args, const char *path, cli_model *
 {
     ek_error err = { .code = EK_OK };
 
-    if (cli_has(args, CLI_CHECKPOINT) || cli_has(args, CLI_TRAIN_CHECKPOINT)) {
-        cli_complain(args->command,
-                     "a SavedModel has its values with it: --checkpoint goes with a MetaGraphDef or GraphDef");
-        return false;
-    }
+    if (!has_no_checkpoint(args, path, m)) return false;
     if (ek_saved_model_open(path, &m->saved, &err) != EK_OK) return complain(args, &err);
     if (!choose_meta_graph(args, m) || !find_variables(args, path, m)) return false;
     return ek_saved_model_graph(m->saved, m->meta_graph, &m->graph, &err) == EK_OK || complain(args, &err);

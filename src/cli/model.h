@@ -21,6 +21,9 @@ typedef struct cli_model {
  * complaining, also where it needs a graph and there is none; close it in any case. */
 bool cli_model_open(const cli_args *args, bool needs_graph, cli_model *m);
 
+/* Whether its variables get values when it is started. */
+static inline bool cli_model_has_values(const cli_model *m) { return m->checkpoint != NULL; }
+
 /* A session whose variables have the model's values; where there are none and `initialize` is set, those that initializers
  * give. False after complaining. */
 typedef struct cli_start {

@@ -19,13 +19,8 @@ void cli_catch_stop(void)
     static const int numbers[] = { SIGINT, SIGTERM };
     /* SA_RESETHAND: the second one does what it always did. */
     const struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART) };
-    struct sigaction before;
 
-    for (int i = 0; i < EK_COUNT_OF(numbers); i++) {
-        if (sigaction(numbers[i], NULL, &before) != 0) continue;
-        if (before.sa_handler == SIG_IGN) continue; /* whoever had it ignored, as in the background, meant it */
-        (void)sigaction(numbers[i], &action, NULL);
-    }
+    for (int i = 0; i < EK_COUNT_OF(numbers); i++) (void)sigaction(numbers[i], &action, NULL);
 }
 
 const int *cli_stop(void)

@@ -503,7 +503,7 @@ static void files_are_told_by_content(void **state)
         { "tf-files/meta-cond-while/model.meta", EK_FILE_META_GRAPH }, { "tf-files/meta-cond-while/model.meta.pbtxt", EK_FILE_META_GRAPH_TEXT },
         { "saved-models/half_plus_two", EK_FILE_SAVED_MODEL_FOLDER }, { "tf-files/saved-model-v1/saved_model.pb", EK_FILE_SAVED_MODEL },
         { "tf-graphs/batch_norm/in.npy", EK_FILE_NPY }, { "tf-ops/ops.pbtxt", EK_FILE_OTHER }, { "README.md", EK_FILE_OTHER },
-        { "mnist", EK_FILE_OTHER },
+        { "mnist", EK_FILE_FOLDER },
     };
 
     EK_UNUSED(state);

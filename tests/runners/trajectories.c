@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "codec/fields.h"
-#include "evenkeel/checkpoint.h"
 #include "evenkeel/saver.h"
 #include "formats/graph_io.h"
 #include "support/faults.h"
@@ -414,33 +413,6 @@ static void check_said(test *t, const char *path)
     ek__source_unref(said);
 }
 
-/* The initial variables as a checkpoint. */
-static void write_initial(test *t, const char *room)
-{
-    ek_named_array value[256];
-    char path[MOST_TEXT];
-    ek_error err = { .code = EK_OK };
-    case_graph initial;
-    int64_t n = 0;
-
-    if (!case_graph_read(path_of(t, "initial.pb"), &initial)) {
-        complain(t, "initial.pb cannot be read");
-        return;
-    }
-    for (; n < initial.n && n < EK_COUNT_OF(value); n++) {
-        char *name = strndup((const char *)initial.name[n].at, initial.name[n].size);
-
-        value[n] = (ek_named_array){ name, case_graph_value(&initial, "%s", name) };
-    }
-    snprintf(path, sizeof path, "%s/initial", room);
-    if (ek_checkpoint_write(path, value, n, &err) != EK_OK) complain(t, "%s", err.text);
-    for (int64_t i = 0; i < n; i++) {
-        free((char *)(uintptr_t)value[i].name);
-        ek_array_unref((ek_array *)(uintptr_t)value[i].array);
-    }
-    case_graph_free(&initial);
-}
-
 /* Losses, compared; and the variables as the command left them, into the session. */
 static void take_results(test *t, const ek_array *losses, const char *room)
 {
@@ -467,7 +439,11 @@ static void train_by_command(test *t)
 
     snprintf(said, sizeof said, "%s/said", room);
     if (losses == NULL) complain(t, "losses.npy cannot be read");
-    write_initial(t, room);
+    add(&l, "%s", t->r->command);
+    add(&l, "convert");
+    add(&l, "%s", path_of(t, "initial.pb"));
+    add(&l, "%s/initial", room);
+    if (!run(&l, said)) complain(t, "initial.pb was not converted");
     if (t->differ == 0) add_training(t, &l, room, ek_array_count(losses));
     if (t->differ == 0 && !run(&l, said)) complain(t, "the command failed");
     check_said(t, said);
