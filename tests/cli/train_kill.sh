@@ -7,7 +7,8 @@ bin=$1
 rounds=${2:-${EK_KILL_ROUNDS:-10}}
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
-train() { exec "$bin/evenkeel" train --steps 240 --save-every 3 --eval-every 50 --hold-out 500 --batch-size 20 --threads 1 --keep 2 "$@" > "$T/out" 2> "$T/err"; }
+steps=$((24 * rounds)) # so that every round finds something to do
+train() { exec "$bin/evenkeel" train --steps $steps --save-every 3 --eval-every 50 --hold-out 500 --batch-size 20 --threads 1 --keep 2 "$@" > "$T/out" 2> "$T/err"; }
 
 (train --logdir "$T/whole") || { cat "$T/err"; exit 1; }
 began=0
@@ -35,7 +36,7 @@ while [ $k -lt "$rounds" ]; do
 done
 (train --logdir "$T/killed" --resume) || { cat "$T/err"; exit 1; }
 for part in data-00000-of-00002 data-00001-of-00002; do
-    cmp "$T/whole/model.ckpt-240.$part" "$T/killed/model.ckpt-240.$part" || exit 1
+    cmp "$T/whole/model.ckpt-$steps.$part" "$T/killed/model.ckpt-$steps.$part" || exit 1
 done
 best=$(cd "$T/whole/best" && ls model.ckpt-*.index)
 [ -e "$T/killed/best/$best" ] || { echo "best: $best is missing:"; ls "$T/killed/best"; exit 1; }

@@ -59,6 +59,7 @@ static void npz_columns_are_found_by_name(void **state)
     assert_int_equal(EK_OK, ek_dataset_as_images(d, NULL));
     const ek_shape shape = ek_dataset_shape(d, 0);
     assert_true(ek_shape_equal(&shape, &EK_SHAPE(2, 2, 1)));
+    ek_dataset_destroy(d);
     assert_int_equal(EK_NOT_FOUND, ek_dataset_from_npz(path, (const char *[]){ "x", "z" }, 2, &d, &err));
     assert_non_null(strstr(err.text, "there is no array 'z' in"));
     assert_null(d);
