@@ -103,7 +103,7 @@ EK_API EK_MUST_CHECK ek_status ek_saver_save_with(ek_saver *s, ek_session *sessi
                                                   ek_where where);
 
 /* The saver goes on with the checkpoints that the state file of a folder lists, as if it had written them: those
- * that are still there, with the times of their files. For a training that is resumed. No state file: EK_OK.
+ * that are still there, in this very folder, with the times of their files. For a training that is resumed. No state file: EK_OK.
  * latest_filename NULL: "checkpoint". `err` may be NULL here and below: ek_last_error() has it then. */
 EK_API EK_MUST_CHECK ek_status ek_saver_recover_last_checkpoints(ek_saver *s, const char *dir,
                                                                  const char *latest_filename, ek_error *err);
@@ -129,7 +129,8 @@ EK_API EK_MUST_CHECK ek_status ek_saver_restore(ek_saver *s, ek_session *session
 EK_API char *ek_latest_checkpoint(const char *dir, const char *latest_filename);
 /* Whether there is a checkpoint of that prefix, version 1 or 2. */
 EK_API bool ek_checkpoint_exists(const char *prefix);
-/* Deletes a checkpoint with its .meta; nothing there: EK_OK. The state file stays as it is. */
+/* Deletes a checkpoint with its .meta; nothing there: EK_OK. The state file stays as it is.
+ * Errors: INVALID_ARGUMENT: a file of that name which is no checkpoint (it stays); what the system says. */
 EK_API EK_MUST_CHECK ek_status ek_checkpoint_remove(const char *prefix, ek_error *err);
 
 /* What a state file says. Paths that are relative in the file begin with the folder here. */

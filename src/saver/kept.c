@@ -69,12 +69,26 @@ static double time_of(const char *prefix, const char *ending)
     return there ? (double)s.st_mtim.tv_sec + (double)s.st_mtim.tv_nsec * 1e-9 : -1.0;
 }
 
-static bool recover(const ek_checkpoint_state *state, ek_kept *out)
+/* Whether a path lies in the folder itself. *ok is false without memory. */
+static bool lies_in(const char *path, const char *dir, bool *ok)
+{
+    ek_buf rest = { .data = NULL };
+
+    ek__path_relative(&rest, path, dir);
+    *ok = !rest.failed;
+    const bool in = *ok && strchr(rest.data, '/') == NULL && strcmp(rest.data, "..") != 0;
+    ek__buf_fini(&rest);
+    return in;
+}
+
+/* What is kept is deleted one day: a state file cannot have it that this is something outside of its folder. */
+static bool recover(const ek_checkpoint_state *state, const char *dir, ek_kept *out)
 {
     bool ok = true;
 
     for (int64_t i = 0; ok && i < state->n_paths; i++) {
         const char *path = state->all_model_checkpoint_paths[i];
+        if (!lies_in(path, dir, &ok)) continue;
         double time = time_of(path, ".index");
         if (time < 0) time = time_of(path, "");
         if (time >= 0) ok = ek__kept_add(out, path, time);
@@ -93,7 +107,7 @@ ek_status ek_saver_recover_last_checkpoints(ek_saver *s, const char *dir, const 
     const ek_status st = ek_checkpoint_state_read(dir, latest_filename, &state, &own);
     if (st == EK_NOT_FOUND) return EK_OK;
     if (st != EK_OK) return ek__error_copy(err, &own);
-    const bool ok = recover(state, &kept);
+    const bool ok = recover(state, dir, &kept);
     ek_free(state);
     if (!ok) {
         ek__kept_fini(&kept);

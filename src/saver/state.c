@@ -7,6 +7,7 @@
 #include "codec/bundle.h"
 #include "codec/fields.h"
 #include "codec/source.h"
+#include "codec/table.h"
 #include "codec/text.h"
 #include "saver/path.h"
 #include "saver/saver.h"
@@ -260,6 +261,18 @@ char *ek_latest_checkpoint(const char *dir, const char *latest_filename)
     return path;
 }
 
+/* One file of version 1. Whatever else bears the name is not ours to delete. */
+static ek_status remove_file(const char *path, ek_error *err)
+{
+    ek_source *source = NULL;
+
+    EK_TRY(ek__source_open(path, &source, err));
+    const bool is_one = ek__table_is((ek_span){ source->data, source->size });
+    ek__source_unref(source);
+    if (is_one) return ek__file_remove(path, err);
+    return EK_FAIL(err, INVALID_ARGUMENT, "'%s' is not deleted: it is no checkpoint", path);
+}
+
 ek_status ek_checkpoint_remove(const char *prefix, ek_error *err)
 {
     ek_buf meta = { .data = NULL };
@@ -270,9 +283,10 @@ ek_status ek_checkpoint_remove(const char *prefix, ek_error *err)
         return EK_FAIL(err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
     ek__path_of_meta(&meta, prefix);
     if (meta.failed) st = no_memory(err);
+    const bool is_single = !is_file(prefix, ".index") && is_file(prefix, "");
+    if (st == EK_OK && is_single) st = remove_file(prefix, err);
     if (st == EK_OK) st = ek__file_remove(meta.data, err);
-    if (st == EK_OK) st = is_file(prefix, ".index") || !is_file(prefix, "") ? ek__bundle_delete(prefix, err)
-                                                                             : ek__file_remove(prefix, err);
+    if (st == EK_OK && !is_single) st = ek__bundle_delete(prefix, err);
     ek__buf_fini(&meta);
     return st;
 }

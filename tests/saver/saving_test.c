@@ -284,6 +284,43 @@ static void rotation_goes_on_after_a_restart(void **state)
     counting_end(m);
 }
 
+static void write_text(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "wb");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void a_state_file_cannot_have_other_files_deleted(void **state)
+{
+    ek_saver_options o = counting_saver();
+    counting m;
+    ek_error err = { .code = EK_OK };
+
+    (void)state;
+    o.max_to_keep = 1;
+    m = counting_make(false, &o);
+    assert_int_equal(mkdir("run", 0777), 0);
+    counting_save(m, "other", 1);
+    write_text("thesis.tex", "years of work");
+    write_text("run/notes", "a week of work");
+    write_text("run/notes.meta", "of the notes");
+    write_text("run/checkpoint",
+               "model_checkpoint_path: \"model-2\"\nall_model_checkpoint_paths: \"../thesis.tex\"\n"
+               "all_model_checkpoint_paths: \"../other-1\"\nall_model_checkpoint_paths: \"checkpoint\"\n"
+               "all_model_checkpoint_paths: \"notes\"\n");
+    assert_int_equal(ek_saver_recover_last_checkpoints(m.saver, "run", NULL, NULL), EK_OK);
+    counting_save(m, "run/model", 3);
+    assert_true(there("thesis.tex") && there("other-1.index") && there("other-1.meta") && there("run/checkpoint"));
+    assert_true(there("run/notes") && there("run/notes.meta") && there("run/model-3.index"));
+    assert_int_equal(ek_checkpoint_remove("thesis.tex", &err), EK_INVALID_ARGUMENT);
+    assert_string_equal(err.text, "'thesis.tex' is not deleted: it is no checkpoint");
+    assert_true(there("thesis.tex"));
+    counting_end(m);
+}
+
 static void one_in_so_many_hours_stays(void **state)
 {
     ek_saver_options o = counting_saver();
@@ -396,6 +433,7 @@ int main(void)
         IN_FOLDER(savers_in_shards_and_of_nothing),
         IN_FOLDER(rotation_is_tensorflows),
         IN_FOLDER(rotation_goes_on_after_a_restart),
+        IN_FOLDER(a_state_file_cannot_have_other_files_deleted),
         IN_FOLDER(one_in_so_many_hours_stays),
         IN_FOLDER(the_same_name_again_counts_once),
         IN_FOLDER(numbers_in_names_and_paths_in_the_state),
