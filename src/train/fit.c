@@ -106,6 +106,12 @@ static ek_status check_options(ek_fitting *f)
                        (long long)o->steps, (long long)o->epochs);
     if (o->resume && o->logdir == NULL)
         return EK_FAIL(f->err, INVALID_ARGUMENT, "there is nothing to resume from: .logdir is missing");
+    for (int64_t i = 0; i < o->n_settings; i++)
+        if (o->settings == NULL || o->settings[i].name == NULL || o->settings[i].value == NULL)
+            return EK_FAIL(f->err, INVALID_ARGUMENT, "setting %lld of %lld has no name or no value", (long long)i,
+                           (long long)o->n_settings);
+    if (o->n_settings < 0)
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "%lld settings were given", (long long)o->n_settings);
     if (o->patience > 0 && o->held_out == NULL)
         return EK_FAIL(f->err, INVALID_ARGUMENT, "patience needs held-out data to tell what is better");
     f->n_numbers = 1;
@@ -138,7 +144,10 @@ static ek_status prepare(ek_fitting *f)
     f->batches = ek_batches_create(f->o.data, f->o.batch_size, .shuffle = f->o.shuffle, .seed = f->o.seed,
                                    .partial = f->o.partial, .from = f->place, .error = f->err);
     if (f->batches == NULL) return f->err->code;
-    f->steps = f->o.steps > 0 ? f->o.steps : f->o.epochs * ek_batches_per_epoch(f->batches);
+    f->steps = f->o.steps;
+    if (f->steps == 0 && __builtin_mul_overflow(f->o.epochs, ek_batches_per_epoch(f->batches), &f->steps))
+        return EK_FAIL(f->err, INVALID_ARGUMENT, "%lld epochs have more steps than can be counted",
+                       (long long)f->o.epochs);
     f->step = callable(f, f->o.train_op, true);
     if (f->step == NULL) return f->err->code;
     for (int i = 0; i < EK_FIT_OPS && f->o.then[i].graph != NULL; i++) {

@@ -117,6 +117,50 @@ static ek_status make_extras(const ek_fitting *f, extras *e)
 
 /* ---- going on ------------------------------------------------------------------------------------------------ */
 
+/* Whether a file is the index of one of this run's checkpoints, and after which step. */
+static bool is_index(const char *name, long long *step)
+{
+    int end = 0;
+
+    return sscanf(name, "model.ckpt-%18lld.index%n", step, &end) == 1 && end > 0 && name[end] == '\0';
+}
+
+/* The step of a checkpoint after the first that is in the folder; 0: there is none. */
+static long long find_later(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    long long step, found = 0;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        if (is_index(e->d_name, &step) && step > found) found = step;
+    if (d != NULL) closedir(d);
+    return found;
+}
+
+/* The checkpoint that the state file of a folder names. *out stays NULL where none was saved yet; where one was and cannot be
+ * told, this is an error: to begin again from the first step would be no resuming, and would overwrite what is there. */
+static ek_status find_latest(const char *dir, char **out, ek_error *err)
+{
+    ek_checkpoint_state *state = NULL;
+    ek_error why = { .code = EK_OK };
+    const ek_status st = ek_checkpoint_state_read(dir, NULL, &state, &why);
+    const long long later = st == EK_NOT_FOUND ? find_later(dir) : 0;
+
+    *out = NULL;
+    ek_free(state);
+    if (later > 0)
+        return EK_FAIL(err, NOT_FOUND,
+                       "'%s' has the checkpoint model.ckpt-%lld and no file 'checkpoint' that names the last one; "
+                       "nothing was changed",
+                       dir, later);
+    if (st == EK_NOT_FOUND) return EK_OK;
+    if (st == EK_OK) *out = ek_latest_checkpoint(dir, NULL);
+    if (*out != NULL) return EK_OK;
+    return EK_FAIL(err, NOT_FOUND, "the last checkpoint of '%s' cannot be told: %s; nothing was changed", dir,
+                   st != EK_OK ? why.text : ek_last_error()->text);
+}
+
 /* A setting as a checkpoint has it; NULL: it has none of that name. */
 static const ek_string *find_setting(const ek_array *stored, const char *name)
 {
@@ -172,12 +216,13 @@ static ek_status check_settings(const ek_fitting *f, ek_bundle *c, const char *p
 
 ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err)
 {
-    char *prefix = ek_latest_checkpoint(logdir, NULL);
+    char *prefix;
     ek_bundle *c = NULL;
-    ek_status st = EK_OK;
+    ek_status st;
 
     *out = NULL;
     err = ek__error_begin(err);
+    st = find_latest(logdir, &prefix, err);
     if (prefix != NULL) {
         st = ek__bundle_open(prefix, &c, err);
         if (st == EK_OK) st = read_settings(c, prefix, out, err);
@@ -205,7 +250,10 @@ static ek_status read_state(const ek_fitting *f, ek_bundle *c, const char *name,
 
 static ek_status take_counts(ek_fitting *f, const int64_t *v, const char *prefix)
 {
-    if (v[VERSION] != 1 || v[STEP] < 0 || v[EPOCH] < 0 || v[ROW] < 0 || v[BEST_STEP] < -1 || v[WAITED] < 0)
+    bool ok = v[VERSION] == 1;
+
+    for (int i = STEP; i < COUNTS; i++) ok = ok && v[i] >= (i == BEST_STEP ? -1 : 0) && v[i] <= INT64_MAX / 2;
+    if (!ok)
         return EK_FAIL(f->err, DATA_LOSS, "'%s' in the checkpoint %s is not what this library writes", counts_name,
                        prefix);
     f->done = f->saved_at = v[STEP];
@@ -255,20 +303,14 @@ static ek_status restore_state(ek_fitting *f, ek_bundle *c, const char *prefix)
 }
 
 /* The best checkpoint so far, which the next one replaces. */
-static void find_best(ek_fitting *f)
+static ek_status find_best(ek_fitting *f)
 {
-    char *path = ek_latest_checkpoint(f->files->best, NULL);
+    char *path;
 
+    EK_TRY(find_latest(f->files->best, &path, f->err));
     if (path != NULL) snprintf(f->r->best_checkpoint, sizeof f->r->best_checkpoint, "%s", path);
     ek_free(path);
-}
-
-/* Whether a file is the index of one of this run's checkpoints, and after which step. */
-static bool is_index(const char *name, long long *step)
-{
-    int end = 0;
-
-    return sscanf(name, "model.ckpt-%18lld.index%n", step, &end) == 1 && end > 0 && name[end] == '\0';
+    return EK_OK;
 }
 
 /* Whether the saver keeps, or the state of best/ names, a checkpoint after that step. */
@@ -308,19 +350,20 @@ static ek_status remove_forgotten(ek_fitting *f, const char *dir, bool best)
 
 static ek_status resume(ek_fitting *f)
 {
-    char *prefix = ek_latest_checkpoint(f->o.logdir, NULL);
+    char *prefix;
     ek_bundle *c = NULL;
     ek_status st;
 
+    EK_TRY(find_latest(f->o.logdir, &prefix, f->err));
     if (prefix == NULL) return EK_OK; /* killed before the first: from the beginning */
     st = ek__bundle_open(prefix, &c, f->err);
     if (st == EK_OK) st = restore_state(f, c, prefix);
     if (st == EK_OK) {
         f->r->resumed = true;
         snprintf(f->r->checkpoint, sizeof f->r->checkpoint, "%s", prefix);
-        find_best(f);
-        st = remove_forgotten(f, f->o.logdir, false);
+        st = find_best(f);
     }
+    if (st == EK_OK) st = remove_forgotten(f, f->o.logdir, false);
     if (st == EK_OK) st = remove_forgotten(f, f->files->best, true);
     ek__bundle_close(c);
     ek_free(prefix);

@@ -157,6 +157,11 @@ static void mistakes_are_told(void **state)
     REFUSED("column 1 of the data set holds int64, 'x:0' is float32", .steps = 1, .feed = { { n.c.x, 1 } });
     REFUSED("patience needs held-out data", .steps = 1, .patience = 2);
     REFUSED("nothing to resume from", .steps = 1, .resume = true);
+    REFUSED("epochs have more steps than can be counted", .epochs = INT64_MAX, .steps = 0);
+    REFUSED("setting 0 of 1 has no name or no value", .steps = 1, .n_settings = 1);
+    REFUSED("setting 0 of 1 has no name or no value", .steps = 1, .n_settings = 1,
+            .settings = &(ek_fit_setting){ "seed", NULL });
+    REFUSED("-1 settings were given", .steps = 1, .n_settings = -1);
     REFUSED("'odd' has shape (28,) for a batch of 20 rows", .steps = 1,
             .metric = { { "odd", ek_reduce_sum(n.c.x, .axis = EK_AXES(0, 2, 3)) } });
     ek_dataset_destroy(bare);

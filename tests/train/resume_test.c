@@ -187,6 +187,40 @@ static void a_full_folder_is_refused(void **state)
     net_destroy(&n);
 }
 
+/* Beginning again from the first step would overwrite what is there. */
+static void a_folder_that_does_not_tell_its_last_checkpoint_stays_as_it_is(void **state)
+{
+    static const struct { const char *damage, *words; } cases[] = {
+        { "echo garbage > checkpoint", "is no checkpoint state" },
+        { ": > checkpoint", "Invalid checkpoint state" },
+        { "rm checkpoint", "has the checkpoint model.ckpt-40 and no file 'checkpoint'" },
+        { "echo 'model_checkpoint_path: \"model.ckpt-50\"' > checkpoint", "Couldn't match files for checkpoint" },
+        { "echo garbage > best/checkpoint", "is no checkpoint state" },
+    };
+    net n = net_create(true);
+    ek_array *settings;
+    char command[400];
+
+    EK_UNUSED(state);
+    assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .steps = 40));
+    snprintf(command, sizeof command, "cp -r %s %s.whole", logdir, logdir);
+    assert_int_equal(0, system(command));
+    for (int i = 0; i < EK_COUNT_OF(cases); i++) {
+        ek_error err = { .code = EK_OK };
+
+        snprintf(command, sizeof command, "rm -r %s && cp -r %s.whole %s && cd %s && %s", logdir, logdir, logdir, logdir,
+                 cases[i].damage);
+        assert_int_equal(0, system(command));
+        assert_int_equal(EK_NOT_FOUND, ek_fit(n.session, n.train, FILES_FIT(n), .resume = true, .error = &err));
+        if (strstr(err.text, cases[i].words) == NULL) fail_msg("expected '%s' in: %s", cases[i].words, err.text);
+        snprintf(command, sizeof command, "diff -r -x checkpoint %s %s.whole", logdir, logdir);
+        assert_int_equal(0, system(command));
+        if (strstr(cases[i].damage, "best") == NULL)
+            assert_int_equal(EK_NOT_FOUND, ek_fit_settings_load(logdir, &settings, NULL));
+    }
+    net_destroy(&n);
+}
+
 static void other_settings_are_refused(void **state)
 {
     net n = net_create(true);
@@ -381,6 +415,7 @@ int main(void)
         IN_A_FOLDER(the_last_checkpoints_and_the_best_are_kept), IN_A_FOLDER(a_full_folder_is_refused),
         IN_A_FOLDER(other_settings_are_refused), IN_A_FOLDER(numbers_that_are_none_are_not_saved),
         IN_A_FOLDER(a_checkpoint_of_others_is_told),
+        IN_A_FOLDER(a_folder_that_does_not_tell_its_last_checkpoint_stays_as_it_is),
         IN_A_FOLDER(a_full_disk_loses_nothing), IN_A_FOLDER(no_memory_is_an_error),
         IN_A_FOLDER(variables_that_fit_begin_where_another_run_ended),
     };
