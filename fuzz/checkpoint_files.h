@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "codec/bundle.h"
+#include "fuzz.h"
 #include "table_repair.h"
 
 static char checkpoint_prefix[64];
@@ -44,26 +45,12 @@ static inline void checkpoint_put(const char *ending, const void *data, size_t s
     if (f == NULL || fwrite(data, 1, size, f) != size || fclose(f) != 0) abort();
 }
 
-/* A file of a few bytes may claim much; what is asked for beyond this is refused, to keep the search quick. */
-static inline void *checkpoint_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static inline void checkpoint_release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
 static inline void checkpoint_read(void)
 {
-    static const ek_allocator small = { checkpoint_alloc, checkpoint_release, NULL };
     ek_error err = { .code = EK_OK };
     ek_bundle *b;
 
-    ek_set_allocator(&small);
+    fuzz_refuse_large();
     if (ek__bundle_open(checkpoint_prefix, &b, &err) != EK_OK && (err.text[0] == '\0' || b != NULL)) abort();
     for (int64_t i = 0; b != NULL && i < ek__bundle_count(b); i++) {
         const ek_bundle_entry *e = ek__bundle_at(b, i);

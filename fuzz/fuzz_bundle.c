@@ -1,8 +1,7 @@
 /* fuzz/fuzz_bundle.c - checkpoints of version 2: a byte, odd: the index's checksums are put right; two that say how
  * long the index is, the index, and the shard. Everything in it is read, or refused with a sentence. */
 #include "checkpoint_files.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

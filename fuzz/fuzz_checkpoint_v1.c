@@ -1,8 +1,7 @@
 /* fuzz/fuzz_checkpoint_v1.c - checkpoints of version 1, one table: everything in it is read, or refused with a
  * sentence. After a first byte that is odd its checksums are put right. */
 #include "checkpoint_files.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,8 +5,7 @@
 
 #include "codec/record.h"
 #include "evenkeel/events.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void look_at(const ek_event *e, double *sum)
 {

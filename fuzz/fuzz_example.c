@@ -3,8 +3,7 @@
 
 #include "evenkeel/records.h"
 #include "values/array.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* The features that have values, at most so many. */
 enum { MOST = 64 };

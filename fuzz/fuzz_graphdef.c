@@ -1,28 +1,8 @@
 /* GraphDefs, binary or text as the bytes happen to be: whatever loads saves as it came, and its text means the same. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "evenkeel/files.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
-static void *small_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static void release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 /* The graph's text, and what loading that gives as text again. Text that begins with the number of an unknown field can
  * happen to be a binary message of unknown fields, which is then what it is taken for. */
@@ -68,13 +48,12 @@ static void same_again(const void *bytes, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const ek_allocator allocator = { small_alloc, release, NULL };
     ek_error err = { .code = EK_OK };
     void *bytes;
     size_t n;
     ek_graph *g;
 
-    ek_set_allocator(&allocator);
+    fuzz_refuse_large();
     if (ek_graph_load_bytes(data, size, &g, &err) != EK_OK) {
         must(err.code != EK_OK && err.text[0] != '\0');
         return 0;

@@ -1,14 +1,7 @@
 /* The text form: what parses is sound in wire form, prints, and the print parses to the same. */
-#include <stdlib.h>
 
 #include "codec/text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 static ek_span span_of(const ek_buf *b) { return (ek_span){ (const uint8_t *)b->data, b->size }; }
 

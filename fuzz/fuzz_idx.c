@@ -2,8 +2,7 @@
 #include <stdlib.h>
 
 #include "codec/idx.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,33 +2,13 @@
  * for, their graphs loaded; or refused with a sentence. What loads with its collections is written, and what was written is
  * written the same again; under a scope it loads too, or there is a sentence. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "evenkeel/files.h"
 #include "formats/graph_io.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
-static void *small_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static void release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 static bool inside(ek_span part, ek_span whole)
 {
@@ -92,7 +72,6 @@ static void there_and_back(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const ek_allocator small = { small_alloc, release, NULL };
     const int file = memfd_create("meta_graph", MFD_CLOEXEC);
     ek_error err = { .code = EK_OK };
     ek_file_kind kind;
@@ -101,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (file < 0) return 0;
     must(size == 0 || write(file, data, size) == (ssize_t)size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    ek_set_allocator(&small);
+    fuzz_refuse_large();
     if (ek__file_kind(path, &kind, &err) == EK_OK) must(ek__file_kind_name(kind)[0] != '\0');
     open_file(path);
     there_and_back(data, size);

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* Adds all records to `again`. */
 static void read_all(ek_source *source, ek_buf *again)

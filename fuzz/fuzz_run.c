@@ -5,23 +5,9 @@
 
 #include "evenkeel/files.h"
 #include "evenkeel/session.h"
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { MOST_FEEDS = 8, MOST_RUNS = 12, MOST_NODES = 400, MOST_BYTES = 1 << 24 };
-
-/* What a graph of a few bytes demands beyond this is refused, to keep the search quick. */
-static void *small_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < MOST_BYTES ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static void release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
+enum { MOST_FEEDS = 8, MOST_RUNS = 12, MOST_NODES = 400 };
 
 /* A small array that fits a placeholder: unknown dimensions are 2, those beyond reason as well. */
 static ek_array *value_for(ek_tensor t)
@@ -67,14 +53,13 @@ static void run(ek_session *s, const ek_feed *feed, int n_feeds, ek_op op)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const ek_allocator allocator = { small_alloc, release, NULL };
     ek_feed feed[MOST_FEEDS];
     ek_session *s;
     ek_graph *g;
     int64_t n;
     int n_feeds;
 
-    ek_set_allocator(&allocator);
+    fuzz_refuse_large();
     if (ek_graph_load_bytes(data, size, &g, NULL) != EK_OK) return 0;
     n = ek_graph_op_count(g);
     if (n <= MOST_NODES && (s = ek_session_create(g, .threads = 1)) != NULL) {

@@ -1,30 +1,10 @@
 /* fuzz/fuzz_saved_model.c - saved_model.pb or .pbtxt: opened, its tags, signatures, assets and functions listed, each of its
  * graphs loaded and given a signature; or refused with a sentence. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/saved_model.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
-static void *small_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static void release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 static void look_at(const ek_tensor_info *info, int n)
 {
@@ -68,14 +48,13 @@ static void give_signature(ek_graph *g)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const ek_allocator small = { small_alloc, release, NULL };
     ek_error err = { .code = EK_OK };
     ek_saved_model *m = NULL;
     ek_source *source;
     const char *const *tags;
     int found;
 
-    ek_set_allocator(&small);
+    fuzz_refuse_large();
     if (ek__source_copy(data, size, &source, &err) == EK_OK && ek__saved_model_read(source, "folder", &m, &err) != EK_OK)
         must(m == NULL && err.code != EK_OK && err.text[0] != '\0');
     for (int i = 0; i < ek_saved_model_count(m) && i < 8; i++) {

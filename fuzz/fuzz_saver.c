@@ -2,32 +2,12 @@
  * understood, or refused with a sentence. Of a graph its own saver is looked for, and others are made of its variables, in
  * one file and in shards, and written with it. Nothing is run. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "evenkeel/saver.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A file of a few bytes may claim a gigabyte; here that is refused, to keep the search quick. */
-static void *small_alloc(void *ctx, size_t size, size_t align)
-{
-    (void)ctx;
-    return size < (size_t)1 << 24 ? aligned_alloc(align, (size + align - 1) / align * align) : NULL;
-}
-
-static void release(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 /* ---- the state file ---------------------------------------------------------------------------------------------- */
 
@@ -77,11 +57,10 @@ static void savers_of(const void *data, size_t size, bool sharded)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const ek_allocator allocator = { small_alloc, release, NULL };
     const int fd = memfd_create("state", 0);
     char name[24];
 
-    ek_set_allocator(&allocator);
+    fuzz_refuse_large();
     if (fd >= 0 && write(fd, data, size) == (ssize_t)size) {
         snprintf(name, sizeof name, "%d", fd);
         state_of(name);

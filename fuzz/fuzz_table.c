@@ -5,13 +5,7 @@
 #include <string.h>
 
 #include "table_repair.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds) abort();
-}
+#include "fuzz.h"
 
 static bool walk(ek_span file, ek_table_writer *again, int64_t *n)
 {

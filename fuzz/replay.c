@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* The target gets a block of exactly the file's size, so that a sanitizer sees reads past its end. */
 static int replay(const char *path)

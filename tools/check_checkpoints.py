@@ -20,39 +20,10 @@ import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+from tensorflow1 import batch, initial_values, np, session, tf, tf1
+from tensorflow.core.protobuf import meta_graph_pb2
 
-try:
-    import numpy as np
-    import tensorflow as tf
-    from tensorflow.core.protobuf import meta_graph_pb2
-except ImportError:
-    print("skipped: TensorFlow is not installed (pip install tensorflow-cpu==2.15.1)")
-    sys.exit(0)
-
-tf1 = tf.compat.v1
-tf1.logging.set_verbosity(tf1.logging.ERROR)
 tf1.disable_v2_behavior()
-
-
-def session(graph):
-    config = tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return tf1.Session(graph=graph, config=config)
-
-
-def values_of(path):
-    graph = tf1.GraphDef()
-    with open(path, "rb") as f:
-        graph.ParseFromString(f.read())
-    return {n.name: tf.make_ndarray(n.attr["value"].tensor) for n in graph.node}
-
-
-def batch(folder, name, step):
-    path = os.path.join(folder, name + ".npy")
-    return np.load(path)[step % 10] if os.path.exists(path) else True
 
 
 def steps(sess, folder, first, count):
@@ -68,20 +39,20 @@ def steps(sess, folder, first, count):
 
 
 def save(folder, prefix, count):
-    with tf.Graph().as_default() as graph, session(graph) as sess:
+    with tf.Graph().as_default() as graph, session(graph, optimize=False) as sess:
         meta = meta_graph_pb2.MetaGraphDef()
         with open(os.path.join(folder, "meta.pb"), "rb") as f:
             meta.ParseFromString(f.read())
         saver = tf1.train.import_meta_graph(meta)
         variables = {v.op.name: v for v in tf1.global_variables()}
-        for name, value in values_of(os.path.join(folder, "initial.pb")).items():
+        for name, value in initial_values(folder).items():
             variables[name].load(value, sess)
         steps(sess, folder, 0, count)
         saver.save(sess, prefix)
 
 
 def go_on(folder, prefix, first, count):
-    with tf.Graph().as_default() as graph, session(graph) as sess:
+    with tf.Graph().as_default() as graph, session(graph, optimize=False) as sess:
         saver = tf1.train.import_meta_graph(prefix + ".meta")
         saver.restore(sess, prefix)
         return steps(sess, folder, first, count)

@@ -21,22 +21,11 @@ import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+from tensorflow1 import batch, initial_values, np, session, tf, tf1
+from google.protobuf import text_format
+from tensorflow.core.framework import variable_pb2
+from tensorflow.core.protobuf import control_flow_pb2, meta_graph_pb2, saver_pb2
 
-try:
-    import numpy as np
-    import tensorflow as tf
-    from google.protobuf import text_format
-    from tensorflow.core.framework import variable_pb2
-    from tensorflow.core.protobuf import control_flow_pb2, meta_graph_pb2, saver_pb2
-except ImportError:
-    print("skipped: TensorFlow is not installed (pip install tensorflow-cpu==2.15.1)")
-    sys.exit(0)
-
-tf1 = tf.compat.v1
-tf1.logging.set_verbosity(tf1.logging.ERROR)
 tf1.disable_v2_behavior()
 
 VARIABLES = ("variables", "trainable_variables", "local_variables", "model_variables", "metric_variables",
@@ -120,36 +109,23 @@ def check_file(build, path, out):
     return faults
 
 
-def values_of(path):
-    graph = tf1.GraphDef()
-    with open(path, "rb") as f:
-        graph.ParseFromString(f.read())
-    return {n.name: tf.make_ndarray(n.attr["value"].tensor) for n in graph.node}
-
-
-def batch(folder, name, step):
-    path = os.path.join(folder, name + ".npy")
-    return np.load(path)[step % 10] if os.path.exists(path) else True
-
-
 def train(folder, path, steps, out):
     """Losses and what the variables are at the end, after a save and a restore."""
-    with tf.Graph().as_default() as graph, tf1.Session(graph=graph, config=tf1.ConfigProto(
-            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)) as session:
+    with tf.Graph().as_default() as graph, session(graph) as s:
         saver = tf1.train.import_meta_graph(read(path))
         variables = tf1.global_variables()
-        for name, value in values_of(os.path.join(folder, "initial.pb")).items():
-            next(v for v in variables if v.op.name == name).load(value, session)
+        for name, value in initial_values(folder).items():
+            next(v for v in variables if v.op.name == name).load(value, s)
         inputs, losses = tf1.get_collection("golden_inputs"), []
         fetch = [tf1.get_collection("golden_loss")[0], tf1.get_collection("golden_train_op")[0]] + tf1.get_collection("golden_second_op")
         for step in range(steps):
             feed = {t: batch(folder, t.op.name, step) for t in inputs}
-            losses.append(session.run(fetch, feed)[0])
+            losses.append(s.run(fetch, feed)[0])
         if saver:
-            saved = saver.save(session, os.path.join(out, "model"), write_meta_graph=False)
-            session.run(tf1.global_variables_initializer())
-            saver.restore(session, saved)
-        return [np.asarray(losses)] + session.run(variables)
+            saved = saver.save(s, os.path.join(out, "model"), write_meta_graph=False)
+            s.run(tf1.global_variables_initializer())
+            saver.restore(s, saved)
+        return [np.asarray(losses)] + s.run(variables)
 
 
 def check_training(build, folder, steps, out):

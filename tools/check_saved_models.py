@@ -19,27 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-
-try:
-    import numpy as np
-    import tensorflow as tf
-except ImportError:
-    print("skipped: TensorFlow is not installed (pip install tensorflow-cpu==2.15.1)")
-    sys.exit(0)
-
-tf1 = tf.compat.v1
-tf1.logging.set_verbosity(tf1.logging.ERROR)
+from tensorflow1 import batch, graph_def, initial_values, np, session, tf, tf1
 
 MODELS = [("tf-files/saved-model-v1", ["serve"]), ("saved-models/half_plus_two", ["serve"]),
           ("saved-models/rust_regression", ["train", "serve"])]
 rows = []
-
-
-def session(graph):
-    return tf1.Session(graph=graph, config=tf1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1))
 
 
 def evenkeel(args, *words):
@@ -116,23 +100,11 @@ def check_models(args, folder):
             report(path, "tf.saved_model.load, %s" % ("text" if text else "binary"), same(want_v2, answers_v2(out, written)))
 
 
-def batch(folder, name, step):
-    path = os.path.join(folder, name + ".npy")
-    return np.load(path)[step % 10] if os.path.exists(path) else True
-
-
 def train(s, folder, steps):
     g = s.graph
     fetch = [g.get_collection("golden_loss")[0], g.get_collection("golden_train_op")[0]] + g.get_collection("golden_second_op")
     inputs = g.get_collection("golden_inputs")
     return np.array([s.run(fetch, {t: batch(folder, t.op.name, k) for t in inputs})[0] for k in range(steps)])
-
-
-def initial_values(path):
-    graph_def = tf1.GraphDef()
-    with open(path, "rb") as f:
-        graph_def.ParseFromString(f.read())
-    return {n.name: tf.make_ndarray(n.attr["value"].tensor) for n in graph_def.node}
 
 
 def check_training(args, folder):
@@ -146,7 +118,7 @@ def check_training(args, folder):
         evenkeel(args, "convert", os.path.join(case, "meta.pb"), out, "--to", "saved-model", "--checkpoint", ckpt)
         with session(tf1.Graph()) as s, s.graph.as_default():
             tf1.train.import_meta_graph(os.path.join(case, "meta.pb"))
-            values = initial_values(os.path.join(case, "initial.pb"))
+            values = initial_values(case)
             for v in tf1.global_variables():
                 v.load(values[v.op.name], s)
             want = train(s, case, args.steps)
@@ -158,11 +130,8 @@ def check_training(args, folder):
 
 
 def run_frozen(path, x):
-    graph_def = tf1.GraphDef()
-    with open(path, "rb") as f:
-        graph_def.ParseFromString(f.read())
     with session(tf1.Graph()) as s, s.graph.as_default():
-        tf1.import_graph_def(graph_def, name="")
+        tf1.import_graph_def(graph_def(path), name="")
         return s.run("probabilities:0", {"x:0": x})
 
 

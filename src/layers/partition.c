@@ -180,26 +180,33 @@ static bool read_list(const ek_wire_field *f, int64_t *out, int32_t *n)
     return true;
 }
 
-bool ek_variable_slice_info(ek_variable v, ek_slice_info *out)
+bool ek__slice_noted(const ek_variable_info *info, ek_slice_info *out, ek_span *full_name)
 {
-    const ek_variable_info *const info = ek__info(v);
-    ek_span name = { NULL, 0 };
-    ek_slice_info s = { .full_shape = { .rank = 0 } };
+    ek_wire w = ek__wire_open((ek_span){ info->slice, info->slice_size }, NULL, NULL);
     int32_t n_offset = 0;
     bool ok = true;
 
-    if (info == NULL || info->slice == NULL || out == NULL) return false;
-    ek_wire w = ek__wire_open((ek_span){ info->slice, info->slice_size }, NULL, NULL);
+    *out = (ek_slice_info){ .full_shape = { .rank = 0 } };
+    *full_name = (ek_span){ NULL, 0 };
     for (ek_wire_field f; ok && ek__wire_next(&w, &f);) {
         switch (f.number) {
-        case EK_F_SLICE_FULL_NAME: name = f.bytes; break;
-        case EK_F_SLICE_FULL_SHAPE: ok = read_list(&f, s.full_shape.dim, &s.full_shape.rank); break;
-        case EK_F_SLICE_OFFSET: ok = read_list(&f, s.offset, &n_offset); break;
-        case EK_F_SLICE_SHAPE: ok = read_list(&f, s.shape.dim, &s.shape.rank); break;
+        case EK_F_SLICE_FULL_NAME: *full_name = f.bytes; break;
+        case EK_F_SLICE_FULL_SHAPE: ok = read_list(&f, out->full_shape.dim, &out->full_shape.rank); break;
+        case EK_F_SLICE_OFFSET: ok = read_list(&f, out->offset, &n_offset); break;
+        case EK_F_SLICE_SHAPE: ok = read_list(&f, out->shape.dim, &out->shape.rank); break;
         default: break;
         }
     }
-    if (!ok || name.size == 0 || n_offset != s.full_shape.rank || s.shape.rank != s.full_shape.rank) return false;
+    return ok && full_name->size > 0 && n_offset == out->full_shape.rank && out->shape.rank == out->full_shape.rank;
+}
+
+bool ek_variable_slice_info(ek_variable v, ek_slice_info *out)
+{
+    const ek_variable_info *const info = ek__info(v);
+    ek_slice_info s;
+    ek_span name;
+
+    if (info == NULL || info->slice == NULL || out == NULL || !ek__slice_noted(info, &s, &name)) return false;
     s.full_name = ek__arena_strndup(&v.graph->arena, (const char *)name.at, name.size);
     if (s.full_name != NULL) *out = s;
     return s.full_name != NULL;

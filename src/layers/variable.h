@@ -2,6 +2,7 @@
 #ifndef EK_LAYERS_VARIABLE_H
 #define EK_LAYERS_VARIABLE_H
 
+#include "codec/wire.h"
 #include "layers/build.h"
 
 typedef struct ek_variable_args {
@@ -32,6 +33,9 @@ ek_tensor ek__initializer_build(ek_graph *g, const ek_initializer *init, ek_shap
                                 const ek_slice_info *slice, ek_where where);
 /* Notes which part of what a variable is, for files; false without memory, which is recorded. */
 bool ek__slice_note(ek_variable v, const ek_slice_info *slice, ek_where where);
+/* What was noted of a part, or came from a file: all but the full name, which is borrowed from the note. false: it is
+ * not said which part of what it is. */
+bool ek__slice_noted(const ek_variable_info *info, ek_slice_info *out, ek_span *full_name);
 
 static inline ek_variable ek__dead_variable(ek_graph *g) { return (ek_variable){ g, -1 }; }
 

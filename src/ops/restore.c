@@ -217,28 +217,19 @@ const ek_op_def ek__op_RestoreV2 = {
     .no_grad_because = no_grad,
 };
 
-const ek_op_def ek__op_Restore = {
-    .name = "Restore",
-    .kind = EK_KIND_EFFECT,
-    .stateful = true,
-    .inputs = "file_pattern: string, tensor_name: string",
-    .outputs = "tensor: dt",
-    .attrs = "dt: type; preferred_shard: int = -1",
-    .shape = restore_shape,
-    .shapes_at_run = true,
-    .prepare = restore_prepare,
-    .no_grad_because = no_grad,
-};
-
-const ek_op_def ek__op_RestoreSlice = {
-    .name = "RestoreSlice",
-    .kind = EK_KIND_EFFECT,
-    .stateful = true,
-    .inputs = "file_pattern: string, tensor_name: string, shape_and_slice: string",
-    .outputs = "tensor: dt",
-    .attrs = "dt: type; preferred_shard: int = -1",
-    .shape = restore_shape,
-    .shapes_at_run = true,
-    .prepare = restore_prepare,
-    .no_grad_because = no_grad,
-};
+/* Those of version 1, which ask for one tensor. */
+#define RESTORE_ONE(op, from)                                                                                          \
+    const ek_op_def ek__op_##op = {                                                                                    \
+        .name = #op,                                                                                                   \
+        .kind = EK_KIND_EFFECT,                                                                                        \
+        .stateful = true,                                                                                              \
+        .inputs = from,                                                                                                \
+        .outputs = "tensor: dt",                                                                                       \
+        .attrs = "dt: type; preferred_shard: int = -1",                                                                \
+        .shape = restore_shape,                                                                                        \
+        .shapes_at_run = true,                                                                                         \
+        .prepare = restore_prepare,                                                                                    \
+        .no_grad_because = no_grad,                                                                                    \
+    }
+RESTORE_ONE(Restore, "file_pattern: string, tensor_name: string");
+RESTORE_ONE(RestoreSlice, "file_pattern: string, tensor_name: string, shape_and_slice: string");

@@ -1,60 +1,20 @@
 /* saver/saveables.c - what a saver saves: variables by the names that they have in checkpoints, in their order. */
 #include <stdlib.h>
 
-#include "codec/fields.h"
-#include "codec/wire.h"
+#include "layers/variable.h"
 #include "saver/saver.h"
 
 /* ---- parts of variables ------------------------------------------------------------------------------- */
 
-/* A SaveSliceInfoDef: of which variable it is a part, and which. */
-typedef struct part {
-    ek_span full_name;
-    int64_t shape[EK_MAX_RANK], offset[EK_MAX_RANK], length[EK_MAX_RANK];
-    int n_shape, n_offset, n_length;
-} part;
-
-static bool read_numbers(const ek_wire_field *f, int64_t *out, int *n)
-{
-    size_t offset = 0;
-    uint64_t v;
-
-    while (ek__wire_packed(f, EK_WIRE_VARINT, &offset, &v)) {
-        if (*n == EK_MAX_RANK) return false;
-        out[(*n)++] = (int64_t)v;
-    }
-    return true;
-}
-
-/* false: it is not one that a variable can be saved by. */
-static bool read_part(const ek_variable_info *info, part *out)
-{
-    ek_wire w = ek__wire_open((ek_span){ info->slice, info->slice_size }, NULL, NULL);
-    ek_wire_field f;
-    bool ok = true;
-
-    *out = (part){ .n_shape = 0 };
-    while (ok && ek__wire_next(&w, &f)) {
-        switch (f.number) {
-        case EK_F_SLICE_FULL_NAME: out->full_name = f.bytes; break;
-        case EK_F_SLICE_FULL_SHAPE: ok = read_numbers(&f, out->shape, &out->n_shape); break;
-        case EK_F_SLICE_OFFSET: ok = read_numbers(&f, out->offset, &out->n_offset); break;
-        case EK_F_SLICE_SHAPE: ok = read_numbers(&f, out->length, &out->n_length); break;
-        default: break;
-        }
-    }
-    return ok && out->full_name.size > 0 && out->n_shape == out->n_offset && out->n_shape == out->n_length;
-}
-
 /* "5 3 0,3:0,3": the whole's shape, then start and length of each dimension. NULL without memory. */
-static const char *spec_of(ek_graph *g, const part *p)
+static const char *spec_of(ek_graph *g, const ek_slice_info *part)
 {
     ek_buf b = { .data = NULL };
     const char *text = NULL;
 
-    for (int i = 0; i < p->n_shape; i++) ek__buf_printf(&b, "%lld ", (long long)p->shape[i]);
-    for (int i = 0; i < p->n_shape; i++)
-        ek__buf_printf(&b, "%s%lld,%lld", i > 0 ? ":" : "", (long long)p->offset[i], (long long)p->length[i]);
+    for (int i = 0; i < part->shape.rank; i++) ek__buf_printf(&b, "%lld ", (long long)part->full_shape.dim[i]);
+    for (int i = 0; i < part->shape.rank; i++)
+        ek__buf_printf(&b, "%s%lld,%lld", i > 0 ? ":" : "", (long long)part->offset[i], (long long)part->shape.dim[i]);
     if (!b.failed) text = ek__arena_strndup(&g->arena, b.data != NULL ? b.data : "", b.size);
     ek__buf_fini(&b);
     return text;
@@ -84,16 +44,17 @@ static bool add_one(ek_graph *g, candidates *list, ek_variable v, const char *na
 {
     candidate c = { .to_save = { .slice = "", .variable = v }, .place = list->n };
     const ek_variable_info *info = g->variable[v.id];
-    part p;
+    ek_slice_info part;
+    ek_span full_name;
 
     if (info->slice != NULL && as_part) {
-        if (!read_part(info, &p)) {
+        if (!ek__slice_noted(info, &part, &full_name)) {
             ek__graph_fail(g, where, EK_INVALID_ARGUMENT,
                            "variable %s is said to be a part of another, but not which one", info->name);
             return false;
         }
-        c.full_name = ek__arena_strndup(&g->arena, (const char *)p.full_name.at, p.full_name.size);
-        c.to_save.slice = spec_of(g, &p);
+        c.full_name = ek__arena_strndup(&g->arena, (const char *)full_name.at, full_name.size);
+        c.to_save.slice = spec_of(g, &part);
         if (name == NULL) name = c.full_name;
     }
     c.to_save.name = name != NULL ? ek__arena_strdup(&g->arena, name) : info->name;

@@ -7,24 +7,15 @@
 #include <unistd.h>
 
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
-static char *folder;
 static char path[4096];
 
 static int make_folder(void **state)
 {
     EK_UNUSED(state);
-    folder = test_folder_make();
-    snprintf(path, sizeof path, "%s/file", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    EK_UNUSED(state);
-    test_folder_remove(folder);
-    return 0;
+    return test_folder_setup_path(path, sizeof path, "file");
 }
 
 static void expect_content(const char *text, size_t size)
@@ -83,9 +74,9 @@ static void pieces_become_a_file(void **state)
     assert_int_equal(ek__file_create(path, &f, &err), EK_OK);
     assert_int_equal(ek__file_put(f, large, LARGE, &err), EK_OK);
     expect_content("old", 3);
-    assert_int_equal(test_folder_count(folder, NULL), 2);
+    assert_int_equal(test_folder_count(test_folder, NULL), 2);
     ek__file_abandon(f);
-    assert_int_equal(test_folder_count(folder, NULL), 1);
+    assert_int_equal(test_folder_count(test_folder, NULL), 1);
     expect_content("old", 3);
     assert_int_equal(write_pieces(&err), EK_OK);
     expect_pieces();
@@ -119,11 +110,11 @@ static void a_failure_leaves_what_was_there(void **state)
             }
             expect_content("old", 3);
             if (way == 2) assert_int_equal(st, EK_RESOURCE_EXHAUSTED);
-            if (way != 1) assert_int_equal(test_folder_count(folder, NULL), 1); /* nothing is left of it */
+            if (way != 1) assert_int_equal(test_folder_count(test_folder, NULL), 1); /* nothing is left of it */
             if (way == 1 &&
-                test_folder_count(folder, ".part") > 0) { /* the dead leave theirs, under a name that tells */
+                test_folder_count(test_folder, ".part") > 0) { /* the dead leave theirs, under a name that tells */
                 char command[4200];
-                snprintf(command, sizeof command, "rm %s/*.part", folder);
+                snprintf(command, sizeof command, "rm %s/*.part", test_folder);
                 assert_int_equal(system(command), 0);
             }
         }
@@ -144,7 +135,7 @@ static void the_sentence_tells_what_the_system_said(void **state)
     snprintf(text, sizeof text, "cannot write '%s': No space left on device", path);
     assert_string_equal(err.text, text);
     err = (ek_error){ .code = EK_OK };
-    assert_int_equal(ek__file_write(folder, "new", 3, &err), EK_INVALID_ARGUMENT);
+    assert_int_equal(ek__file_write(test_folder, "new", 3, &err), EK_INVALID_ARGUMENT);
     assert_non_null(strstr(err.text, "a file was expected, this is a folder"));
 }
 
@@ -183,12 +174,12 @@ static void folders(void **state)
     char sub[4200];
 
     EK_UNUSED(state);
-    snprintf(sub, sizeof sub, "%s/a", folder);
+    snprintf(sub, sizeof sub, "%s/a", test_folder);
     assert_int_equal(ek__file_make_folder(sub, &err), EK_OK);
     assert_int_equal(ek__file_make_folder(sub, &err), EK_OK); /* it is there */
     assert_int_equal(ek__file_sync_folder(sub, &err), EK_OK);
     assert_int_equal(ek__file_sync_folder("file", &err), EK_OK);
-    snprintf(sub, sizeof sub, "%s/b/c", folder);
+    snprintf(sub, sizeof sub, "%s/b/c", test_folder);
     assert_int_equal(ek__file_make_folder(sub, &err), EK_NOT_FOUND); /* those above are not made */
     assert_int_equal(ek__file_folder_size("a/b/c"), 4);
     assert_int_equal(ek__file_folder_size("c"), 0);
@@ -264,21 +255,21 @@ static void without_memory_nothing_is_written(void **state)
 {
     EK_UNUSED(state);
     ek_test_refuse_each(everything, 0);
-    assert_int_equal(test_folder_count(folder, ".part"), 0);
+    assert_int_equal(test_folder_count(test_folder, ".part"), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(pieces_become_a_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_failure_leaves_what_was_there, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(the_sentence_tells_what_the_system_said, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(names_of_parts_are_told, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_part_that_was_left_is_in_nobodys_way, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(folders, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_log_grows, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_log_holds_whole_pieces_only, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(without_memory_nothing_is_written, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(pieces_become_a_file, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_failure_leaves_what_was_there, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(the_sentence_tells_what_the_system_said, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(names_of_parts_are_told, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_part_that_was_left_is_in_nobodys_way, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(folders, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_log_grows, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_log_holds_whole_pieces_only, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(without_memory_nothing_is_written, make_folder, test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

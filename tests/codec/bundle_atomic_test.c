@@ -6,24 +6,15 @@
 
 #include "codec/bundle.h"
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
-static char *folder;
 static char prefix[4096];
 
 static int make_folder(void **state)
 {
     EK_UNUSED(state);
-    folder = test_folder_make();
-    snprintf(prefix, sizeof prefix, "%s/sub/model", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    EK_UNUSED(state);
-    test_folder_remove(folder);
-    return 0;
+    return test_folder_setup_path(prefix, sizeof prefix, "sub/model");
 }
 
 /* A checkpoint whose numbers are all `value`; large enough for several writes. */
@@ -86,7 +77,7 @@ static int files_left(const char *part)
 {
     char sub[4096];
 
-    snprintf(sub, sizeof sub, "%s/sub", folder);
+    snprintf(sub, sizeof sub, "%s/sub", test_folder);
     return test_folder_count(sub, part);
 }
 
@@ -154,7 +145,7 @@ static void a_first_save_that_fails_leaves_nothing(void **state)
         test_faults_remove();
         if (f.calls < k) break;
         /* a folder that cannot be made, or is there; a sweep that fails, when there is nothing to sweep */
-        if (st != EK_OK && !exists() && test_folder_count(folder, NULL) == 1) assert_int_equal(files_left(NULL), 0);
+        if (st != EK_OK && !exists() && test_folder_count(test_folder, NULL) == 1) assert_int_equal(files_left(NULL), 0);
         assert_int_equal(ek__bundle_delete(prefix, &err), EK_OK);
         assert_true(k < 200);
     }
@@ -210,7 +201,7 @@ static const char *part_name(int i)
 {
     static char name[2][4200];
 
-    snprintf(name[i], sizeof name[i], "%s/parts/part-%d", folder, i);
+    snprintf(name[i], sizeof name[i], "%s/parts/part-%d", test_folder, i);
     return name[i];
 }
 
@@ -257,7 +248,7 @@ static void several_become_one(void **state)
     ek__bundle_close(b);
     assert_int_equal(files_left("-of-00002"), 2);
     assert_int_equal(files_left(NULL), 3);
-    assert_int_equal(test_folder_count(folder, NULL), 1); /* the folder of the parts is gone */
+    assert_int_equal(test_folder_count(test_folder, NULL), 1); /* the folder of the parts is gone */
 }
 
 static void merging_over_a_checkpoint_loses_nothing(void **state)
@@ -342,14 +333,14 @@ static void memory_that_runs_out_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(saving_over_a_checkpoint_loses_nothing, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_first_save_that_fails_leaves_nothing, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(every_instant_of_a_save_has_a_checkpoint, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_neighbour_with_a_longer_name_stays, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(several_become_one, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(merging_over_a_checkpoint_loses_nothing, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(what_cannot_be_merged_is_refused, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(saving_over_a_checkpoint_loses_nothing, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_first_save_that_fails_leaves_nothing, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(every_instant_of_a_save_has_a_checkpoint, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_neighbour_with_a_longer_name_stays, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(several_become_one, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(merging_over_a_checkpoint_loses_nothing, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_merged_is_refused, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

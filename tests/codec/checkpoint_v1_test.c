@@ -4,25 +4,14 @@
 #include "codec/bundle_parts.h"
 #include "codec/fields.h"
 #include "support/checkpoints.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
-
-static ek_bundle *open_data(const char *folder, const char *prefix)
-{
-    char path[4096];
-    ek_error err = { .code = EK_OK };
-    ek_bundle *b;
-
-    snprintf(path, sizeof path, "%s/%s", ek_test_data(folder), prefix);
-    if (ek__bundle_open(path, &b, &err) != EK_OK) fail_msg("%s: %s", path, err.text);
-    return b;
-}
 
 static void one_table_is_read(void **state)
 {
     EK_UNUSED(state);
     if (ek_test_data("tf-files") == NULL) skip();
-    ek_bundle *b = open_data("tf-files/ckpt-v1", "model.ckpt");
+    ek_bundle *b = test_checkpoint_open("tf-files/ckpt-v1", "model.ckpt");
     assert_int_equal(ek__bundle_version(b), 1);
     expect_checkpoint("ckpt-v1", b);
     ek__bundle_close(b);
@@ -35,7 +24,7 @@ static void shards_with_slices_are_read(void **state)
     EK_UNUSED(state);
     if (ek_test_data("tf-files") == NULL) skip();
     for (int i = 0; i < EK_COUNT_OF(prefixes); i++) {
-        ek_bundle *b = open_data("tf-files/ckpt-v1-sharded-slices", prefixes[i]);
+        ek_bundle *b = test_checkpoint_open("tf-files/ckpt-v1-sharded-slices", prefixes[i]);
         expect_checkpoint("ckpt-v1-sharded-slices", b);
         ek__bundle_close(b);
     }
@@ -49,7 +38,7 @@ static void parts_are_those_of_the_whole(void **state)
 
     EK_UNUSED(state);
     if (ek_test_data("tf-files") == NULL) skip();
-    ek_bundle *b = open_data("tf-files/ckpt-v1-sharded-slices", "model.ckpt");
+    ek_bundle *b = test_checkpoint_open("tf-files/ckpt-v1-sharded-slices", "model.ckpt");
     for (int64_t i = 0; i < ek__bundle_count(b); i++)
         if (ek__bundle_at(b, i)->n_slices > 1) e = ek__bundle_at(b, i);
     assert_non_null(e);
@@ -64,20 +53,6 @@ static void parts_are_those_of_the_whole(void **state)
     }
     ek_array_unref(whole);
     ek__bundle_close(b);
-}
-
-static ek_status read_all(const char *prefix, ek_error *err)
-{
-    ek_bundle *b;
-    ek_status st = ek__bundle_open(prefix, &b, err);
-
-    for (int64_t i = 0; st == EK_OK && i < ek__bundle_count(b); i++) {
-        ek_array *a;
-        st = ek__bundle_read(b, ek__bundle_at(b, i), NULL, &a, err);
-        ek_array_unref(a);
-    }
-    ek__bundle_close(b);
-    return st;
 }
 
 static void damage_is_noticed(void **state)
@@ -95,7 +70,7 @@ static void damage_is_noticed(void **state)
         ek_error err = { .code = EK_OK };
         data[i] ^= 1;
         test_write_file(folder, "model.ckpt", data, size);
-        const ek_status st = read_all(prefix, &err);
+        const ek_status st = test_checkpoint_read_all(prefix, &err);
         const bool unread = i >= size - 48 - 5 - 15 - 13; /* an empty block, the handles in the footer, zeros */
         if (st != EK_DATA_LOSS && !(unread && st == EK_OK)) fail_msg("byte %zu: %s", i, ek_status_name(st));
         data[i] ^= 1;
@@ -103,7 +78,7 @@ static void damage_is_noticed(void **state)
     for (size_t n = 0; n < size; n++) {
         ek_error err = { .code = EK_OK };
         test_write_file(folder, "model.ckpt", data, n);
-        assert_int_equal(read_all(prefix, &err), EK_DATA_LOSS);
+        assert_int_equal(test_checkpoint_read_all(prefix, &err), EK_DATA_LOSS);
     }
     free(data);
     test_folder_remove(folder);
@@ -119,11 +94,11 @@ static void a_shard_that_is_missing_is_told(void **state)
     folder = test_folder_make();
     test_copy_data("tf-files/ckpt-v1-sharded-slices", "model.ckpt-00001-of-00002", folder);
     snprintf(prefix, sizeof prefix, "%s/model.ckpt", folder);
-    const ek_status st = read_all(prefix, &err);
+    const ek_status st = test_checkpoint_read_all(prefix, &err);
     assert_int_equal(st, EK_NOT_FOUND);
     assert_non_null(strstr(err.text, "is in 2 shards; 1 of their files are there"));
     snprintf(prefix, sizeof prefix, "%s/model.ckpt-00001-of-00002", folder); /* asked for by name it is read */
-    assert_int_equal(read_all(prefix, &err), EK_OK);
+    assert_int_equal(test_checkpoint_read_all(prefix, &err), EK_OK);
     test_folder_remove(folder);
 }
 
@@ -181,12 +156,12 @@ static void claims_are_not_believed(void **state)
     EK_UNUSED(state);
     snprintf(prefix, sizeof prefix, "%s/m", folder);
     write_v1(folder, 3, 3, 0);
-    assert_int_equal(read_all(prefix, &err), EK_OK);
+    assert_int_equal(test_checkpoint_read_all(prefix, &err), EK_OK);
     write_v1(folder, INT64_C(1) << 40, 3, 0); /* four terabytes in a file of a hundred bytes */
-    assert_int_equal(read_all(prefix, &err), EK_DATA_LOSS);
+    assert_int_equal(test_checkpoint_read_all(prefix, &err), EK_DATA_LOSS);
     err = (ek_error){ .code = EK_OK };
     write_v1(folder, 3, 3, 2);
-    assert_int_equal(read_all(prefix, &err), EK_INVALID_ARGUMENT);
+    assert_int_equal(test_checkpoint_read_all(prefix, &err), EK_INVALID_ARGUMENT);
     assert_non_null(strstr(err.text, "min consumer version 2 above current version 1"));
     test_folder_remove(folder);
 }
@@ -197,7 +172,7 @@ static ek_status read_again(void)
 {
     ek_error err = { .code = EK_OK };
 
-    return read_all(starving, &err);
+    return test_checkpoint_read_all(starving, &err);
 }
 
 static void memory_that_runs_out_is_told(void **state)

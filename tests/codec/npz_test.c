@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
 #define CORPUS EK_SOURCE_DIR "/fuzz/corpus/npz/"
@@ -121,22 +122,12 @@ static void what_is_no_archive_is_refused(void **state)
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
-static char *folder;
 static char path[4096];
 
 static int make_folder(void **state)
 {
     EK_UNUSED(state);
-    folder = test_folder_make();
-    snprintf(path, sizeof path, "%s/x.npz", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    EK_UNUSED(state);
-    test_folder_remove(folder);
-    return 0;
+    return test_folder_setup_path(path, sizeof path, "x.npz");
 }
 
 static ek_status save_two(const char *first, const char *second, ek_error *err)
@@ -178,7 +169,7 @@ static void names_must_be_there_and_differ(void **state)
     assert_int_equal(save_two("x", NULL, NULL), EK_INVALID_ARGUMENT);
     assert_int_equal(save_two("x", "", NULL), EK_INVALID_ARGUMENT);
     assert_int_equal(ek_npz_save(path, &(ek_named_array){ "x", NULL }, 1, NULL), EK_INVALID_ARGUMENT);
-    assert_int_equal(test_folder_count(folder, NULL), 0);
+    assert_int_equal(test_folder_count(test_folder, NULL), 0);
 }
 
 static void a_failed_save_leaves_the_old_file(void **state)
@@ -194,7 +185,7 @@ static void a_failed_save_leaves_the_old_file(void **state)
         test_faults_install(&f);
         st = save_two("new", "flag", &(ek_error){ .code = EK_OK });
         test_faults_remove();
-        assert_true((st == EK_OK) || test_folder_count(folder, NULL) >= 1);
+        assert_true((st == EK_OK) || test_folder_count(test_folder, NULL) >= 1);
         assert_int_equal(ek_npz_load(path, &z, NULL), EK_OK);
         assert_true((ek_npz_find(z, "old") != NULL) != (ek_npz_find(z, "new") != NULL));
         if (st == EK_OK) assert_non_null(ek_npz_find(z, "new"));
@@ -236,10 +227,10 @@ int main(void)
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(damage_to_numbers_is_noticed),
         cmocka_unit_test(what_is_no_archive_is_refused),
-        cmocka_unit_test_setup_teardown(what_was_saved_comes_back, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(names_must_be_there_and_differ, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_failed_save_leaves_the_old_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(without_memory_it_says_so, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_saved_comes_back, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(names_must_be_there_and_differ, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_save_leaves_the_old_file, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(without_memory_it_says_so, make_folder, test_folder_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,27 +5,18 @@
 
 #include "codec/crc32c.h"
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/json.h"
 #include "support/support.h"
 
 #define FILES "tf-files/tfrecord/"
 
-static char *folder;
 static char path[4096];
 
 static int make_folder(void **state)
 {
     EK_UNUSED(state);
-    folder = test_folder_make();
-    snprintf(path, sizeof path, "%s/x.tfrecord", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    EK_UNUSED(state);
-    test_folder_remove(folder);
-    return 0;
+    return test_folder_setup_path(path, sizeof path, "x.tfrecord");
 }
 
 /* All records of a file, one behind the other; how many there are, how it ended. */
@@ -213,7 +204,7 @@ static void an_abandoned_file_is_not_there(void **state)
     assert_int_equal(ek_record_writer_open(path, EK_COMPRESSION_GZIP, &w, NULL), EK_OK);
     assert_int_equal(ek_record_writer_write(w, "x", 1, NULL), EK_OK);
     ek_record_writer_abandon(w);
-    assert_int_equal(test_folder_count(folder, NULL), 0);
+    assert_int_equal(test_folder_count(test_folder, NULL), 0);
     assert_int_equal(ek_record_writer_close(NULL, NULL), EK_OK);
     assert_int_equal(ek_record_writer_open("/nonexistent/x", EK_COMPRESSION_NONE, &w, NULL), EK_NOT_FOUND);
     assert_null(w);
@@ -303,7 +294,7 @@ static void a_failed_write_leaves_the_old_file(void **state)
             st = write_file(c, &(ek_error){ .code = EK_OK });
             test_faults_remove();
             expect_records();
-            assert_int_equal(test_folder_count(folder, "x.tfrecord"), 1 + (st != EK_OK && test_folder_count(folder, ".part") > 0));
+            assert_int_equal(test_folder_count(test_folder, "x.tfrecord"), 1 + (st != EK_OK && test_folder_count(test_folder, ".part") > 0));
         }
         assert_int_equal(st, EK_OK);
         f = (test_faults){ .room = 1000 };
@@ -339,14 +330,14 @@ int main(void)
         cmocka_unit_test(files_of_tensorflow_are_read),
         cmocka_unit_test(an_empty_file_has_no_record),
         cmocka_unit_test(damaged_files_of_tensorflow_say_where),
-        cmocka_unit_test_setup_teardown(what_was_written_comes_back, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_written_comes_back, make_folder, test_folder_teardown),
         cmocka_unit_test(what_was_written_has_tensorflows_bytes),
-        cmocka_unit_test_setup_teardown(rewound_a_file_is_read_again, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(an_abandoned_file_is_not_there, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(rewound_a_file_is_read_again, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(an_abandoned_file_is_not_there, make_folder, test_folder_teardown),
         cmocka_unit_test(every_cut_and_every_flipped_bit_is_noticed),
         cmocka_unit_test(a_record_cannot_claim_much_memory),
-        cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(without_memory_it_says_so, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(without_memory_it_says_so, make_folder, test_folder_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,24 +5,14 @@
 
 #include "ops/texts.h"
 #include "support/building.h"
-#include "support/faults.h"
+#include "support/folder.h"
 
-static char *folder;
 static char prefix[4096];
 
 static int make_folder(void **state)
 {
-    (void)state;
-    folder = test_folder_make();
-    snprintf(prefix, sizeof prefix, "%s/new/model", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    test_folder_remove(folder);
-    return 0;
+    EK_UNUSED(state);
+    return test_folder_setup_path(prefix, sizeof prefix, "new/model");
 }
 
 #define TYPES(n, ...)                                                                                                  \
@@ -127,7 +117,7 @@ static void shards_are_merged(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        snprintf(part[i], sizeof part[i], "%s/model_temp/part-0000%d-of-00002", folder, i);
+        snprintf(part[i], sizeof part[i], "%s/model_temp/part-0000%d-of-00002", test_folder, i);
         const ek_array *in[] = { TEXT(part[i]), TEXTS(i == 0 ? "a" : "b"), TEXTS(""), FLOATS((float)i) };
         run_op("SaveV2", ATTRS(TYPES("dtypes", EK_FLOAT32)), 4, in, 0, NULL);
         release_inputs(4, in);
@@ -135,9 +125,9 @@ static void shards_are_merged(void **state)
     const ek_array *merge[] = { TEXTS(part[0], part[1]), TEXT(prefix) };
     run_op("MergeV2Checkpoints", NO_ATTRS, 2, merge, 0, NULL);
     release_inputs(2, merge);
-    snprintf(part[0], sizeof part[0], "%s/new", folder);
+    snprintf(part[0], sizeof part[0], "%s/new", test_folder);
     assert_int_equal(test_folder_count(part[0], NULL), 3);
-    assert_int_equal(test_folder_count(folder, NULL), 1); /* the temporary folder is gone */
+    assert_int_equal(test_folder_count(test_folder, NULL), 1); /* the temporary folder is gone */
     const ek_array *in[] = { TEXT(prefix), TEXTS("a", "b"), TEXTS("", "") };
     run_op("RestoreV2", ATTRS(TYPES("dtypes", EK_FLOAT32, EK_FLOAT32)), 3, in, 2, out);
     release_inputs(3, in);
@@ -382,17 +372,17 @@ static void memory_that_runs_out_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_saved_is_restored, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(mistakes_are_told_as_tensorflow_does, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(names_in_shards, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(shards_are_merged, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(version_1_is_restored, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(variables_are_saved_and_restored, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(the_file_is_asked_in_every_run, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(saving_keeps_its_place_among_writes, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_wrong_shape_is_told_by_the_assignment, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(shapes_are_those_of_slices_while_building, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_saved_is_restored, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(mistakes_are_told_as_tensorflow_does, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(names_in_shards, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(shards_are_merged, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(version_1_is_restored, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(variables_are_saved_and_restored, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(the_file_is_asked_in_every_run, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(saving_keeps_its_place_among_writes, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_shape_is_told_by_the_assignment, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(shapes_are_those_of_slices_while_building, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

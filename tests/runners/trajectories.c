@@ -16,7 +16,7 @@
 #include "codec/fields.h"
 #include "evenkeel/saver.h"
 #include "formats/graph_io.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/imported.h"
 #include "support/trajectory_programs.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "evenkeel/files.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
 static const char graph[] =

@@ -3,25 +3,15 @@
 
 #include <stdio.h>
 
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
-static char *folder;
 static char prefix[4096];
 
 static int make_folder(void **state)
 {
     (void)state;
-    folder = test_folder_make();
-    snprintf(prefix, sizeof prefix, "%s/model", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    test_folder_remove(folder);
-    return 0;
+    return test_folder_setup_path(prefix, sizeof prefix, "model");
 }
 
 static ek_array *some_strings(void)
@@ -82,7 +72,7 @@ static void mistakes_are_told(void **state)
     assert_int_equal(ek_checkpoint_write(prefix, (ek_named_array[]){ { "w", NULL } }, 1, &err), EK_INVALID_ARGUMENT);
     assert_int_equal(ek_checkpoint_write("/no/such/folder/w", (ek_named_array[]){ { "w", w } }, 1, &err), EK_NOT_FOUND);
     assert_int_equal(ek_checkpoint_write("folder/", (ek_named_array[]){ { "w", w } }, 1, &err), EK_INVALID_ARGUMENT);
-    assert_int_equal(test_folder_count(folder, NULL), 0);
+    assert_int_equal(test_folder_count(test_folder, NULL), 0);
     EK_DIE(ek_checkpoint_write(prefix, (ek_named_array[]){ { "w", w } }, 1, NULL));
     EK_DIE(ek_checkpoint_open(prefix, &c, NULL));
     assert_int_equal(ek_checkpoint_read(c, "v", &found, &err), EK_NOT_FOUND);
@@ -117,9 +107,9 @@ static void memory_that_runs_out_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_written_is_read, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(mistakes_are_told, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(mistakes_are_told, make_folder, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(memory_that_runs_out_is_told, make_folder, test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

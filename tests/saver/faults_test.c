@@ -12,24 +12,9 @@
 #include "codec/bundle.h"
 #include "support/counting.h"
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
-static char *folder;
-
-static int enter(void **state)
-{
-    (void)state;
-    folder = test_folder_make();
-    return chdir(folder);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    if (chdir(EK_SOURCE_DIR) != 0) return 1;
-    test_folder_remove(folder);
-    return 0;
-}
 
 /* ---- files that fail --------------------------------------------------------------------------------------- */
 
@@ -87,7 +72,7 @@ static long try(const way *w, test_faults f, ek_status *st, const char *when)
     test_faults none = { .room = -1 }; /* but the disk rests */
     counting m;
 
-    assert_int_equal(enter(NULL), 0);
+    assert_int_equal(test_folder_enter(NULL), 0);
     o.max_to_keep = w->keep;
     o.sharded = w->sharded;
     m = counting_make(false, &o);
@@ -105,7 +90,7 @@ static long try(const way *w, test_faults f, ek_status *st, const char *when)
     assert_int_equal(save_as(m, w, 7), EK_OK);
     test_faults_remove();
     counting_end(m);
-    assert_int_equal(leave(NULL), 0);
+    assert_int_equal(test_folder_leave(NULL), 0);
     return f.calls;
 }
 
@@ -252,8 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_may_fail),
         cmocka_unit_test(the_disk_may_be_full_at_any_byte),
-        cmocka_unit_test_setup_teardown(without_memory_it_says_so_and_leaks_nothing, enter, leave),
-        cmocka_unit_test_setup_teardown(saving_and_restoring_while_others_train, enter, leave),
+        cmocka_unit_test_setup_teardown(without_memory_it_says_so_and_leaks_nothing, test_folder_enter, test_folder_leave),
+        cmocka_unit_test_setup_teardown(saving_and_restoring_while_others_train, test_folder_enter, test_folder_leave),
     };
 
     return cmocka_run_group_tests_name("saving when things fail", tests, NULL, NULL);

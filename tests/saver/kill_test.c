@@ -12,7 +12,7 @@
 
 #include "codec/bundle.h"
 #include "support/counting.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
 static uint64_t random_state;

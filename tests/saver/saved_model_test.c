@@ -10,6 +10,7 @@
 #include "evenkeel/evenkeel.h"
 #include "graph/node.h"
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
 /* "folder/name"; the next sixty leave it as it is. */

@@ -8,27 +8,11 @@
 #include "evenkeel/evenkeel.h"
 #include "codec/bundle.h"
 #include "support/counting.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/json.h"
 #include "support/support.h"
 #include "values/array.h"
 
-static char *folder;
-
-static int enter(void **state)
-{
-    (void)state;
-    folder = test_folder_make();
-    return chdir(folder);
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    if (chdir(EK_SOURCE_DIR) != 0) return 1;
-    test_folder_remove(folder);
-    return 0;
-}
 
 /* Of all elements; -1: none, or they differ. */
 static double value_of(counting m, ek_variable v)
@@ -368,7 +352,7 @@ static void numbers_in_names_and_paths_in_the_state(void **state)
     (void)state;
     o.pad_step_number = true;
     m = counting_make(false, &o);
-    snprintf(absolute, sizeof absolute, "%s/model", folder);
+    snprintf(absolute, sizeof absolute, "%s/model", test_folder);
     counting_save(m, absolute, 42);
     snprintf(want, sizeof want, "model_checkpoint_path: \"%s-00000042\"\nall_model_checkpoint_paths: \"%s-00000042\"\n",
              absolute, absolute);
@@ -423,7 +407,7 @@ static void what_cannot_be_saved_is_told(void **state)
 
 int main(void)
 {
-#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, test_folder_enter, test_folder_leave)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(what_is_saved_is_restored_without_an_initializer),
         IN_FOLDER(a_graph_and_its_checkpoint_go_on_from_their_files),

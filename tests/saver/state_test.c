@@ -7,26 +7,17 @@
 
 #include "evenkeel/saver.h"
 #include "saver/path.h"
-#include "support/faults.h"
+#include "support/folder.h"
 #include "support/support.h"
 
 static char folder[600];
-static char *made;
 
 static int enter(void **state)
 {
-    (void)state;
-    made = test_folder_make();
-    snprintf(folder, sizeof folder, "%s", made);
-    return made == NULL || chdir(folder) != 0;
-}
+    const int failed = test_folder_enter(state);
 
-static int leave(void **state)
-{
-    (void)state;
-    if (chdir(EK_SOURCE_DIR) != 0) return 1;
-    test_folder_remove(made);
-    return 0;
+    snprintf(folder, sizeof folder, "%s", test_folder);
+    return failed;
 }
 
 /* ---- paths, as Python 3.11 has them -------------------------------------------------------------------- */
@@ -238,7 +229,7 @@ static void without_memory_it_says_so(void **state)
 
 int main(void)
 {
-#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, enter, leave)
+#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, enter, test_folder_leave)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(names_of_files_are_pythons),
         IN_FOLDER(paths_are_relative_to_a_relative_folder),

@@ -83,3 +83,28 @@ void test_copy_data(const char *from, const char *name, const char *folder)
     test_write_file(folder, name, data, size);
     free(data);
 }
+
+ek_bundle *test_checkpoint_open(const char *folder, const char *prefix)
+{
+    char path[4096];
+    ek_error err = { .code = EK_OK };
+    ek_bundle *b;
+
+    snprintf(path, sizeof path, "%s/%s", ek_test_data(folder), prefix);
+    if (ek__bundle_open(path, &b, &err) != EK_OK) fail_msg("%s: %s", path, err.text);
+    return b;
+}
+
+ek_status test_checkpoint_read_all(const char *prefix, ek_error *err)
+{
+    ek_bundle *b;
+    ek_status st = ek__bundle_open(prefix, &b, err);
+
+    for (int64_t i = 0; st == EK_OK && i < ek__bundle_count(b); i++) {
+        ek_array *a;
+        st = ek__bundle_read(b, ek__bundle_at(b, i), NULL, &a, err);
+        ek_array_unref(a);
+    }
+    ek__bundle_close(b);
+    return st;
+}

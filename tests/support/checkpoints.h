@@ -8,6 +8,11 @@
  * The test fails otherwise. */
 void expect_checkpoint(const char *folder, ek_bundle *b);
 
+/* The checkpoint of a folder below the data folder, opened; the test fails where it is none. */
+ek_bundle *test_checkpoint_open(const char *folder, const char *prefix);
+/* Everything that is in a checkpoint, read. */
+ek_status test_checkpoint_read_all(const char *prefix, ek_error *err);
+
 /* A file of a folder: its bytes, which are to be given to free(), and others in their place. */
 char *test_read_file(const char *folder, const char *name, size_t *size);
 void test_write_file(const char *folder, const char *name, const void *data, size_t size);

@@ -1,9 +1,7 @@
 /* tests/support/faults.c - see faults.h. */
 #include "support/faults.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -86,42 +84,4 @@ void test_faults_remove(void)
         if (held[fd]) ek__file_system.close(fd);
         held[fd] = false;
     }
-}
-
-char *test_folder_make(void)
-{
-    static const char form[] = EK_BUILD_DIR "/test_XXXXXX";
-    char *folder = malloc(sizeof form);
-
-    assert_non_null(folder);
-    memcpy(folder, form, sizeof form);
-    assert_non_null(mkdtemp(folder));
-    return folder;
-}
-
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
-{
-    EK_UNUSED(s);
-    EK_UNUSED(kind);
-    EK_UNUSED(where);
-    return remove(path);
-}
-
-void test_folder_remove(char *folder)
-{
-    assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-    free(folder);
-}
-
-int test_folder_count(const char *folder, const char *part)
-{
-    DIR *d = opendir(folder);
-    int n = 0;
-
-    assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-             (part == NULL || strstr(e->d_name, part) != NULL);
-    closedir(d);
-    return n;
 }

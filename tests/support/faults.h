@@ -16,10 +16,4 @@ typedef struct test_faults {
 void test_faults_install(test_faults *f); /* f: in use until it is removed */
 void test_faults_remove(void);            /* closes what a dead process would have closed */
 
-/* A new folder under the build folder; free() the name. And the end of it with everything in it. */
-char *test_folder_make(void);
-void test_folder_remove(char *folder); /* frees the name too */
-/* Files and folders in a folder; where `part` is not NULL, those with it in their name. */
-int test_folder_count(const char *folder, const char *part);
-
 #endif

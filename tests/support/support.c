@@ -106,3 +106,24 @@ void ek_test_refuse_each_on_graph(ek_status (*everything)(ek_graph *g), long coa
     starving = everything;
     ek_test_refuse_each(starve, coarse);
 }
+
+void ek_test_refuse_each_on_loaded(ek_graph *(*load)(const char *path), const char *path,
+                                   ek_status (*everything)(ek_graph *g))
+{
+    ek_status st = EK_RESOURCE_EXHAUSTED;
+
+    for (long k = 1; st == EK_RESOURCE_EXHAUSTED; k++) {
+        ek_test_allocator t;
+
+        ek_test_allocator_install(&t, 0);
+        ek_graph *g = load(path);
+        const long before = t.live;
+        t.fail_at = t.calls + k;
+        st = everything(g);
+        assert_int_equal(before, t.live);
+        t.fail_at = 0;
+        ek_graph_destroy(g);
+        ek_test_allocator_remove();
+    }
+    assert_int_equal(EK_OK, st);
+}

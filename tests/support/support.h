@@ -33,5 +33,8 @@ void ek_test_allocator_remove(void);
 void ek_test_refuse_each(ek_status (*everything)(void), long coarse);
 /* The same of what is done with a graph, which is made and destroyed around it. */
 void ek_test_refuse_each_on_graph(ek_status (*everything)(ek_graph *g), long coarse);
+/* The same of what is done with a file's graph, which is loaded before memory is refused. */
+void ek_test_refuse_each_on_loaded(ek_graph *(*load)(const char *path), const char *path,
+                                   ek_status (*everything)(ek_graph *g));
 
 #endif

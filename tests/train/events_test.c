@@ -7,27 +7,13 @@
 
 #include "codec/record.h"
 #include "support/faults.h"
+#include "support/folder.h"
 #include "support/json.h"
 #include "support/support.h"
 #include "values/array.h"
 
 #define FILES "tf-files/events/"
 
-static char *folder;
-
-static int make_folder(void **state)
-{
-    EK_UNUSED(state);
-    folder = test_folder_make();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    EK_UNUSED(state);
-    test_folder_remove(folder);
-    return 0;
-}
 
 /* ---- files of TensorFlow ---------------------------------------------------------------------------------------- */
 
@@ -198,7 +184,7 @@ static void what_was_written_comes_back(void **state)
 
     EK_UNUSED(state);
     ek_relu(ek_placeholder(g, EK_FLOAT32, .shape = EK_SHAPE(2, 2)));
-    snprintf(deep, sizeof deep, "%s/runs/a/train", folder);
+    snprintf(deep, sizeof deep, "%s/runs/a/train", test_folder);
     assert_int_equal(write_all(deep, g, path), EK_OK);
     assert_non_null(strstr(path, "/runs/a/train/events.out.tfevents."));
     expect_written(path, true);
@@ -222,7 +208,7 @@ static void a_fetched_summary_is_an_event(void **state)
 
     EK_UNUSED(state);
     assert_int_equal(ek_run(s, .fetch = { { merged, &summary } }), EK_OK);
-    assert_int_equal(ek_event_writer_open(folder, &w, .filename_suffix = ".x"), EK_OK);
+    assert_int_equal(ek_event_writer_open(test_folder, &w, .filename_suffix = ".x"), EK_OK);
     snprintf(path, sizeof path, "%s", ek_event_writer_path(w));
     for (int i = 0; i < 2; i++) assert_int_equal(ek_event_write_summary(w, summary, 7 + i, NULL), EK_OK);
     assert_int_equal(ek_event_write_summary(w, wrong, 7, NULL), EK_INVALID_ARGUMENT);
@@ -252,7 +238,7 @@ static void what_no_event_can_say_is_refused(void **state)
     ek_event_writer *w;
 
     EK_UNUSED(state);
-    assert_int_equal(ek_event_writer_open(folder, &w), EK_OK);
+    assert_int_equal(ek_event_writer_open(test_folder, &w), EK_OK);
     assert_int_equal(ek_event_write_histogram(w, "h", nan, 0, NULL), EK_INVALID_ARGUMENT);
     assert_string_equal(ek_last_error()->text, "Nan in summary histogram for: h");
     assert_int_equal(ek_event_write_histogram(w, "h", text, 0, NULL), EK_INVALID_ARGUMENT);
@@ -292,7 +278,7 @@ static void many_threads_write_to_one_file(void **state)
     int n = 0;
 
     EK_UNUSED(state);
-    assert_int_equal(ek_event_writer_open(folder, &w, .flush_seconds = 0), EK_OK);
+    assert_int_equal(ek_event_writer_open(test_folder, &w, .flush_seconds = 0), EK_OK);
     snprintf(path, sizeof path, "%s", ek_event_writer_path(w));
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&thread[i], NULL, write_many, w), 0);
     for (int i = 0; i < 4; i++) {
@@ -342,12 +328,12 @@ static void a_cut_tail_is_the_end_and_damage_is_told(void **state)
     int whole, last = 0;
 
     EK_UNUSED(state);
-    assert_int_equal(write_all(folder, NULL, path), EK_OK);
+    assert_int_equal(write_all(test_folder, NULL, path), EK_OK);
     char *data = ek_test_read(path, &size);
     assert_non_null(data);
     whole = count_events(path, &cut, &end);
     assert_true(whole == 7 && !cut && end == EK_OUT_OF_RANGE);
-    snprintf(other, sizeof other, "%s/damaged", folder);
+    snprintf(other, sizeof other, "%s/damaged", test_folder);
     for (size_t n = 0; n < size; n++) {
         put_file(other, data, n);
         const int here = count_events(other, &cut, &end);
@@ -376,7 +362,7 @@ static void a_record_that_is_no_event_is_told(void **state)
     EK_UNUSED(state);
     ek__record_put(&b, "\x1a\x01x", 3);
     ek__record_put(&b, "\x2a\x7fxxx", 5);
-    snprintf(path, sizeof path, "%s/x", folder);
+    snprintf(path, sizeof path, "%s/x", test_folder);
     put_file(path, b.data, b.size);
     assert_int_equal(ek_event_reader_open(path, &r, NULL), EK_OK);
     assert_int_equal(ek_event_reader_next(r, &e, NULL), EK_OK);
@@ -402,7 +388,7 @@ static void what_was_flushed_stays_when_writing_fails(void **state)
         ek_status st, end;
         bool cut;
 
-        snprintf(logdir, sizeof logdir, "%s/%ld", folder, k);
+        snprintf(logdir, sizeof logdir, "%s/%ld", test_folder, k);
         test_faults_install(&f);
         st = ek_event_writer_open(logdir, &w);
         if (w != NULL) snprintf(path, sizeof path, "%s", ek_event_writer_path(w));
@@ -427,7 +413,7 @@ static ek_status write_and_read(void)
     char path[4096];
     ek_event_reader *r = NULL;
     ek_event e;
-    ek_status st = write_all(folder, NULL, path);
+    ek_status st = write_all(test_folder, NULL, path);
 
     if (st == EK_OK) st = ek_event_reader_open(path, &r, NULL);
     while (st == EK_OK) st = ek_event_reader_next(r, &e, NULL);
@@ -446,14 +432,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_of_tensorflow_are_read),
         cmocka_unit_test(events_of_another_project_are_read),
-        cmocka_unit_test_setup_teardown(what_was_written_comes_back, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_fetched_summary_is_an_event, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(what_no_event_can_say_is_refused, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(many_threads_write_to_one_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_cut_tail_is_the_end_and_damage_is_told, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_record_that_is_no_event_is_told, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(what_was_flushed_stays_when_writing_fails, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(without_memory_it_says_so, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_was_written_comes_back, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_fetched_summary_is_an_event, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(what_no_event_can_say_is_refused, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(many_threads_write_to_one_file, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_cut_tail_is_the_end_and_damage_is_told, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(a_record_that_is_no_event_is_told, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(what_was_flushed_stays_when_writing_fails, test_folder_setup, test_folder_teardown),
+        cmocka_unit_test_setup_teardown(without_memory_it_says_so, test_folder_setup, test_folder_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
