@@ -1,4 +1,5 @@
-/* fuzz/fuzz.h - what the targets share: the entry that each defines, a check, and memory that does not last for ever. */
+/* fuzz/fuzz.h - what the targets share: the entry that each defines, a check,
+ * and memory that does not last for ever. */
 #ifndef EK_FUZZ_FUZZ_H
 #define EK_FUZZ_FUZZ_H
 

@@ -1,5 +1,5 @@
-/* fuzz/fuzz_event.c - any bytes as an event file: events until the end or a sentence. A first byte of 1 makes of the rest one
- * record, whose checksums fit. */
+/* fuzz/fuzz_event.c - any bytes as an event file: events until the end or a sentence. A first byte of 1 makes of the
+ * rest one record, whose checksums fit. */
 #include <stdlib.h>
 #include <unistd.h>
 

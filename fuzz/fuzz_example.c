@@ -1,4 +1,5 @@
-/* fuzz/fuzz_example.c - any bytes as a tf.Example: refused with a sentence, or features, which written and read are the same. */
+/* fuzz/fuzz_example.c - any bytes as a tf.Example: refused with a sentence, or features, which written and read are the
+ * same. */
 #include <stdlib.h>
 
 #include "evenkeel/records.h"

@@ -1,5 +1,5 @@
-/* fuzz/fuzz_record.c - any bytes as a TFRecord file, however compressed: records until the end or a sentence; written and read
- * again they are the same. */
+/* fuzz/fuzz_record.c - any bytes as a TFRecord file, however compressed: records until the end or a sentence; written
+ * and read again they are the same. */
 #include <stdlib.h>
 
 #include "codec/record.h"

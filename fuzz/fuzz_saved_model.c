@@ -1,5 +1,5 @@
-/* fuzz/fuzz_saved_model.c - saved_model.pb or .pbtxt: opened, its tags, signatures, assets and functions listed, each of its
- * graphs loaded and given a signature; or refused with a sentence. */
+/* fuzz/fuzz_saved_model.c - saved_model.pb or .pbtxt: opened, its tags, signatures, assets and functions listed, each
+ * of its graphs loaded and given a signature; or refused with a sentence. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +37,8 @@ static void give_signature(ek_graph *g)
     size_t size;
 
     if (ek_graph_op_count(g) == 0 || ek_op_output_count(ek_graph_op_at(g, 0)) == 0) return;
-    if (ek_signature_set(g, "s", .outputs = { { "y", ek_op_output(ek_graph_op_at(g, 0), 0) } }, .error = &err) != EK_OK) {
+    const ek_tensor first = ek_op_output(ek_graph_op_at(g, 0), 0);
+    if (ek_signature_set(g, "s", .outputs = { { "y", first } }, .error = &err) != EK_OK) {
         must(err.code == EK_RESOURCE_EXHAUSTED);
         return;
     }
@@ -55,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int found;
 
     fuzz_refuse_large();
-    if (ek__source_copy(data, size, &source, &err) == EK_OK && ek__saved_model_read(source, "folder", &m, &err) != EK_OK)
+    if (ek__source_copy(data, size, &source, &err) == EK_OK &&
+        ek__saved_model_read(source, "folder", &m, &err) != EK_OK)
         must(m == NULL && err.code != EK_OK && err.text[0] != '\0');
     for (int i = 0; i < ek_saved_model_count(m) && i < 8; i++) {
         ek_error own = { .code = EK_OK };

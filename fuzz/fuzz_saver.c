@@ -1,6 +1,6 @@
-/* fuzz/fuzz_saver.c - a file as a state file of checkpoints, and as a MetaGraphDef whose variables are to be saved: each is
- * understood, or refused with a sentence. Of a graph its own saver is looked for, and others are made of its variables, in
- * one file and in shards, and written with it. Nothing is run. */
+/* fuzz/fuzz_saver.c - a file as a state file of checkpoints, and as a MetaGraphDef whose variables are to be saved:
+ * each is understood, or refused with a sentence. Of a graph its own saver is looked for, and others are made of its
+ * variables, in one file and in shards, and written with it. Nothing is run. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

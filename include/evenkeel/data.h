@@ -27,7 +27,8 @@ EK_API EK_MUST_CHECK ek_status ek_digits(int64_t seed, int64_t n, ek_array **ima
  * from one data set by any number of threads once it is no longer changed. */
 typedef struct ek_dataset ek_dataset;
 
-/* From arrays of one length (their first dimension); references are held, nothing is copied.
+/* tf.data.Dataset.from_tensor_slices: from arrays of one length (their first dimension); references are held, nothing
+ * is copied. *out is the caller's here and below, to be given to ek_dataset_destroy; NULL on failure.
  * Errors  INVALID_ARGUMENT: no column, a scalar, arrays of different lengths; RESOURCE_EXHAUSTED. */
 EK_API EK_MUST_CHECK ek_status ek_dataset_from_arrays(ek_array *const *columns, int n, ek_dataset **out, ek_error *err);
 /* ek_digits as two columns: float32 [28, 28, 1], int64. */
@@ -53,7 +54,8 @@ typedef struct ek_feature {
     ek_dtype dtype;
     ek_shape shape; /* of one row, known */
 } ek_feature;
-/* TFRecord files of tf.Examples, one after the other; all is read into memory.
+/* TFRecordDataset with parse_single_example: TFRecord files of tf.Examples, one after the other; all is read into
+ * memory.
  * Errors  those of the records; NOT_FOUND: a feature is missing; INVALID_ARGUMENT: another number of values, or a type
  *         that does not convert, with the record. */
 EK_API EK_MUST_CHECK ek_status ek_dataset_from_records(const char *const *paths, int n_paths,
@@ -104,9 +106,9 @@ typedef struct ek_batches_options {
     int ahead;            /* batches prepared ahead on a thread of their own: 2, at most 16. 0: none, no thread */
     ek_error *error;
 } ek_batches_options;
-/* Batches of a data set: ek_batches_create(d, 60, .shuffle = true, .seed = 1). The same seed gives the same batches on
- * every machine, and one that goes on at a place those that would have followed. The data set must outlive it. NULL on
- * failure.
+/* Dataset.shuffle over all rows, .batch and .prefetch: ek_batches_create(d, 60, .shuffle = true, .seed = 1). The same
+ * seed gives the same batches on every machine, and one that goes on at a place those that would have followed. The
+ * data set must outlive it. NULL on failure.
  * Errors  INVALID_ARGUMENT: a batch size below 1, no rows, fewer rows than a batch where the rest is dropped. */
 #define ek_batches_create(d, ...) \
     EK_CALL(ek_batches *, ek_batches_create_with, ((d),), ek_batches_options, .shuffle = false, \

@@ -26,12 +26,12 @@ typedef struct ek_event_writer_options {
     double flush_seconds;        /* 120: an event that old is on the disk as soon as another is written */
     ek_error *error;             /* NULL: ek_last_error() has it */
 } ek_event_writer_options;
-/* tf.summary.FileWriter: a file "events.out.tfevents.<seconds>.<host><suffix>" of its own in the folder, which is made where
- * it is missing, with those above it. Its first event is the version, "brain.Event:2".
+/* tf.summary.FileWriter: a file "events.out.tfevents.<seconds>.<host><suffix>" of its own in the folder, which is made
+ * where it is missing, with those above it. Its first event is the version, "brain.Event:2".
  *
- * Events go to the disk when there are 64 KiB of them, when flush_seconds have passed, at a flush and at the end. What is on
- * the disk stays: nothing is overwritten. When writing fails, the call that met it says so; the events since the last
- * time on the disk are lost, those before and those after are not.
+ * Events go to the disk when there are 64 KiB of them, when flush_seconds have passed, at a flush and at the end. What
+ * is on the disk stays: nothing is overwritten. When writing fails, the call that met it says so; the events since the
+ * last time on the disk are lost, those before and those after are not.
  * Threads  Any number may write to one writer.
  * Errors   what the operating system says; RESOURCE_EXHAUSTED; of a graph as ek_meta_graph_save. */
 #define ek_event_writer_open(logdir, ...)                                                                     \
@@ -44,10 +44,11 @@ EK_API EK_MUST_CHECK ek_status ek_event_writer_flush(ek_event_writer *w, ek_erro
 /* Flushes, and frees w whatever happens. NULL is allowed. */
 EK_API EK_MUST_CHECK ek_status ek_event_writer_close(ek_event_writer *w, ek_error *err);
 
-/* One event each, of the present time. Errors besides those of writing: INVALID_ARGUMENT, as said.
+/* FileWriter.add_summary, add_graph and add_session_log; the others make what tf.summary's operations of these names
+ * would. One event each, of the present time. Errors besides those of writing: INVALID_ARGUMENT, as said.
  *
- * summary    what a fetched summary says (evenkeel/summary.h): a string scalar; no Summary in it is refused. Of values that
- *            come again under their tag the metadata is left out, as TensorFlow does
+ * summary    what a fetched summary says (evenkeel/summary.h): a string scalar; no Summary in it is refused. Of values
+ *            that come again under their tag the metadata is left out, as TensorFlow does
  * scalar     a float in the file
  * histogram  an array of any real type and shape; NaN and infinities are refused
  * image      [n, height, width, 1, 3 or 4] of uint8, float16, float32 or float64, of which at most `most` become images
@@ -71,8 +72,8 @@ EK_API EK_MUST_CHECK ek_status ek_event_write_text(ek_event_writer *w, const cha
                                                    ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_graph(ek_event_writer *w, const ek_graph *g, int64_t step, ek_error *err);
 EK_API EK_MUST_CHECK ek_status ek_event_write_session_log(ek_event_writer *w, ek_session_status status,
-                                                          const char *checkpoint_path, const char *message, int64_t step,
-                                                          ek_error *err);
+                                                          const char *checkpoint_path, const char *message,
+                                                          int64_t step, ek_error *err);
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
@@ -121,13 +122,14 @@ typedef struct ek_event {
 } ek_event;
 
 typedef struct ek_event_reader ek_event_reader;
-/* Reads what is in the file now. Errors: what the operating system says of `path`; RESOURCE_EXHAUSTED. */
+/* tf.train.summary_iterator: reads what is in the file now. *out is the caller's, NULL on failure. Errors: what the
+ * operating system says of `path`; RESOURCE_EXHAUSTED. */
 EK_API EK_MUST_CHECK ek_status ek_event_reader_open(const char *path, ek_event_reader **out, ek_error *err);
 /* The next event; all it points to is valid until the next call with this reader.
  * Errors  OUT_OF_RANGE: the end; so is an event that is cut off, which a killed run leaves (ek_event_reader_cut tells);
  *         DATA_LOSS, INVALID_ARGUMENT: damage, with the byte: nothing behind it is read; RESOURCE_EXHAUSTED. */
 EK_API EK_MUST_CHECK ek_status ek_event_reader_next(ek_event_reader *r, ek_event *out, ek_error *err);
-EK_API bool ek_event_reader_cut(const ek_event_reader *r);
+EK_API bool ek_event_reader_cut(const ek_event_reader *r); /* whether the file ended within an event */
 EK_API void ek_event_reader_close(ek_event_reader *r); /* NULL is allowed */
 
 #ifdef __cplusplus

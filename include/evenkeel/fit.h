@@ -126,7 +126,8 @@ typedef struct ek_fit_options {
     ek_fit_result *result;               /* filled in any case */
     ek_error *error;
 } ek_fit_options;
-/* Trains. Variables are initialized by the caller, also where it resumes: a checkpoint then overwrites them.
+/* Trains, as a loop in tf.train.MonitoredTrainingSession with its hooks does. Variables are initialized by the caller,
+ * also where it resumes: a checkpoint then overwrites them.
  *
  * Steps       Each is one run of train_op, with the loss and metrics of its batch before the update.
  * Evaluation  All rows once, in order, the last batch a smaller one; train_op does not run, so nothing is learned or
@@ -164,8 +165,9 @@ typedef struct ek_init_from_options {
     int64_t *restored;             /* how many; NULL: not asked */
     ek_error *error;
 } ek_init_from_options;
-/* Gives global variables the values that a checkpoint has under their names, where type and shape are the same; the
- * others keep theirs, and so does the global step, because a new training begins:
+/* tf.train.init_from_checkpoint, at once: gives global variables the values that a checkpoint has under their names,
+ * where type and shape are the same; the others keep theirs, and so does the global step, because a new training
+ * begins:
  *     ek_init_from(s, "other/model.ckpt-3000", .skipped = say)
  * Errors  NOT_FOUND: no checkpoint, or nothing in it fits; DATA_LOSS: it is damaged; RESOURCE_EXHAUSTED. What was
  *         restored by then stays so. */

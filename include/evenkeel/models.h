@@ -77,8 +77,9 @@ EK_API ek_classifier ek_classifier_build_with(ek_graph *g, const ek_classifier_o
  * "adadelta", "ftrl". NULL for another name, which is recorded. */
 EK_API ek_optimizer *ek_optimizer_named(ek_graph *g, const char *name, ek_operand learning_rate, ek_where where);
 /* A learning rate that falls from `rate` over `steps` steps of the global step: "none" stays; "cosine" and "linear"
- * end at 0, "exponential" at a hundredth; "step" is a tenth after half and a hundredth after three quarters. Dead for
- * another name. */
+ * (tf.train.cosine_decay, polynomial_decay) end at 0, "exponential" (exponential_decay) at a hundredth; "step"
+ * (piecewise_constant) is a tenth after half and a hundredth after three quarters. Dead for another name, which is
+ * recorded. */
 EK_API ek_tensor ek_decay_named(ek_graph *g, const char *name, double rate, int64_t steps, ek_where where);
 
 #ifdef __cplusplus

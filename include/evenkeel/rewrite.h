@@ -1,4 +1,5 @@
-/* evenkeel/rewrite.h - graphs made from graphs and the values of their variables. The graph that is given is never changed.
+/* evenkeel/rewrite.h - graphs made from graphs and the values of their variables. The graph that is given is never
+ * changed.
  */
 #ifndef EVENKEEL_REWRITE_H
 #define EVENKEEL_REWRITE_H
@@ -20,16 +21,18 @@ typedef struct ek_freeze_options {
 /* tf.graph_util.convert_variables_to_constants:
  *     ek_freeze(g, &frozen, .outputs = EK_LIST(y), .session = s)
  *
- * Kept         what the outputs need, by data or control edges, in the order of the graph; the library and the versions.
- * Variables    become Const nodes of the same name; a read of a resource variable becomes an Identity, and what hands its
- *              handle on (Identity, Switch, Merge, Enter, Exit, NextIteration) carries the value instead.
- * Batch norms  stay as they are: with a flag for training they still have it, to be fed; in training mode they go on to use
- *              the statistics of each batch.
- * Errors       INVALID_ARGUMENT: no output, or one of another graph; no session on the graph and no checkpoint, or both; a variable that what is
- *              kept writes to, switches by reference or gives to a function, with both names;
- *              FAILED_PRECONDITION: a variable without a value; NOT_FOUND: a checkpoint
- *              without it; INVALID_ARGUMENT: of another shape or type there; RESOURCE_EXHAUSTED. */
-#define ek_freeze(g, ...) EK_CALL(ek_status, ek_freeze_with, ((g),), ek_freeze_options, .checkpoint = NULL, .out = __VA_ARGS__)
+ * Kept         what the outputs need, by data or control edges, in the order of the graph; the library and the
+ *              versions.
+ * Variables    become Const nodes of the same name; a read of a resource variable becomes an Identity, and what hands
+ *              its handle on (Identity, Switch, Merge, Enter, Exit, NextIteration) carries the value instead.
+ * Batch norms  stay as they are: with a flag for training they still have it, to be fed; in training mode they go on to
+ *              use the statistics of each batch.
+ * Errors       INVALID_ARGUMENT: no output, or one of another graph; no session on the graph and no checkpoint, or
+ *              both; a variable that what is kept writes to, switches by reference or gives to a function, with both
+ *              names; FAILED_PRECONDITION: a variable without a value; NOT_FOUND: a checkpoint without it;
+ *              INVALID_ARGUMENT: of another shape or type there; RESOURCE_EXHAUSTED. */
+#define ek_freeze(g, ...) \
+    EK_CALL(ek_status, ek_freeze_with, ((g),), ek_freeze_options, .checkpoint = NULL, .out = __VA_ARGS__)
 EK_API EK_MUST_CHECK ek_status ek_freeze_with(const ek_graph *g, const ek_freeze_options *o, ek_where where);
 
 #ifdef __cplusplus

@@ -61,11 +61,12 @@ typedef struct ek_saver_options {
             .graph = __VA_ARGS__)
 EK_API ek_saver *ek_saver_create_with(const ek_saver_options *o, ek_where where);
 
-/* The saver that a MetaGraph brought (its saver_def), always the same one; NULL: it has none, or names what is not
- * there, which ek_last_error() has. Not while another thread builds the graph. */
+/* What tf.train.import_meta_graph returns: the saver that a MetaGraph brought (its saver_def), always the same one;
+ * NULL: it has none, or names what is not there, which ek_last_error() has. Not while another thread
+ * builds the graph. */
 EK_API ek_saver *ek_saver_of_graph(ek_graph *g);
 
-/* Names of its nodes, and what it was made with; borrowed from the graph. */
+/* Saver.as_saver_def: names of its nodes, and what it was made with; borrowed from the graph. */
 EK_API const ek_saver_def *ek_saver_get_def(const ek_saver *s);
 /* For the collection EK_SAVERS: ek_add_item_to_collection(g, EK_SAVERS, ek_saver_item(s), EK_HERE). */
 EK_API ek_item ek_saver_item(const ek_saver *s);
@@ -102,13 +103,14 @@ typedef struct ek_saver_save_options {
 EK_API EK_MUST_CHECK ek_status ek_saver_save_with(ek_saver *s, ek_session *session, const ek_saver_save_options *o,
                                                   ek_where where);
 
-/* The saver goes on with the checkpoints that the state file of a folder lists, as if it had written them: those
- * that are still there, in this very folder, with the times of their files. For a training that is resumed. No state file: EK_OK.
- * latest_filename NULL: "checkpoint". `err` may be NULL here and below: ek_last_error() has it then. */
+/* Saver.recover_last_checkpoints: the saver goes on with the checkpoints that the state file of a folder lists, as if
+ * it had written them: those that are still there, in this very folder, with the times of their files. For a training
+ * that is resumed. No state file: EK_OK. latest_filename NULL: "checkpoint". `err` may be NULL here and below:
+ * ek_last_error() has it then. */
 EK_API EK_MUST_CHECK ek_status ek_saver_recover_last_checkpoints(ek_saver *s, const char *dir,
                                                                  const char *latest_filename, ek_error *err);
-/* Prefixes of the checkpoints that it keeps, the oldest first, number i; NULL: no more. A copy, to be given to
- * ek_free. */
+/* Saver.last_checkpoints: prefixes of the checkpoints that it keeps, the oldest first, number i; NULL: no more. A copy,
+ * to be given to ek_free. */
 EK_API char *ek_saver_last_checkpoint(ek_saver *s, int64_t i);
 
 /* ---- restoring -------------------------------------------------------------------------------------- */
@@ -127,10 +129,10 @@ EK_API EK_MUST_CHECK ek_status ek_saver_restore(ek_saver *s, ek_session *session
 /* tf.train.latest_checkpoint: the prefix that the state file names, if its files are there; NULL: none. To be given to
  * ek_free. */
 EK_API char *ek_latest_checkpoint(const char *dir, const char *latest_filename);
-/* Whether there is a checkpoint of that prefix, version 1 or 2. */
+/* tf.train.checkpoint_exists: whether there is a checkpoint of that prefix, version 1 or 2. */
 EK_API bool ek_checkpoint_exists(const char *prefix);
-/* Deletes a checkpoint with its .meta; nothing there: EK_OK. The state file stays as it is.
- * Errors: INVALID_ARGUMENT: a file of that name which is no checkpoint (it stays); what the system says. */
+/* tf.train.remove_checkpoint: deletes a checkpoint with its .meta; nothing there: EK_OK. The state file stays as it is.
+ * Errors  INVALID_ARGUMENT: a file of that name which is no checkpoint (it stays); what the system says. */
 EK_API EK_MUST_CHECK ek_status ek_checkpoint_remove(const char *prefix, ek_error *err);
 
 /* What a state file says. Paths that are relative in the file begin with the folder here. */

@@ -1,7 +1,8 @@
-/* evenkeel/signatures.h - what a MetaGraph offers to those who serve it: signatures, assets; and the functions in its library.
+/* evenkeel/signatures.h - what a MetaGraph offers to those who serve it: signatures, assets; and the functions in its
+ * library.
  *
- * A signature names inputs and outputs of a graph for callers who do not know its nodes. Signatures and assets come with a
- * MetaGraph or SavedModel and are saved with the graph, as they came or as they were set.
+ * A signature names inputs and outputs of a graph for callers who do not know its nodes. Signatures and assets come
+ * with a MetaGraph or SavedModel and are saved with the graph, as they came or as they were set.
  */
 #ifndef EVENKEEL_SIGNATURES_H
 #define EVENKEEL_SIGNATURES_H
@@ -65,7 +66,7 @@ typedef struct ek_signature_options {
     const char *method_name; /* NULL: "tensorflow/serving/predict" */
     ek_error *error;
 } ek_signature_options;
-/* Gives the graph a signature, in place of the one it may have under that key:
+/* tf.saved_model.build_signature_def, kept with the graph, in place of the one it may have under that key:
  *     ek_signature_set(g, "serving_default", .inputs = { { "x", x } }, .outputs = { { "y", y } })
  * Errors  INVALID_ARGUMENT: no key, a tensor that is dead or of another graph, two of one name, no output;
  *         RESOURCE_EXHAUSTED. The graph is then as it was. */
@@ -85,8 +86,8 @@ typedef struct ek_asset {
 EK_API int ek_graph_asset_count(const ek_graph *g);
 EK_API bool ek_graph_asset_at(const ek_graph *g, int i, ek_asset *out); /* in the order of the file */
 
-/* The functions in the graph's library, in the order of the file. TensorFlow 2 keeps its computation in them; they are listed
- * and saved, not run. The name goes to buf; returns what snprintf would. */
+/* The functions in the graph's library, in the order of the file. TensorFlow 2 keeps its computation in them; they are
+ * listed and saved, not run. The name goes to buf; returns what snprintf would. */
 EK_API int ek_graph_function_count(const ek_graph *g);
 EK_API int ek_graph_function_name(const ek_graph *g, int i, char *buf, size_t size);
 
