@@ -60,26 +60,17 @@ static target choose(const job *j)
 
 /* ---- values alone ------------------------------------------------------------------------------------------------------ */
 
-static ek_status write_bundle(const char *prefix, const ek_named_array *at, int64_t n, ek_error *err)
+/* A value to be written, to the end. */
+static ek_status put_value(ek_bundle_writer *w, const char *name, const ek_array *value, ek_error *err)
 {
-    ek_bundle_writer *w;
-    ek_status st;
-
-    EK_TRY(ek__bundle_writer_open(prefix, &w, err));
-    for (int64_t i = 0; i < n; i++) {
-        st = ek__bundle_add(w, at[i].name, at[i].array->dtype, &at[i].array->shape, at[i].array->data, NULL, NULL, err);
-        if (st == EK_OK) continue;
-        ek__bundle_abandon(w);
-        return st;
-    }
-    return ek__bundle_finish(w, err);
+    return ek__bundle_add(w, name, value->dtype, &value->shape, value->data, NULL, NULL, err);
 }
 
-static int write_values(const job *j, const ek_named_array *at, int64_t n)
+static int finish_values(const job *j, ek_bundle_writer *w, int64_t n, ek_status st, ek_error *err)
 {
-    ek_error err = { .code = EK_OK };
-
-    if (write_bundle(j->out, at, n, &err) != EK_OK) return cli_complain_error(j->args->command, &err);
+    if (st == EK_OK) st = ek__bundle_finish(w, err);
+    else ek__bundle_abandon(w);
+    if (st != EK_OK) return cli_complain_error(j->args->command, err);
     printf("%s: a checkpoint of %lld tensors\n", j->out, (long long)n);
     return CLI_DONE;
 }
@@ -87,18 +78,17 @@ static int write_values(const job *j, const ek_named_array *at, int64_t n)
 static int constants_to_checkpoint(const job *j)
 {
     const ek_graph *g = j->model.graph;
-    ek_named_array *at = ek__calloc((size_t)g->n_nodes, sizeof *at);
-    int status;
+    ek_error err = { .code = EK_OK };
+    ek_bundle_writer *w = NULL;
+    ek_status st = ek__bundle_writer_open(j->out, &w, &err);
 
-    if (at == NULL) return cli_no_memory(j->args->command);
-    for (int64_t i = 0; i < g->n_nodes; i++) at[i] = (ek_named_array){ g->node[i]->name, g->node[i]->constant };
-    status = write_values(j, at, g->n_nodes);
-    ek__free(at);
-    return status;
+    for (int64_t i = 0; i < g->n_nodes && st == EK_OK; i++)
+        st = put_value(w, g->node[i]->name, g->node[i]->constant, &err);
+    return finish_values(j, w, g->n_nodes, st, &err);
 }
 
 /* Every tensor of the checkpoint IN: f is called with each. */
-typedef ek_status value_fn(void *arg, int64_t i, const char *name, ek_array *value, ek_error *err);
+typedef ek_status value_fn(void *arg, const char *name, ek_array *value, ek_error *err);
 
 static ek_status each_value(ek_bundle *b, value_fn *f, void *arg, ek_error *err)
 {
@@ -106,7 +96,7 @@ static ek_status each_value(ek_bundle *b, value_fn *f, void *arg, ek_error *err)
         const ek_bundle_entry *e = ek__bundle_at(b, i);
         ek_array *value = NULL;
         ek_status st = ek__bundle_read(b, e, NULL, &value, err);
-        if (st == EK_OK) st = f(arg, i, e->name, value, err);
+        if (st == EK_OK) st = f(arg, e->name, value, err);
         ek_array_unref(value);
         EK_TRY(st);
     }
@@ -114,15 +104,14 @@ static ek_status each_value(ek_bundle *b, value_fn *f, void *arg, ek_error *err)
 }
 
 /* A Const under the tensor's own name. What no operation can be called ("_CHECKPOINTABLE_OBJECT_GRAPH") is left out. */
-static ek_status add_constant(void *graph, int64_t i, const char *name, ek_array *value, ek_error *err)
+static ek_status add_constant(void *graph, const char *name, ek_array *value, ek_error *err)
 {
     ek_graph *g = graph;
     ek_buf literal = { .data = NULL };
     const ek_attribute attr[] = { { .name = "dtype", .kind = EK_A_TYPE, .u.type = ek_array_dtype(value) },
                                   { .name = "value", .kind = EK_A_TENSOR, .u.tensor = value } };
 
-    EK_UNUSED(i);
-    if (!ek__name_valid(name, true)) {
+    if (!ek__name_valid(name, false)) {
         fprintf(stderr, "evenkeel convert: '%s' is left out: no operation can be called that\n", name);
         return EK_OK;
     }
@@ -133,11 +122,9 @@ static ek_status add_constant(void *graph, int64_t i, const char *name, ek_array
     return ek_graph_status(g, err);
 }
 
-static ek_status keep_value(void *arrays, int64_t i, const char *name, ek_array *value, ek_error *err)
+static ek_status copy_value(void *writer, const char *name, ek_array *value, ek_error *err)
 {
-    EK_UNUSED(err);
-    ((ek_named_array *)arrays)[i] = (ek_named_array){ name, ek_array_ref(value) };
-    return EK_OK;
+    return put_value(writer, name, value, err);
 }
 
 /* As constants of a GraphDef. */
@@ -156,20 +143,15 @@ static int checkpoint_to_constants(const job *j, ek_bundle *b)
     return status;
 }
 
-/* Anew, of version 2 and whole, whatever version and slices it had. */
+/* Anew, of version 2 and whole, whatever version and slices it had: one tensor after the other. */
 static int checkpoint_to_checkpoint(const job *j, ek_bundle *b)
 {
-    const int64_t n = ek__bundle_count(b);
-    ek_named_array *at = ek__calloc((size_t)n + 1, sizeof *at);
     ek_error err = { .code = EK_OK };
-    int status;
+    ek_bundle_writer *w = NULL;
+    ek_status st = ek__bundle_writer_open(j->out, &w, &err);
 
-    if (at == NULL) return cli_no_memory(j->args->command);
-    status = each_value(b, keep_value, at, &err) == EK_OK ? write_values(j, at, n)
-                                                          : cli_complain_error(j->args->command, &err);
-    for (int64_t i = 0; i < n; i++) ek_array_unref((ek_array *)(uintptr_t)at[i].array);
-    ek__free(at);
-    return status;
+    if (st == EK_OK) st = each_value(b, copy_value, w, &err);
+    return finish_values(j, w, ek__bundle_count(b), st, &err);
 }
 
 static int convert_checkpoint(const job *j, target to)

@@ -1,6 +1,8 @@
 /* saver/saved_model_build.c - a SavedModel's folder, written: variables and assets first, its message last. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "codec/fields.h"
@@ -15,6 +17,7 @@ struct ek_saved_model_builder {
     char *dir;
     ek_buf message;      /* a SavedModel, as far as it goes */
     bool with_variables; /* the first graph was added */
+    bool made_dir;       /* it was not there before */
     ek_arena arena;
     struct copied {      /* files in assets/ */
         const char *from, *name;
@@ -41,6 +44,33 @@ static ek_status check_empty(const char *dir, ek_error *err)
                    dir);
 }
 
+/* A folder and all that is in it, folders to that depth. No heap: it is needed when there is none left, too. */
+static void remove_folder(const char *path, int depth)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e;
+    char inner[PATH_MAX];
+
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        if (snprintf(inner, sizeof inner, "%s/%s", path, e->d_name) >= (int)sizeof inner) continue;
+        if (ek__file_remove(inner, &(ek_error){ .code = EK_OK }) != EK_OK && depth > 0) remove_folder(inner, depth - 1);
+    }
+    if (d != NULL) closedir(d);
+    (void)ek__file_remove_folder(path);
+}
+
+/* After a failure: what was written would be in the way of the next attempt. The folder was empty, so all of it is ours. */
+static void take_away(const ek_saved_model_builder *b)
+{
+    static const char *const part[] = { "variables", "assets" };
+    char path[PATH_MAX];
+
+    for (int i = 0; i < EK_COUNT_OF(part); i++)
+        if (snprintf(path, sizeof path, "%s/%s", b->dir, part[i]) < (int)sizeof path) remove_folder(path, 1);
+    if (b->made_dir) (void)ek__file_remove_folder(b->dir);
+}
+
 /* Makes the folders above the last part of `path`, and with `whole` that one too. */
 static ek_status make_folders(const char *path, bool whole, ek_error *err)
 {
@@ -63,6 +93,7 @@ static ek_status make_folders(const char *path, bool whole, ek_error *err)
 ek_status ek_saved_model_builder_create(const char *dir, ek_saved_model_builder **out, ek_error *err)
 {
     ek_saved_model_builder *b;
+    bool there;
     ek_status st;
 
     err = ek__error_begin(err);
@@ -70,12 +101,14 @@ ek_status ek_saved_model_builder_create(const char *dir, ek_saved_model_builder 
     *out = NULL;
     if (dir == NULL || dir[0] == '\0') return EK_FAIL(err, INVALID_ARGUMENT, "a SavedModel needs a folder");
     EK_TRY(check_empty(dir, err));
+    there = access(dir, F_OK) == 0;
     EK_TRY(make_folders(dir, true, err));
     b = ek__calloc(1, sizeof *b);
     if (b == NULL || (b->dir = ek__arena_strdup(&b->arena, dir)) == NULL) {
         ek_saved_model_builder_destroy(b);
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a builder");
     }
+    b->made_dir = !there;
     ek__put_int(&b->message, EK_F_SAVED_MODEL_VERSION, 1);
     st = b->message.failed ? EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a builder") : EK_OK;
     if (st == EK_OK) *out = b;
@@ -386,6 +419,7 @@ ek_status ek_saved_model_save_with(ek_session *s, const ek_saved_model_save_opti
     EK_TRY_DONE(ek_saved_model_builder_add_meta_graph_and_variables_with(b, &add_options, where));
     st = ek_saved_model_builder_save(b, o->text, err);
 done:
+    if (st != EK_OK && b != NULL) take_away(b);
     ek_saved_model_builder_destroy(b);
     return st;
 }

@@ -1,5 +1,6 @@
 /* SavedModels with their variables: TensorFlow's loaded, our own written and loaded again, and what becomes of failures. */
 #include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,6 +402,30 @@ static void killed_at_any_instant_there_is_a_whole_model_or_none(void **state)
     assert_true(without > 10);
 }
 
+/* Otherwise the next attempt would find the folder in use. */
+static void after_a_failure_nothing_is_left(void **state)
+{
+    ek_status st = EK_INTERNAL;
+
+    (void)state;
+    for (long k = 1; st != EK_OK; k++) {
+        char *folder = test_folder_make();
+        const char *dir = in(folder, "model"), *asset = write_asset(folder, "hello");
+        model m = make();
+        test_faults faults = { .fail_at = k, .error = ENOSPC, .room = -1 };
+
+        if (k % 2 == 0) assert_int_equal(mkdir(dir, 0777), 0);
+        test_faults_install(&faults);
+        st = ek_saved_model_save(m.s, dir, .add = { .assets = { { m.file, asset } }, .main_op = m.main_op });
+        test_faults_remove();
+        if (st != EK_OK && k % 2 != 0 && exists(dir)) fail_msg("call %ld failed, and the folder is left", k);
+        if (st != EK_OK && k % 2 == 0 && test_folder_count(dir, NULL) != 0) fail_msg("call %ld failed, and files are left", k);
+        st = faults.calls < k ? st : EK_INTERNAL; /* what tidies up may fail without a word */
+        unmake(&m);
+        test_folder_remove(folder);
+    }
+}
+
 static char *memory_folder;
 
 static ek_status everything(void)
@@ -453,6 +478,7 @@ int main(void)
         cmocka_unit_test(folders_that_are_in_use_are_left_alone),
         cmocka_unit_test(without_its_files_a_model_is_not_loaded),
         cmocka_unit_test(killed_at_any_instant_there_is_a_whole_model_or_none),
+        cmocka_unit_test(after_a_failure_nothing_is_left),
         cmocka_unit_test(without_memory_there_is_an_error_and_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
