@@ -229,12 +229,44 @@ static int to_meta(job *j)
     return status;
 }
 
-/* What --fetch names as the signature to be served, its inputs the placeholders of the graph. */
+/* What --fetch names as the signature to be served; its inputs are the placeholders that it needs, not those of the
+ * loss, of a Saver or of another output. A flag or a rate that has a default is no input: who serves would have to feed it. */
 typedef struct served {
     ek_named_tensor *at;
     int64_t n, cap;
+    const bool *needed; /* of operations, by id */
     bool failed;
 } served;
+
+/* Marks what the tensors that are kept need, their own operations among it. False: no memory. */
+static bool mark_needed(ek_graph *g, const cli_outputs *kept, bool *needed)
+{
+    ek_op *open = ek__calloc((size_t)ek_graph_op_count(g) + 1, sizeof *open);
+    int64_t n = 0;
+
+    if (open == NULL) return false;
+    for (int64_t i = 0; i < kept->n; i++) {
+        const ek_op op = kept->item[i].kind == EK_ITEM_TENSOR ? ek_tensor_op(kept->item[i].u.tensor) : (ek_op){ NULL, 0 };
+
+        if (op.graph == NULL || needed[op.id]) continue;
+        needed[op.id] = true;
+        open[n++] = op;
+    }
+    while (n > 0) {
+        const ek_op op = open[--n];
+        const int inputs = ek_op_input_count(op), controls = ek_op_control_input_count(op);
+
+        for (int k = 0; k < inputs + controls; k++) {
+            const ek_op from = k < inputs ? ek_tensor_op(ek_op_input(op, k)) : ek_op_control_input(op, k - inputs);
+
+            if (needed[from.id]) continue;
+            needed[from.id] = true;
+            open[n++] = from;
+        }
+    }
+    ek__free(open);
+    return true;
+}
 
 static void add_input(void *arg, ek_tensor t)
 {
@@ -244,15 +276,26 @@ static void add_input(void *arg, ek_tensor t)
     if (!s->failed) s->at[s->n++] = (ek_named_tensor){ ek_op_name(ek_tensor_op(t)), t };
 }
 
+static void add_needed(void *arg, ek_tensor t)
+{
+    const served *s = arg;
+    const ek_op op = ek_tensor_op(t);
+    const bool setting = ek_tensor_shape(t).rank == 0 && strcmp(ek_op_type(op), "PlaceholderWithDefault") == 0;
+
+    if (s->needed[op.id] && !setting) add_input(arg, t);
+}
+
 static int serve(const job *j)
 {
     ek_graph *g = j->model.graph;
     ek_error err = { .code = EK_OK };
-    served inputs = { .at = NULL }, outputs = { .at = NULL };
+    bool *needed = ek__calloc((size_t)ek_graph_op_count(g) + 1, sizeof *needed);
+    served inputs = { .needed = needed }, outputs = { .at = NULL };
     cli_outputs kept;
     int status = cli_outputs_find(j->args, g, &kept);
 
-    cli_each_feed(g, add_input, &inputs);
+    inputs.failed = needed == NULL || !mark_needed(g, &kept, needed);
+    if (!inputs.failed) cli_each_feed(g, add_needed, &inputs);
     for (int64_t i = 0; i < kept.n; i++)
         if (kept.item[i].kind == EK_ITEM_TENSOR) add_input(&outputs, kept.item[i].u.tensor);
     if (status == CLI_DONE && (inputs.failed || outputs.failed)) status = cli_no_memory(j->args->command);
@@ -260,6 +303,7 @@ static int serve(const job *j)
         ek_signature_set(g, EK_SERVING_DEFAULT, .more_inputs = inputs.at, .n_more_inputs = (int)inputs.n,
                          .more_outputs = outputs.at, .n_more_outputs = (int)outputs.n, .error = &err) != EK_OK)
         status = cli_complain_error(j->args->command, &err);
+    ek__free(needed);
     ek__free(inputs.at);
     ek__free(outputs.at);
     cli_outputs_free(&kept);
