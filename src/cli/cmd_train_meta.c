@@ -194,22 +194,31 @@ static ek_status step(job *j, ek_error *err)
     return EK_OK;
 }
 
-/* A folder for the checkpoint is there, or can be made in the one above it: told before the work, not after. */
-static bool can_save(const cli_args *args)
+/* A folder for the file is there, or one of at most `made` levels can be made in the one above: told before the work,
+ * not after. */
+static bool can_write(const cli_args *args, const char *path, int made)
 {
-    const char *prefix = cli_text(args, CLI_SAVE, NULL);
     char folder[PATH_MAX];
 
-    if (prefix == NULL) return true;
-    for (int size = snprintf(folder, sizeof folder, "%s", prefix), up = 0; up < 2 && size < (int)sizeof folder; up++) {
+    for (int size = snprintf(folder, sizeof folder, "%s", path), up = 0; up <= made && size < (int)sizeof folder; up++) {
         while (size > 0 && folder[size - 1] != '/') size--;
         folder[size] = '\0';
         if (access(size > 0 ? folder : ".", W_OK) == 0) return true;
         if (errno != ENOENT) break;
         while (size > 0 && folder[size - 1] == '/') size--;
     }
-    cli_complain(args->command, "nothing can be saved as '%s': %s", prefix, strerror(errno));
+    cli_complain(args->command, "nothing can be saved as '%s': %s", path, strerror(errno));
     return false;
+}
+
+static bool can_save(const job *j)
+{
+    const char *prefix = cli_text(j->args, CLI_SAVE, NULL);
+
+    if (prefix != NULL && !can_write(j->args, prefix, 1)) return false;
+    for (int i = 0; i < j->n_fetches; i++)
+        if (j->fetch[i].file != NULL && !can_write(j->args, j->fetch[i].file, 0)) return false;
+    return true;
 }
 
 static int train(job *j)
@@ -353,7 +362,7 @@ static int run(job *j)
         status = add_fetch(j, text);
     if (status != CLI_DONE) return status;
     j->progress.command = args->command;
-    if (!can_save(args)) return CLI_FAILED;
+    if (!can_save(j)) return CLI_FAILED;
     if (!cli_model_start(args, &j->model, &(cli_start){ true, cli_say_finding, &j->progress })) return CLI_FAILED;
     status = train(j);
     if (status == CLI_DONE) status = save_all(j);

@@ -93,13 +93,18 @@ static int init_from(cli_training *t)
 {
     ek_error err = { .code = EK_OK };
     int64_t restored;
+    int status = CLI_DONE;
 
     if (t->init_from == NULL) return CLI_DONE;
-    if (ek_init_from(t->session, t->init_from, .skipped = say_skipped, .arg = t, .restored = &restored,
-                     .error = &err) != EK_OK)
-        return cli_complain_error(t->args->command, &err);
-    fprintf(stderr, "%lld variables begin with the values of %s\n", (long long)restored, t->init_from);
-    return CLI_DONE;
+    char *prefix = cli_find_checkpoint(t->args, t->init_from);
+    if (prefix == NULL) return CLI_FAILED;
+    if (ek_init_from(t->session, prefix, .skipped = say_skipped, .arg = t, .restored = &restored, .error = &err) ==
+        EK_OK)
+        fprintf(stderr, "%lld variables begin with the values of %s\n", (long long)restored, prefix);
+    else
+        status = cli_complain_error(t->args->command, &err);
+    ek__free(prefix);
+    return status;
 }
 
 /* ---- training ------------------------------------------------------------------------------------------------ */

@@ -202,6 +202,18 @@ static list_fn *kind_of(const char *path)
     return list_idx;
 }
 
+/* Compressed by gzip, and damaged before anything tells what it was: reading it as an array says where. */
+static bool is_damaged_gzip(const char *path)
+{
+    unsigned char head[2];
+    ek_array *a = NULL;
+
+    if (cli_read_head(path, head, sizeof head) < sizeof head || head[0] != 0x1f || head[1] != 0x8b) return false;
+    const ek_status st = ek_idx_load(path, &a);
+    ek_array_unref(a);
+    return st == EK_DATA_LOSS;
+}
+
 bool cli_inspect_data(const cli_args *args, int *status)
 {
     listing l = { .args = args, .path = args->operand[0], .as_json = cli_has(args, CLI_JSON) };
@@ -215,6 +227,7 @@ bool cli_inspect_data(const cli_args *args, int *status)
         return true;
     }
     r = list == NULL ? open_records(l.path) : NULL;
+    if (list == NULL && r == NULL && is_damaged_gzip(l.path)) list = list_idx;
     if (list == NULL && r == NULL) return false;
     l.json.out = &l.text;
     st = list != NULL ? list(&l, &err) : list_records(&l, r, &err);

@@ -59,8 +59,7 @@ static bool is_shard(const char *path)
     return at != NULL && exists(path, (int)(at - path), ".index");
 }
 
-/* The prefix that is meant: of one of its files, of the latest in a folder, or as it stands. A new string; NULL after
- * complaining. */
+/* The prefix that is meant: of one of its files, of the latest in a folder, or as it stands. */
 static char *prefix_of(const cli_args *args, const char *given)
 {
     static const char *const endings[] = { ".index", ".meta", ".data-" };
@@ -87,17 +86,24 @@ static char *prefix_of(const cli_args *args, const char *given)
     return copy;
 }
 
+char *cli_find_checkpoint(const cli_args *args, const char *given)
+{
+    char *prefix = prefix_of(args, given);
+
+    if (prefix == NULL || ek_checkpoint_exists(prefix)) return prefix;
+    cli_complain(args->command, "there is no checkpoint '%s'", given);
+    ek__free(prefix);
+    return NULL;
+}
+
 /* What --checkpoint says, if it was given. */
 static bool take_checkpoint(const cli_args *args, cli_model *m)
 {
     const char *given = cli_text(args, CLI_CHECKPOINT, cli_text(args, CLI_TRAIN_CHECKPOINT, NULL));
 
     if (given == NULL) return true;
-    m->checkpoint = prefix_of(args, given);
-    if (m->checkpoint == NULL) return false;
-    if (ek_checkpoint_exists(m->checkpoint)) return true;
-    cli_complain(args->command, "there is no checkpoint '%s'", given);
-    return false;
+    m->checkpoint = cli_find_checkpoint(args, given);
+    return m->checkpoint != NULL;
 }
 
 /* Beside what has its values with it --checkpoint is one too many. False after complaining. */

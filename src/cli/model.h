@@ -37,6 +37,9 @@ bool cli_model_start(const cli_args *args, cli_model *m, const cli_start *how);
 int cli_model_save(const cli_args *args, cli_model *m, const char *prefix);
 void cli_model_close(cli_model *m);
 
+/* The prefix of the checkpoint that is meant: by its prefix, by one of its files, or by a folder, of which it is the
+ * latest. A new string; NULL after complaining, also where there is none. */
+char *cli_find_checkpoint(const cli_args *args, const char *given);
 /* What a file that is no model looks like, "a picture"; NULL: nothing known. */
 const char *cli_looks_like(const char *path);
 /* Whether it begins with the length of a record and its checksum; what follows may be damaged. */

@@ -72,7 +72,7 @@ const cli_option cli_options[CLI_OPTION_COUNT] = {
     FLAG(CLI_NO_BATCH_NORM, "no-batch-norm", CLI_TRAIN, "the same network with biases instead of batch norms"),
     TAKES(CLI_EXPORT, "export", "DIR", CLI_FOLDER, CLI_TRAIN, "write a SavedModel for inference at the end"),
     TAKES(CLI_INIT_FROM, "init-from", "PREFIX", CLI_PREFIX, CLI_TRAIN,
-          "begin with the variables of this checkpoint that fit by name and shape"),
+          "begin with the variables of this checkpoint (of a folder: its latest) that fit by name and shape"),
     FLAG(CLI_RESUME, "resume", CLI_TRAIN, "go on from the last checkpoint in --logdir"),
     FLAG(CLI_MAN, "man", CLI_HELP_COMMAND, "print the man page: evenkeel help --man | man -l -"),
     TAKES(CLI_COMPLETION, "completion", "bash", CLI_WORD, CLI_HELP_COMMAND,

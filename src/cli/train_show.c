@@ -5,10 +5,20 @@
 
 /* ---- progress --------------------------------------------------------------------------------------------- */
 
+enum { NUMBER_SIZE = 32 };
+
+/* Four digits after the point; of a training that went wrong what there is to say. */
+static const char *number(double v, char text[NUMBER_SIZE])
+{
+    if (isnan(v)) return "nan"; /* printf would show its sign */
+    snprintf(text, NUMBER_SIZE, fabs(v) < 1e6 ? "%.4f" : "%.6g", v);
+    return text;
+}
+
 bool cli_train_progress(const ek_fit_progress *p, void *training)
 {
     cli_training *t = training;
-    char more[80];
+    char more[128], loss[NUMBER_SIZE], accuracy[NUMBER_SIZE];
 
     if (p->moment == EK_FIT_STARTED) {
         cli_progress_begin(&t->progress, t->args->command, p->step, p->steps);
@@ -16,11 +26,13 @@ bool cli_train_progress(const ek_fit_progress *p, void *training)
             fprintf(stderr, "goes on from %s, after step %lld of %lld\n", p->checkpoint, (long long)p->step,
                     (long long)p->steps);
     } else if (p->moment == EK_FIT_STEP) {
-        snprintf(more, sizeof more, ", loss %.4f, accuracy %.4f", p->mean_loss, p->mean_metric[0]);
+        snprintf(more, sizeof more, ", loss %s, accuracy %s", number(p->mean_loss, loss),
+                 number(p->mean_metric[0], accuracy));
         cli_progress_show(&t->progress, p->step, more);
     } else if (p->moment == EK_FIT_EVALUATED) {
         cli_progress_clear(&t->progress);
-        fprintf(stderr, "step %lld: test loss %.4f, accuracy %.4f\n", (long long)p->step, p->loss, p->metric[0]);
+        fprintf(stderr, "step %lld: test loss %s, accuracy %s\n", (long long)p->step, number(p->loss, loss),
+                number(p->metric[0], accuracy));
     } else if (p->moment == EK_FIT_ENDED) {
         cli_progress_clear(&t->progress);
     }
@@ -78,12 +90,15 @@ static int print_json(const cli_training *t)
 static void print_text(const cli_training *t)
 {
     const ek_fit_result *r = &t->result;
+    char loss[NUMBER_SIZE], accuracy[NUMBER_SIZE];
 
-    printf("%s after %lld steps of %lld: loss %.4f\n", t->model, (long long)r->step, (long long)t->batch_size, r->loss);
+    printf("%s after %lld steps of %lld: loss %s\n", t->model, (long long)r->step, (long long)t->batch_size,
+           number(r->loss, loss));
     if (r->end == EK_FIT_PATIENCE) printf("stopped: nothing better in %lld evaluation%s\n", (long long)t->patience,
                                           t->patience == 1 ? "" : "s");
-    if (!isnan(r->eval_loss))
-        printf("test accuracy %.4f, loss %.4f, on %lld unseen images\n", r->eval_metric[0], r->eval_loss,
+    if (!isnan(r->eval_metric[0]))
+        printf("test accuracy %s, loss %s, on %lld unseen images\n", number(r->eval_metric[0], accuracy),
+               number(r->eval_loss, loss),
                (long long)ek_dataset_rows(t->test));
     if (r->best_step >= 0)
         printf("best on held-out images: accuracy %.4f after step %lld\n", r->best, (long long)r->best_step);

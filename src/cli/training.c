@@ -2,6 +2,7 @@
 #include "cli/training.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,14 +51,28 @@ void cli_progress_clear(cli_progress *p)
     p->width = 0;
 }
 
+/* What fits into a line of the terminal: one that wraps cannot be written over. */
+static int room(size_t size)
+{
+    struct winsize w = { .ws_col = 0 };
+    const int most = (int)size - 1;
+
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col < 2) return most;
+    return w.ws_col - 1 < most ? w.ws_col - 1 : most;
+}
+
 void cli_progress_show(cli_progress *p, int64_t done, const char *more)
 {
-    const double at = p->terminal ? now() : 0, spent = at - p->began;
-    const double rate = spent > 0 ? (double)(done - p->first) / spent : 0;
+    const double at = p->terminal ? now() : 0;
     char line[200];
     int n;
 
     if (!p->terminal || (at - p->shown < 0.1 && done < p->total)) return;
+    if (p->shown == 0 && done < p->total) { /* the first step makes its plan: the rate is that of those after it */
+        p->first = done;
+        p->began = at;
+    }
+    const double spent = at - p->began, rate = spent > 0 ? (double)(done - p->first) / spent : 0;
     p->shown = at;
     n = snprintf(line, sizeof line, "step %lld of %lld", (long long)done, (long long)p->total);
     if (rate > 0) {
@@ -67,8 +82,8 @@ void cli_progress_show(cli_progress *p, int64_t done, const char *more)
         n += snprintf(line + n, sizeof line - (size_t)n, " a second, %lld:%02lld left", left / 60, left % 60);
     }
     n += snprintf(line + n, sizeof line - (size_t)n, "%s", more);
-    if (n >= (int)sizeof line) n = (int)sizeof line - 1;
-    fprintf(stderr, "\r%s%*s", line, p->width > n ? p->width - n : 0, "");
+    if (n > room(sizeof line)) n = room(sizeof line);
+    fprintf(stderr, "\r%.*s%*s", n, line, p->width > n ? p->width - n : 0, "");
     fflush(stderr);
     p->width = n;
 }

@@ -82,7 +82,9 @@ ek_status ek__drift_result(const ek_drift *d, ek_drift_result *out, ek_error *er
 
         off[c] = fabs(mean) / d->deviation[c];
         ratio[c] = sqrt(variance + d->epsilon) / d->deviation[c];
-        changed += !(off[c] <= 0.5 && ratio[c] >= 0.67 && ratio[c] <= 1.5); /* what is no number is off */
+        if (isnan(off[c])) off[c] = INFINITY;
+        if (isnan(ratio[c])) ratio[c] = INFINITY; /* so that there is an order */
+        changed += !(off[c] <= 0.5 && ratio[c] >= 0.67 && ratio[c] <= 1.5);
         far += !(off[c] <= 3);
     }
     qsort(off, (size_t)d->channels, sizeof *off, compare);

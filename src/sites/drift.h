@@ -3,6 +3,8 @@
 #ifndef EK_SITES_DRIFT_H
 #define EK_SITES_DRIFT_H
 
+#include <math.h>
+
 #include "sites/sites.h"
 
 /* What was seen of a site's input, per channel: of differences to the stored mean, so that a large mean costs no
@@ -34,8 +36,9 @@ typedef struct ek_drift_result {
 ek_status ek__drift_result(const ek_drift *d, ek_drift_result *out, ek_error *err);
 
 /* The rules. BN018: weights changed after the statistics were taken. BN019: the first layer's inputs are of another
- * kind. */
-static inline bool ek__drift_is_bn018(const ek_drift_result *r) { return r->changed > 0.25; }
-static inline bool ek__drift_is_bn019(const ek_drift_result *r) { return r->far > 0.5; }
+ * kind. Where medians are not finite, neither are the values that were seen or stored: another fault than these. */
+static inline bool ek__drift_is_finite(const ek_drift_result *r) { return isfinite(r->deviations) && isfinite(r->ratio); }
+static inline bool ek__drift_is_bn018(const ek_drift_result *r) { return r->changed > 0.25 && ek__drift_is_finite(r); }
+static inline bool ek__drift_is_bn019(const ek_drift_result *r) { return r->far > 0.5 && ek__drift_is_finite(r); }
 
 #endif

@@ -1,7 +1,8 @@
 /* train/fit_statistics.c - after training: are the stored statistics of the batch norms those of the batches?
  *
  * In inference mode each layer's input is looked at over some batches: of training (BN018: the weights moved on after
- * the statistics were taken) and of evaluation (BN019: its data are of another kind).
+ * the statistics were taken) and of evaluation (BN019: its data are of another kind). Statistics that are no numbers are
+ * BN011, and compared with nothing.
  */
 #include <math.h>
 
@@ -19,6 +20,8 @@ typedef struct survey {
     ek_sites sites;
     ek_arena arena;
     int n;                            /* sites that can be measured */
+    int broken;                       /* sites whose stored statistics are not finite */
+    const ek_site *first_broken;
     const ek_site *site[MOST_SITES];
     ek_drift drift[MOST_SITES];
     ek_fetch fetch[MOST_SITES];
@@ -49,6 +52,13 @@ static ek_status stored(survey *s, ek_edge e, ek_array **out)
     return st == EK_RESOURCE_EXHAUSTED ? ek__error_copy(s->f->err, ek_last_error()) : EK_OK;
 }
 
+static bool is_finite(const ek_array *a)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        if (!isfinite(ek_array_get(a, i))) return false;
+    return true;
+}
+
 static ek_status add_site(survey *s, const ek_site *site)
 {
     const ek_node *n = s->f->graph->node[site->x.node];
@@ -58,7 +68,9 @@ static ek_status add_site(survey *s, const ek_site *site)
     if (s->n == MOST_SITES || n->unfetchable) return EK_OK; /* inside a cond */
     st = stored(s, site->mean, &mean);
     if (st == EK_OK) st = stored(s, site->variance, &variance);
-    if (st == EK_OK && mean != NULL && variance != NULL) {
+    if (st == EK_OK && mean != NULL && variance != NULL && !(is_finite(mean) && is_finite(variance))) {
+        if (s->broken++ == 0) s->first_broken = site;
+    } else if (st == EK_OK && mean != NULL && variance != NULL) {
         if (ek__drift_begin(site, mean, variance, &s->arena, &s->drift[s->n], s->f->err)) {
             s->site[s->n] = site;
             s->fetch[s->n].tensor = (ek_tensor){ s->f->graph, site->x.node, site->x.index };
@@ -117,19 +129,28 @@ static ek_status look(survey *s, const ek_dataset *d)
 
 /* ---- words ---------------------------------------------------------------------------------------------------- */
 
-static const char *place(const survey *s, int i)
+static const char *place(const survey *s, const ek_site *site)
 {
-    const ek_site *site = s->site[i];
-
     return site->set[0] != '\0' ? site->set : s->f->graph->node[site->y.node]->name;
 }
 
-static void tell(const survey *s, int i, int64_t places, ek_rule rule, const char *text)
+static void tell(const survey *s, const ek_site *site, int64_t places, ek_rule rule, const char *text)
 {
     const ek_finding f = { .rule = ek__rule_id(rule), .severity = ek__rule_severity(rule),
-                           .title = ek__rule_title(rule), .place = place(s, i), .places = places, .text = text };
+                           .title = ek__rule_title(rule), .place = place(s, site), .places = places, .text = text };
 
     s->f->o.report(&f, s->f->o.report_arg);
+}
+
+static void tell_broken(const survey *s)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text,
+             "the moving mean or variance of %s%s is not finite, so inference is undefined; begin again with a lower "
+             "learning rate, or look for batches with values that are not finite",
+             place(s, s->first_broken), s->broken > 1 ? ", and of further layers," : "");
+    tell(s, s->first_broken, s->broken, EK_RULE_BN011, text);
 }
 
 static ek_status check_weights(survey *s)
@@ -153,9 +174,9 @@ static ek_status check_weights(survey *s)
              "deviation%s; let "
              "the learning rate fall, use a smaller momentum for the averages, or recompute the statistics with the "
              "final weights",
-             place(s, at), 100 * first.changed, first.deviations, first.ratio,
+             place(s, s->site[at]), 100 * first.changed, first.deviations, first.ratio,
              places > 1 ? ", and further layers as well" : "");
-    tell(s, at, places, EK_RULE_BN018, text);
+    tell(s, s->site[at], places, EK_RULE_BN018, text);
     return EK_OK;
 }
 
@@ -181,8 +202,8 @@ static ek_status check_inputs(survey *s)
              "statistics in the median channel, and more than 3 in %.0f per cent of them (their deviation is %.2g "
              "times the stored "
              "one%s); check the input scaling and channel order before anything else",
-             place(s, 0), r.deviations, 100 * r.far, r.ratio, hint);
-    tell(s, 0, 1, EK_RULE_BN019, text);
+             place(s, s->site[0]), r.deviations, 100 * r.far, r.ratio, hint);
+    tell(s, s->site[0], 1, EK_RULE_BN019, text);
     return EK_OK;
 }
 
@@ -191,6 +212,7 @@ static ek_status check(survey *s)
     EK_TRY(ek__sites_find_fed(s->f->graph, 0, NULL, NULL, EK_BRANCH_FALSE, &s->sites, s->f->err));
     for (int i = 0; i < s->sites.n; i++)
         if (s->sites.at[i].mode == EK_SITE_INFERENCE) EK_TRY(add_site(s, &s->sites.at[i]));
+    if (s->broken > 0) tell_broken(s);
     if (s->n == 0) return EK_OK;
     EK_TRY(check_weights(s));
     return check_inputs(s);

@@ -56,6 +56,8 @@ static void half_a_deviation_in_more_than_a_quarter_of_the_channels_is_told(void
     assert_true(r.changed == 0.5 && ek__drift_is_bn018(&r));
     r = of((double[]){ NAN, NAN, 0, 0 }, one, zeros, ones);
     assert_true(r.changed == 0.5);
+    r = of((double[]){ NAN, NAN, NAN, NAN }, one, zeros, ones); /* no number to tell, and another fault */
+    assert_true(r.changed == 1 && !ek__drift_is_bn018(&r) && !ek__drift_is_bn019(&r));
 }
 
 static void inputs_of_another_scale_are_told(void **state)

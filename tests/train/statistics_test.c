@@ -51,6 +51,24 @@ static void statistics_that_stayed_behind_are_told(void **state)
     net_destroy(&n);
 }
 
+/* A rate that throws the weights so far that a variance overflows: no comparison says what is wrong. */
+static void statistics_that_are_no_numbers_are_told_as_such(void **state)
+{
+    net n = net_create(true);
+    heard h = { 0 };
+    const ek_op wild = ek_tensor_op(ek_train_op(n.c.loss, ek_gradient_descent_optimizer(n.graph, 1e30), .check_numerics = false));
+    int broken = 0;
+
+    EK_UNUSED(state);
+    (void)ek_fit(n.session, wild, NET_FIT(n), .steps = 5, .eval_data = n.test, .report = hear, .report_arg = &h);
+    for (int i = 0; i < h.count; i++) {
+        assert_null(strstr(h.text[i], "nan"));
+        broken += strcmp(h.rule[i], "BN011") == 0 && strstr(h.text[i], "is not finite, so inference is undefined") != NULL;
+    }
+    assert_int_equal(1, broken);
+    net_destroy(&n);
+}
+
 static void inputs_of_another_scale_are_told(void **state)
 {
     net n = net_create(true);
@@ -71,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_healthy_run_is_silent),
         cmocka_unit_test(statistics_that_stayed_behind_are_told),
+        cmocka_unit_test(statistics_that_are_no_numbers_are_told_as_such),
         cmocka_unit_test(inputs_of_another_scale_are_told),
     };
 
