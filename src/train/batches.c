@@ -167,15 +167,18 @@ static slot *wait_for(ek_batches *b)
 
 ek_status ek_batches_next(ek_batches *b, const ek_array *const **columns, ek_error *err)
 {
-    slot *s = &b->slot[0];
+    slot *s;
 
     err = ek__error_begin(err);
-    *columns = NULL;
+    if (columns != NULL) *columns = NULL;
+    if (b == NULL || columns == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "batches and a place for their columns were expected, found NULL");
     if (is_over(b, b->place))
         return EK_FAIL(err, OUT_OF_RANGE, "the data end after epoch %lld", (long long)b->o.epochs);
     if (b->threaded) {
         s = wait_for(b);
     } else {
+        s = &b->slot[0];
         fill(b, s, b->place);
     }
     b->place = s->next;
@@ -188,7 +191,7 @@ ek_data_place ek_batches_place(const ek_batches *b) { return b != NULL ? b->plac
 
 int64_t ek_batches_per_epoch(const ek_batches *b)
 {
-    return b != NULL ? (b->used + b->o.batch_size - 1) / b->o.batch_size : 0;
+    return b != NULL ? 1 + (b->used - 1) / b->o.batch_size : 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -206,7 +209,7 @@ static ek_status check_options(const ek_dataset *d, const ek_batches_options *o,
                        (long long)o->batch_size, (long long)d->rows);
     if (o->partial != EK_PARTIAL_DROP && o->partial != EK_PARTIAL_KEEP && o->partial != EK_PARTIAL_WRAP)
         return EK_FAIL(err, INVALID_ARGUMENT, "%d is no policy for the last partial batch", (int)o->partial);
-    if (o->epochs < 0 || o->from.epoch < 0 || o->from.row < 0 || o->from.row >= d->rows ||
+    if (o->epochs < 0 || o->from.epoch < 0 || o->from.epoch > INT64_MAX / 2 || o->from.row < 0 || o->from.row >= d->rows ||
         o->from.row % o->batch_size != 0)
         return EK_FAIL(err, INVALID_ARGUMENT, "batches of %lld from %lld rows do not begin at row %lld of epoch %lld",
                        (long long)o->batch_size, (long long)d->rows, (long long)o->from.row, (long long)o->from.epoch);

@@ -34,8 +34,7 @@ ek_status ek_dataset_from_arrays(ek_array *const *columns, int n, ek_dataset **o
 {
     ek_dataset *d;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, columns != NULL, &err));
     EK_TRY(check_columns(columns, n, err));
     d = ek__calloc(1, sizeof *d);
     if (d == NULL) return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for a data set");
@@ -52,8 +51,7 @@ ek_status ek_dataset_from_digits(int64_t seed, int64_t n, ek_dataset **out, ek_e
     ek_array *column[2];
     ek_status st;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, true, &err));
     if (ek_digits(seed, n, &column[0], &column[1]) != EK_OK) return ek__error_copy(err, ek_last_error());
     st = ek_dataset_from_arrays(column, 2, out, err);
     if (st == EK_OK) st = ek_dataset_reshape(*out, 0, EK_SHAPE(28, 28, 1), err);
@@ -67,8 +65,7 @@ ek_status ek_dataset_from_npy(const char *const *paths, int n, ek_dataset **out,
     ek_array *column[EK_MAX_COLUMNS] = { NULL };
     ek_status st = EK_OK;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, paths != NULL, &err));
     if (n < 1 || n > EK_MAX_COLUMNS)
         return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d files were given",
                        EK_MAX_COLUMNS, n);
@@ -83,8 +80,7 @@ ek_status ek_dataset_part(const ek_dataset *d, int64_t first, int64_t count, ek_
 {
     ek_dataset *part;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, d != NULL, &err));
     if (first < 0 || count < 0 || first > d->rows || count > d->rows - first)
         return EK_FAIL(err, INVALID_ARGUMENT, "%lld rows from row %lld on are not in a data set of %lld rows",
                        (long long)count, (long long)first, (long long)d->rows);

@@ -20,6 +20,15 @@ struct ek_dataset {
     int64_t first, rows; /* of the arrays */
 };
 
+/* How every call that makes a data set begins: *err is to be used from then on. `rest`: the other pointers are there. */
+static inline ek_status ek__dataset_begin(ek_dataset **out, bool rest, ek_error **err)
+{
+    *err = ek__error_begin(*err);
+    if (out != NULL) *out = NULL;
+    if (out != NULL && rest) return EK_OK;
+    return EK_FAIL(*err, INVALID_ARGUMENT, "a data set needs what it is made of and a place, found NULL");
+}
+
 static inline int64_t ek__row_count(const ek_column *c) /* elements of a row */
 {
     return ek_shape_count(&c->row);

@@ -61,8 +61,7 @@ ek_status ek_dataset_from_idx(const char *dir, const char *split, ek_dataset **o
     ek_array *column[2] = { NULL, NULL };
     ek_status st;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, dir != NULL && split != NULL, &err));
     st = load_idx(dir, split, "images-idx3-ubyte", &column[0], err);
     if (st == EK_OK) st = load_idx(dir, split, "labels-idx1-ubyte", &column[1], err);
     if (st == EK_OK) st = images_and_labels(column, out, err);
@@ -79,15 +78,15 @@ ek_status ek_dataset_from_npz(const char *path, const char *const *names, int n,
     ek_npz *z = NULL;
     ek_status st;
 
-    *out = NULL;
-    err = ek__error_begin(err);
+    EK_TRY(ek__dataset_begin(out, path != NULL && names != NULL, &err));
     if (n < 1 || n > EK_MAX_COLUMNS)
         return EK_FAIL(err, INVALID_ARGUMENT, "a data set has from 1 to %d columns, %d names were given",
                        EK_MAX_COLUMNS, n);
     st = ek_npz_load(path, &z, err);
     for (int i = 0; i < n && st == EK_OK; i++) {
         column[i] = ek_npz_find(z, names[i]);
-        if (column[i] == NULL) st = EK_FAIL(err, NOT_FOUND, "there is no array '%s' in %s", names[i], path);
+        if (column[i] == NULL)
+            st = EK_FAIL(err, NOT_FOUND, "there is no array '%s' in %s", names[i] != NULL ? names[i] : "(NULL)", path);
     }
     if (st == EK_OK) st = ek_dataset_from_arrays(column, n, out, err);
     ek_npz_free(z);
@@ -229,10 +228,12 @@ static ek_status make_columns(reading *r)
 ek_status ek_dataset_from_records(const char *const *paths, int n_paths, ek_compression compression,
                                   const ek_feature *features, int n, ek_dataset **out, ek_error *err)
 {
-    reading r = { .feature = features, .n = n, .err = ek__error_begin(err) };
-    ek_status st = check_features(&r);
+    reading r = { .feature = features, .n = n };
+    ek_status st;
 
-    *out = NULL;
+    EK_TRY(ek__dataset_begin(out, (paths != NULL || n_paths <= 0) && features != NULL, &err));
+    r.err = err;
+    st = check_features(&r);
     if (st == EK_OK) st = each_record(&r, paths, n_paths, compression, count_record);
     if (st == EK_OK) st = make_columns(&r);
     if (st == EK_OK) st = each_record(&r, paths, n_paths, compression, take_record);

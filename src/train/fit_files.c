@@ -220,8 +220,10 @@ ek_status ek_fit_settings_load(const char *logdir, ek_array **out, ek_error *err
     ek_bundle *c = NULL;
     ek_status st;
 
-    *out = NULL;
     err = ek__error_begin(err);
+    if (out != NULL) *out = NULL;
+    if (logdir == NULL || out == NULL)
+        return EK_FAIL(err, INVALID_ARGUMENT, "a folder and a place for its settings were expected, found NULL");
     st = find_latest(logdir, &prefix, err);
     if (prefix != NULL) {
         st = ek__bundle_open(prefix, &c, err);

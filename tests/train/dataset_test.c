@@ -246,6 +246,41 @@ static void later_batches_allocate_nothing(void **state)
     ek_test_allocator_remove();
 }
 
+static void what_is_null_is_told(void **state)
+{
+    ek_dataset *d = (ek_dataset *)(uintptr_t)1, *left = NULL;
+    const ek_feature f = { .name = "a", .dtype = EK_FLOAT32 };
+    const char *const names[] = { "a" }, *const none[] = { NULL };
+    const ek_array *const *column;
+    ek_array *a = ek_array_of(EK_FLOAT32, EK_SHAPE(10), NULL);
+
+    EK_UNUSED(state);
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_arrays(NULL, 1, &d, NULL));
+    assert_null(d);
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_arrays(&a, 1, NULL, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_digits(1, 1, NULL, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_npy(NULL, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_npy(none, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_npz(NULL, names, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_npz("a.npz", NULL, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_npz("a.npz", names, 1, NULL, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_idx(NULL, "train", &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_idx("/tmp", NULL, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_records(NULL, 1, EK_COMPRESSION_NONE, &f, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_records(none, 1, EK_COMPRESSION_NONE, &f, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_from_records(names, 1, EK_COMPRESSION_NONE, NULL, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_part(NULL, 0, 1, &d, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_batches_next(NULL, &column, NULL));
+    assert_int_equal(EK_OK, ek_dataset_from_arrays(&a, 1, &left, NULL));
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_dataset_part(left, 0, 1, NULL, NULL));
+    assert_null(ek_batches_create(left, 3, .from = { .epoch = INT64_MAX }));
+    ek_batches *b = ek_batches_create(left, 3);
+    assert_int_equal(EK_INVALID_ARGUMENT, ek_batches_next(b, NULL, NULL));
+    ek_batches_destroy(b);
+    ek_dataset_destroy(left);
+    ek_array_unref(a);
+}
+
 static ek_status everything(void)
 {
     ek_error err = { .code = EK_OK };
@@ -279,6 +314,7 @@ int main(void)
         cmocka_unit_test(strings_are_batched),
         cmocka_unit_test(a_part_holds_its_rows_only),
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(what_is_null_is_told),
         cmocka_unit_test(later_batches_allocate_nothing),
         cmocka_unit_test(no_memory_is_an_error),
     };
