@@ -139,10 +139,12 @@ def check_training(build, folder, steps, out):
 
 
 def add_gradients(graph):
-    """Of every float tensor that nothing reads, by the trainable variables."""
+    """Of every float tensor that nothing reads, by the trainable variables; those of a training step have gradients already,
+    and TensorFlow refuses the second of some."""
     used = {t for op in graph.get_operations() for t in op.inputs}
+    no_end = ("Assign", "AssignSub", "Switch", "RefSwitch", "Merge")
     ends = [t for op in graph.get_operations() for t in op.outputs
-            if t not in used and t.dtype == tf.float32 and op.type not in ("Assign", "AssignSub", "Switch", "RefSwitch", "Merge")]
+            if t not in used and t.dtype == tf.float32 and op.type not in no_end and not op.name.startswith("gradients/")]
     variables = tf1.trainable_variables()
     if ends and variables:
         tf1.gradients(ends, variables)
