@@ -111,7 +111,7 @@ typedef struct ek_fit_options {
     bool resume;                         /* goes on from the last checkpoint there, if there is one */
     int64_t save_every;                  /* steps; 0: at the end only */
     int keep;                            /* the last 5 */
-    int64_t log_every;                   /* events of loss and metrics: 100 */
+    int64_t log_every;                   /* events of loss and metrics, and after the last step: 100 */
     ek_tensor learning_rate;             /* an event, too */
     const ek_fit_setting *settings;
     int64_t n_settings;

@@ -240,6 +240,12 @@ static ek_status one_step(ek_fitting *f)
 
 static bool is_due(const ek_fitting *f, int64_t every) { return every > 0 && f->done % every == 0; }
 
+/* A curve has its last point too, and a short run has one. */
+static bool is_logged(const ek_fitting *f)
+{
+    return is_due(f, f->o.log_every) || (f->o.log_every > 0 && f->done == f->steps);
+}
+
 /* Better than the best so far: the first metric, or the loss. */
 static bool is_better(const ek_fitting *f, double v)
 {
@@ -307,7 +313,7 @@ static ek_status loop(ek_fitting *f)
     ek__fit_tell(f, EK_FIT_STARTED);
     while (!is_over(f)) {
         EK_TRY(one_step(f));
-        if (is_due(f, f->o.log_every)) EK_TRY(ek__fit_log(f, EK_FIT_TRAIN, &f->now));
+        if (is_logged(f)) EK_TRY(ek__fit_log(f, EK_FIT_TRAIN, &f->now));
         ek__fit_tell(f, EK_FIT_STEP);
         if (is_due(f, f->o.eval_every)) EK_TRY(evaluate(f));
         if (is_due(f, f->o.save_every)) EK_TRY(save(f));
