@@ -19,8 +19,9 @@ all: ## build the release into build/: evenkeel, libevenkeel.so and .a, op_cases
 packages: ## install the Debian packages that are missing, or print the command that does
 	@$(PACKAGES) tools/packages.txt
 
-demo: packages ## build, run the article side by side with what TensorFlow prints, and a frozen graph
-	@$(MAKE) --no-print-directory all
+demo: packages ## build, run the article side by side with what TensorFlow prints, a frozen graph, and a training
+	@$(QUIET) --preset release $(CMAKE_FLAGS) > /dev/null
+	@cmake --build build -j$(JOBS) --target evenkeel article digits # not the tests: half the time
 	@sh tools/demo.sh build
 
 test: packages ## build and run every test
