@@ -35,13 +35,16 @@ static ek_status load(cli_training *t, ek_error *err)
     return ek_dataset_from_idx(t->data, "t10k", &t->test, err);
 }
 
-/* The last rows are held out. */
+/* The last rows are held out. What is left has a batch in it, or it is said which option asks for too much. */
 static ek_status hold_out(cli_training *t, ek_error *err)
 {
     const int64_t rows = ek_dataset_rows(t->train), left = rows - t->hold_out;
     ek_dataset *whole = t->train;
     ek_status st;
 
+    if (t->batch_size > rows)
+        return EK_FAIL(err, INVALID_ARGUMENT, "--batch-size %lld is more than the %lld images to train with",
+                       (long long)t->batch_size, (long long)rows);
     if (t->hold_out == 0) return EK_OK;
     if (left < t->batch_size)
         return EK_FAIL(err, INVALID_ARGUMENT, "--hold-out %lld leaves %lld of %lld rows, less than a batch of %lld",
