@@ -78,8 +78,16 @@ static ek_status check_feed(const ek_fitting *f, const ek_dataset *d, const ek_f
                    whose, found, name, wanted);
 }
 
+static ek_status check_rows(const ek_fitting *f, const ek_dataset *d, const char *whose)
+{
+    return d == NULL || ek_dataset_rows(d) > 0 ? EK_OK : EK_FAIL(f->err, INVALID_ARGUMENT, "%s has no rows", whose);
+}
+
 static ek_status check_feeds(ek_fitting *f)
 {
+    EK_TRY(check_rows(f, f->o.data, "the data set"));
+    EK_TRY(check_rows(f, f->o.eval_data, "the data set of evaluation"));
+    EK_TRY(check_rows(f, f->o.held_out, "the held-out data set"));
     for (int i = 0; i < EK_FIT_FEEDS && f->o.feed[i].tensor.graph != NULL; i++) {
         if (!ek_tensor_ok(f->o.feed[i].tensor))
             return EK_FAIL(f->err, INVALID_ARGUMENT, "feed %d of ek_fit is a tensor that could not be built", i);

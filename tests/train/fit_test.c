@@ -137,7 +137,7 @@ static void mistakes_are_told(void **state)
 {
     net n = net_create(true);
     ek_error err;
-    ek_dataset *bare;
+    ek_dataset *bare, *empty;
     ek_array *column[1] = { ek_array_of(EK_FLOAT32, EK_SHAPE(4, 3), NULL) };
 
     EK_UNUSED(state);
@@ -148,6 +148,11 @@ static void mistakes_are_told(void **state)
         if (strstr(err.text, words) == NULL) fail_msg("expected '%s' in: %s", words, err.text);                 \
     } while (0)
     assert_int_equal(EK_OK, ek_dataset_from_arrays(column, 1, &bare, NULL));
+    assert_int_equal(EK_OK, ek_dataset_part(n.test, 0, 0, &empty, NULL));
+    REFUSED("the data set has no rows", .steps = 1, .data = empty);
+    REFUSED("the data set of evaluation has no rows", .steps = 1, .eval_data = empty);
+    REFUSED("the held-out data set has no rows", .steps = 1, .held_out = empty);
+    ek_dataset_destroy(empty);
     REFUSED("a number of steps or of epochs", .steps = 0);
     REFUSED("a number of steps or of epochs", .steps = 1, .epochs = 1);
     REFUSED("needs a loss", .steps = 1, .loss = { n.graph, -1, 0 });
