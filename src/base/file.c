@@ -1,6 +1,7 @@
 /* base/file.c - the system's calls, and whole files written. Logs: file_log.c. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -239,6 +240,19 @@ ek_status ek__file_make_folder(const char *path, ek_error *err)
 {
     if (ek__file_ops->mkdir(path, 0777) == 0 || errno == EEXIST) return EK_OK;
     return ek__fail_system(err, "make the folder", path);
+}
+
+bool ek__file_folder_in_use(const char *path)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e;
+    bool used = false;
+
+    if (d == NULL) return false;
+    while (!used && (e = readdir(d)) != NULL) used = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    errno = 0;
+    return used;
 }
 
 bool ek__file_remove_folder(const char *path)

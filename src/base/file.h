@@ -61,6 +61,8 @@ ek_status ek__file_remove(const char *path, ek_error *err);
 
 /* Makes the last folder of a path where it is missing, not those above it. */
 ek_status ek__file_make_folder(const char *path, ek_error *err);
+/* Whether there is something in a folder. errno is 0 then and where it is empty, else why it could not be opened. */
+bool ek__file_folder_in_use(const char *path);
 /* Removes a folder; false where it is not empty, or for whatever reason. */
 bool ek__file_remove_folder(const char *path);
 /* What was renamed in or removed from the folder of `path` so far is on the disk before what comes after. Where the

@@ -1,6 +1,7 @@
 /* cli/cmd_train_model.c - evenkeel train: builds a network, trains it, evaluates it. */
-#include <unistd.h>
+#include <errno.h>
 
+#include "base/file.h"
 #include "cli/train_model.h"
 #include "evenkeel/saved_model.h"
 
@@ -35,7 +36,7 @@ static void read_options(cli_training *t, const cli_args *args)
 /* Whether nothing is there, or an empty folder. Better said before training than after. */
 static bool is_free(const char *path)
 {
-    return access(path, F_OK) != 0 || rmdir(path) == 0;
+    return !ek__file_folder_in_use(path) && (errno == 0 || errno == ENOENT);
 }
 
 /* What does not go together. */

@@ -30,14 +30,8 @@ struct ek_saved_model_builder {
 /* NOT_FOUND is no failure: there is none yet. */
 static ek_status check_empty(const char *dir, ek_error *err)
 {
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-    bool empty = true;
-
-    if (d == NULL) return errno == ENOENT ? EK_OK : ek__fail_system(err, "open", dir);
-    while (empty && (e = readdir(d)) != NULL) empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-    closedir(d);
-    if (empty) return EK_OK;
+    if (!ek__file_folder_in_use(dir))
+        return errno == 0 || errno == ENOENT ? EK_OK : ek__fail_system(err, "open", dir);
     return EK_FAIL(err, ALREADY_EXISTS,
                    "Export directory already exists, and isn't empty. Please choose a different export "
                    "directory, or delete all the contents of the specified directory: %.300s",
