@@ -23,19 +23,6 @@ enum { EXTRAS = 5 };
 
 /* ---- the folder ------------------------------------------------------------------------------------------------ */
 
-static bool is_empty(const char *dir)
-{
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-    bool empty = true;
-
-    if (d == NULL) return true; /* what is wrong with it will be said by whoever writes there */
-    while ((e = readdir(d)) != NULL)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) empty = false;
-    closedir(d);
-    return empty;
-}
-
 /* "<logdir>/best", "<logdir>/model.ckpt", "<logdir>/best/model.ckpt". */
 static ek_status name_files(ek_fitting *f)
 {
@@ -53,7 +40,7 @@ static ek_status name_files(ek_fitting *f)
 static ek_status open_folder(ek_fitting *f)
 {
     EK_TRY(name_files(f));
-    if (!f->o.resume && !is_empty(f->o.logdir))
+    if (!f->o.resume && ek__file_folder_in_use(f->o.logdir))
         return EK_FAIL(f->err, ALREADY_EXISTS, "the folder '%s' is not empty; resume what is in it, or choose another",
                        f->o.logdir);
     EK_TRY(ek__file_make_folder(f->o.logdir, f->err));
@@ -330,8 +317,29 @@ static bool is_kept(const ek_fitting *f, bool best, long long step)
     return kept;
 }
 
-/* A process that was killed between naming a new checkpoint in the state file and removing the one that is kept no longer
- * left that one: nobody else would ever remove it. */
+/* Whether a file is one of a checkpoint of this run, and after which step. */
+static bool is_of_checkpoint(const char *name, long long *step)
+{
+    int end = 0, rest = 0;
+
+    if (sscanf(name, "model.ckpt-%18lld%n", step, &end) != 1) return false;
+    name += end;
+    if (strcmp(name, ".index") == 0 || strcmp(name, ".meta") == 0) return true;
+    (void)sscanf(name, ".data-%*5d-of-%*5d%n", &rest);
+    return rest > 0 && name[rest] == '\0';
+}
+
+/* Whether a file was to become one of a checkpoint, or the state file. */
+static bool is_left(const char *name)
+{
+    if (strncmp(name, "checkpoint.", 11) != 0 && strncmp(name, "model.ckpt-", 11) != 0) return false;
+    for (const char *at = strchr(name, '.'); at != NULL; at = strchr(at + 1, '.'))
+        if (ek__file_is_part_of(name, name, (size_t)(at - name))) return true;
+    return false;
+}
+
+/* What a process that was killed left: files half written, and checkpoints that were to be removed, whole or in part,
+ * once the state file named a new one. Nobody else would ever remove them. */
 static ek_status remove_forgotten(ek_fitting *f, const char *dir, bool best)
 {
     DIR *d = opendir(dir);
@@ -340,11 +348,15 @@ static ek_status remove_forgotten(ek_fitting *f, const char *dir, bool best)
     long long step;
 
     while (st == EK_OK && d != NULL && (e = readdir(d)) != NULL) {
-        char prefix[EK_FIT_PATH];
+        char path[EK_FIT_PATH + sizeof e->d_name];
 
-        if (!is_index(e->d_name, &step) || step >= f->done || is_kept(f, best, step)) continue;
-        snprintf(prefix, sizeof prefix, "%.*s/model.ckpt-%lld", EK_FIT_PATH - 40, dir, step);
-        st = ek_checkpoint_remove(prefix, f->err);
+        if (is_left(e->d_name)) {
+            snprintf(path, sizeof path, "%.*s/%s", EK_FIT_PATH - 40, dir, e->d_name);
+            st = ek__file_remove(path, f->err);
+        } else if (is_of_checkpoint(e->d_name, &step) && step < f->done && !is_kept(f, best, step)) {
+            snprintf(path, sizeof path, "%.*s/model.ckpt-%lld", EK_FIT_PATH - 40, dir, step);
+            st = ek_checkpoint_remove(path, f->err);
+        }
     }
     if (d != NULL) closedir(d);
     return st;

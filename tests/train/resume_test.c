@@ -158,8 +158,10 @@ static void a_checkpoint_that_a_killed_process_forgot_is_removed(void **state)
     EK_UNUSED(state);
     assert_int_equal(EK_OK, ek_fit(n.session, n.train, FILES_FIT(n), .keep = 2));
     for (int best = 0; best < 2; best++) {
-        snprintf(command, sizeof command, "cd %s%s && for f in model.ckpt-*.*; do cp $f model.ckpt-1.${f#*.*.}; cp $f $f.txt; done", logdir,
-                 best ? "/best" : "");
+        snprintf(command, sizeof command, "cd %s%s && for f in model.ckpt-*.*; do cp $f model.ckpt-1.${f#*.*.}; cp $f $f.txt; done && "
+                 "cp model.ckpt-1.data-00000-of-00002 model.ckpt-2.data-00000-of-00002 && cp model.ckpt-1.meta model.ckpt-3.meta && "
+                 "touch checkpoint.12.3.part model.ckpt-60.meta.12.3.part model.ckpt-2.data-00001-of-00002.9.9.part notes.1.2.part",
+                 logdir, best ? "/best" : "");
         assert_int_equal(0, system(command));
     }
     assert_int_equal(EK_OK, ek_fit(rest.session, rest.train, FILES_FIT(rest), .keep = 2, .steps = 70, .resume = true));
@@ -167,7 +169,11 @@ static void a_checkpoint_that_a_killed_process_forgot_is_removed(void **state)
     assert_false(ek_checkpoint_exists(path));
     snprintf(path, sizeof path, "%s/best/model.ckpt-1", logdir);
     assert_false(ek_checkpoint_exists(path));
+    snprintf(command, sizeof command, "ls %s %s/best | grep -vE 'txt$|notes' | grep -E 'ckpt-[123][.]|part$'", logdir, logdir);
+    assert_int_not_equal(0, system(command));
     /* What only looks like one stays. */
+    snprintf(path, sizeof path, "%s/notes.1.2.part", logdir);
+    assert_int_equal(0, access(path, F_OK));
     snprintf(path, sizeof path, "%s/model.ckpt-60.index.txt", logdir);
     assert_int_equal(0, access(path, F_OK));
     net_destroy(&n);
