@@ -110,41 +110,40 @@ static int init_from(cli_training *t)
 
 /* ---- training ------------------------------------------------------------------------------------------------ */
 
-enum { MOST_SETTINGS = 10 };
+/* What decides the numbers of a run, for its checkpoints. "steps" is last: without a decay longer is no other beginning. */
+enum { SETTINGS = 10 };
+static const char *const setting_names[SETTINGS] = { "model", "data", "optimizer", "decay", "batch-norm", "learning-rate",
+                                                     "batch-size", "seed", "hold-out", "steps" };
 
-/* What decides the numbers of a run, for its checkpoints. */
-static int settings(const cli_training *t, ek_fit_setting *s, char text[MOST_SETTINGS][32])
+bool cli_is_setting(const char *name)
 {
-    int n = 0;
+    for (int i = 0; i < SETTINGS; i++)
+        if (strcmp(setting_names[i], name) == 0) return true;
+    return false;
+}
 
-    s[n++] = (ek_fit_setting){ "model", t->model };
-    s[n++] = (ek_fit_setting){ "data", t->data };
-    s[n++] = (ek_fit_setting){ "optimizer", t->optimizer };
-    s[n++] = (ek_fit_setting){ "decay", t->decay };
-    s[n++] = (ek_fit_setting){ "batch-norm", t->batch_norm ? "yes" : "no" };
+static int settings(const cli_training *t, ek_fit_setting *s, char text[SETTINGS][32])
+{
+    const int64_t whole[] = { t->batch_size, t->seed, t->hold_out, t->steps };
+    const char *value[SETTINGS] = { t->model, t->data, t->optimizer, t->decay, t->batch_norm ? "yes" : "no" };
+    int n = 5;
+
     snprintf(text[n], sizeof text[n], "%.17g", t->learning_rate);
-    s[n] = (ek_fit_setting){ "learning-rate", text[n] };
-    n++;
-    snprintf(text[n], sizeof text[n], "%lld", (long long)t->batch_size);
-    s[n] = (ek_fit_setting){ "batch-size", text[n] };
-    n++;
-    snprintf(text[n], sizeof text[n], "%lld", (long long)t->seed);
-    s[n] = (ek_fit_setting){ "seed", text[n] };
-    n++;
-    snprintf(text[n], sizeof text[n], "%lld", (long long)t->hold_out);
-    s[n] = (ek_fit_setting){ "hold-out", text[n] };
-    n++;
-    if (strcmp(t->decay, "none") == 0) return n; /* longer is no other beginning then */
-    snprintf(text[n], sizeof text[n], "%lld", (long long)t->steps);
-    s[n] = (ek_fit_setting){ "steps", text[n] };
-    return n + 1;
+    value[n] = text[n];
+    for (int i = 0; i < EK_COUNT_OF(whole); i++) {
+        n++;
+        snprintf(text[n], sizeof text[n], "%lld", (long long)whole[i]);
+        value[n] = text[n];
+    }
+    for (int i = 0; i < SETTINGS; i++) s[i] = (ek_fit_setting){ setting_names[i], value[i] };
+    return strcmp(t->decay, "none") == 0 ? SETTINGS - 1 : SETTINGS;
 }
 
 static int train(cli_training *t)
 {
     ek_array *yes = ek_array_of(EK_BOOL, EK_SCALAR, (bool[]){ true });
-    ek_fit_setting setting[MOST_SETTINGS];
-    char text[MOST_SETTINGS][32];
+    ek_fit_setting setting[SETTINGS];
+    char text[SETTINGS][32];
     ek_error err = { .code = EK_OK };
     ek_status st;
 

@@ -26,6 +26,8 @@ typedef struct cli_training {
 /* The command line of a run that goes on: recorded settings first, so that what was typed counts (train_recorded.c).
  * Strings are the arena's. The exit status, after complaining; CLI_DONE: to be given to cli_args_free. */
 int cli_train_recorded(const cli_args *typed, ek_arena *arena, cli_args *out);
+/* Whether a checkpoint of a run has that among its settings (cmd_train_model.c). */
+bool cli_is_setting(const char *name);
 /* The rows to train on, to hold out, and to test with (train_data.c). The exit status, after complaining. */
 int cli_train_data(cli_training *t);
 

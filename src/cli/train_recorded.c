@@ -13,6 +13,7 @@ static const char *as_option(const ek_string *name, const ek_string *value, ek_a
         *failed = true;
         return NULL;
     }
+    if (!cli_is_setting(n)) return NULL; /* a folder of somebody else's may say what it likes */
     if (strcmp(n, "batch-norm") == 0) return strcmp(v, "no") == 0 ? "--no-batch-norm" : NULL;
     if (strcmp(n, "hold-out") == 0 && strcmp(v, "0") == 0) return NULL;
     option = ek__arena_printf(arena, "--%s=%s", n, v);

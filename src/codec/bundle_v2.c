@@ -260,8 +260,10 @@ ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const c
     EK_TRY(ek__array_new_raw(EK_STRING, &r->entry.shape, out, err));
     s = (*out)->data;
     n = (*out)->count;
-    if (n == 0 && bytes.size == 0) return check_sum(b, r, name, 0, err);
-    if (!take_lengths(&bytes, s, n, &crc)) {
+    const bool nothing = n == 0 && bytes.size == 0; /* not even a checksum of lengths */
+    if (nothing) {
+        st = check_sum(b, r, name, 0, err);
+    } else if (!take_lengths(&bytes, s, n, &crc)) {
         st = EK_FAIL(err, DATA_LOSS, "%s: String lengths longer than expected, or shorter", name);
     } else {
         memcpy(&stored, bytes.at, 4);
@@ -270,7 +272,7 @@ ek_status ek__bundle_v2_strings(ek_bundle *b, const ek_bundle_record *r, const c
                          name, ek__crc32c_unmask(stored), crc);
         else st = check_sum(b, r, name, ek__crc32c(crc, bytes.at, bytes.size), err);
     }
-    if (st == EK_OK) {
+    if (st == EK_OK && !nothing) {
         st = fill_strings((ek_span){ bytes.at + 4, bytes.size - 4 }, s, n, name, err);
     } else {
         for (int64_t i = 0; i < n; i++) s[i].size = 0;
