@@ -150,6 +150,12 @@ static ek_status take_plugin(ek_event_reader *r, ek_span message, ek_summary_val
     return EK_OK;
 }
 
+/* A value is one thing: of several in a message the last counts, as everywhere in protobuf. */
+static void become(ek_summary_value *v, ek_summary_kind kind)
+{
+    *v = (ek_summary_value){ .tag = v->tag, .node_name = v->node_name, .plugin = v->plugin, .kind = kind };
+}
+
 static ek_status take_value(ek_event_reader *r, ek_span message, ek_summary_value *v, ek_error *err)
 {
     ek_wire w = ek__wire_open(message, NULL, err);
@@ -162,19 +168,19 @@ static ek_status take_value(ek_event_reader *r, ek_span message, ek_summary_valu
         case EK_F_SUMMARY_NODE: EK_TRY(take_string(r, f.bytes, &v->node_name, err)); break;
         case EK_F_SUMMARY_METADATA: EK_TRY(take_plugin(r, f.bytes, v, err)); break;
         case EK_F_SUMMARY_SIMPLE:
-            v->kind = EK_SUMMARY_SCALAR;
+            become(v, EK_SUMMARY_SCALAR);
             v->scalar = ek__wire_float(f.value);
             break;
         case EK_F_SUMMARY_HISTOGRAM:
-            v->kind = EK_SUMMARY_HISTOGRAM;
+            become(v, EK_SUMMARY_HISTOGRAM);
             EK_TRY(take_histogram(r, f.bytes, &v->histogram, err));
             break;
         case EK_F_SUMMARY_IMAGE:
-            v->kind = EK_SUMMARY_IMAGE;
+            become(v, EK_SUMMARY_IMAGE);
             take_image(f.bytes, v);
             break;
         case EK_F_SUMMARY_TENSOR:
-            v->kind = EK_SUMMARY_TENSOR;
+            become(v, EK_SUMMARY_TENSOR);
             EK_TRY(take_tensor(r, f.bytes, v, err));
             break;
         default: break;
