@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 PACKAGES = sh tools/install_packages.sh
-TSAN = base|plan|runtime|train# areas of tests/ that have threads
+TSAN = base_|plan_|runtime_|train_dataset|train_events|train_fit# tests that have threads
 QUIET = cmake --log-level=WARNING
 
 .DEFAULT_GOAL := all
@@ -48,8 +48,8 @@ asan: packages ## every test under AddressSanitizer and UBSan
 tsan: packages ## the tests with threads under ThreadSanitizer
 	@$(QUIET) --preset tsan $(CMAKE_FLAGS) > /dev/null
 	@cmake --build build/tsan -j$(JOBS) --target \
-	  $$(ninja -C build/tsan -t targets all | sed -n 's/: phony$$//p' | grep -E '^test_($(TSAN))_')
-	@ctest --test-dir build/tsan -j$(JOBS) --output-on-failure -R '^($(TSAN))\.'
+	  $$(ninja -C build/tsan -t targets all | sed -n 's/: phony$$//p' | grep -E '^test_($(TSAN))')
+	@ctest --test-dir build/tsan -j$(JOBS) --output-on-failure -R '^($(subst _,\.,$(TSAN)))'
 
 install: all ## install into PREFIX (/usr/local)
 	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)"
