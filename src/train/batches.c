@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "kernels/philox.h"
+#include "ops/move.h"
 #include "train/dataset.h"
 
 enum { MOST_AHEAD = 16 };
@@ -73,14 +74,6 @@ static void divide(ek_array *a, int64_t from, int64_t n, double divisor)
         for (int64_t i = from; i < from + n; i++) ((double *)a->data)[i] /= divisor;
 }
 
-static ek_status copy_strings(const ek_string *from, ek_string *to, int64_t n, ek_error *err)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (!ek__string_set(&to[i], from[i].data, from[i].size))
-            return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the strings of a batch");
-    return EK_OK;
-}
-
 /* Row `from` of the column becomes row `to` of the batch. */
 static ek_status copy_row(const ek_column *c, int64_t from, ek_array *batch, int64_t to, ek_error *err)
 {
@@ -88,10 +81,8 @@ static ek_status copy_row(const ek_column *c, int64_t from, ek_array *batch, int
     const char *in = (const char *)c->array->data + (size_t)(from * n) * ek_dtype_size(c->array->dtype);
     char *out = (char *)batch->data + (size_t)(to * n) * ek_dtype_size(c->dtype);
 
-    if (c->dtype == EK_STRING)
-        return copy_strings((const ek_string *)(const void *)in, (ek_string *)(void *)out, n, err);
     if (c->dtype == c->array->dtype) {
-        memcpy(out, in, (size_t)n * ek_dtype_size(c->dtype));
+        EK_TRY(ek__move(c->dtype, out, in, n, err));
     } else if (!ek__convert(c->array->dtype, in, c->dtype, out, n)) {
         return EK_FAIL(err, INTERNAL, "%s does not become %s", ek_dtype_name(c->array->dtype), ek_dtype_name(c->dtype));
     }
@@ -219,9 +210,8 @@ static ek_status check_options(const ek_dataset *d, const ek_batches_options *o,
 /* The array of a column in a batch, and a view of its first `rest` rows. */
 static ek_status make_arrays(slot *s, int i, const ek_column *c, int64_t rows, int64_t rest, ek_error *err)
 {
-    ek_shape shape = { .rank = c->row.rank + 1, .dim = { rows } };
+    ek_shape shape = ek__rows_shape(&c->row, rows);
 
-    for (int32_t d = 0; d < c->row.rank; d++) shape.dim[d + 1] = c->row.dim[d];
     EK_TRY(ek__array_new(c->dtype, &shape, NULL, &s->column[i], err));
     shape.dim[0] = rest;
     if (rest == 0) return EK_OK;

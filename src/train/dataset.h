@@ -29,6 +29,15 @@ static inline ek_status ek__dataset_begin(ek_dataset **out, bool rest, ek_error 
     return EK_FAIL(*err, INVALID_ARGUMENT, "a data set needs what it is made of and a place, found NULL");
 }
 
+/* The shape of `rows` rows; -1: as many as come. */
+static inline ek_shape ek__rows_shape(const ek_shape *row, int64_t rows)
+{
+    ek_shape shape = { .rank = row->rank + 1, .dim = { rows } };
+
+    for (int32_t d = 0; d < row->rank && d + 1 < EK_MAX_RANK; d++) shape.dim[d + 1] = row->dim[d];
+    return shape;
+}
+
 static inline int64_t ek__row_count(const ek_column *c) /* elements of a row */
 {
     return ek_shape_count(&c->row);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "evenkeel/records.h"
+#include "ops/move.h"
 #include "train/dataset.h"
 
 /* ---- IDX ---------------------------------------------------------------------------------------------------- */
@@ -170,13 +171,7 @@ static ek_status put_feature(const reading *r, const ek_feature *f, const ek_arr
         return EK_FAIL(r->err, INVALID_ARGUMENT, "feature '%s' holds %s, %s is asked for", f->name,
                        ek_dtype_name(v->dtype), ek_dtype_name(f->dtype));
     }
-    for (int64_t i = 0; i < n; i++) {
-        const ek_string *s = (const ek_string *)v->data + i;
-
-        if (!ek__string_set((ek_string *)(void *)to + i, s->data, s->size))
-            return EK_FAIL(r->err, RESOURCE_EXHAUSTED, "no memory for the strings of feature '%s'", f->name);
-    }
-    return EK_OK;
+    return ek__move(EK_STRING, to, v->data, n, r->err);
 }
 
 static ek_status take_record(reading *r, const void *data, size_t size)
@@ -217,9 +212,8 @@ static ek_status check_features(const reading *r)
 static ek_status make_columns(reading *r)
 {
     for (int i = 0; i < r->n; i++) {
-        ek_shape shape = { .rank = r->feature[i].shape.rank + 1, .dim = { r->rows } };
+        const ek_shape shape = ek__rows_shape(&r->feature[i].shape, r->rows);
 
-        for (int32_t d = 0; d < r->feature[i].shape.rank; d++) shape.dim[d + 1] = r->feature[i].shape.dim[d];
         EK_TRY(ek__array_new(r->feature[i].dtype, &shape, NULL, &r->column[i], r->err));
     }
     return EK_OK;

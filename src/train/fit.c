@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "runtime/runtime.h"
-#include "values/array.h"
+#include "train/dataset.h"
 
 /* ---- feeds and numbers ------------------------------------------------------------------------------------ */
 
@@ -68,8 +68,7 @@ static ek_status check_feed(const ek_fitting *f, const ek_dataset *d, const ek_f
                        feed->column, whose, ek_dtype_name(ek_dataset_dtype(d, feed->column)), name,
                        ek_dtype_name(ek_tensor_dtype(feed->tensor)));
     if (want.rank < 0) return EK_OK;
-    ek_shape batch = { .rank = row.rank + 1, .dim = { -1 } };
-    for (int32_t i = 0; i < row.rank; i++) batch.dim[i + 1] = row.dim[i];
+    const ek_shape batch = ek__rows_shape(&row, -1);
     if (ek_shape_compatible(&want, &batch)) return EK_OK;
     ek_shape_format(&batch, found, sizeof found);
     ek_shape_format(&want, wanted, sizeof wanted);
@@ -134,16 +133,15 @@ static ek_status check_options(ek_fitting *f)
 
 /* ---- getting ready --------------------------------------------------------------------------------------------- */
 
-static ek_callable *callable(ek_fitting *f, ek_op op, bool with_numbers)
+ek_callable *ek__fit_callable(ek_fitting *f, const ek_fit_run *r)
 {
     ek_feed feed[EK_FIT_VALUES];
     ek_fetch fetch[EK_FIT_NUMBERS] = { { f->o.loss, NULL } };
-    ek_run_options run = { .size = sizeof run, .feeds = feed, .target = { op }, .fetches = fetch, .error = f->err };
+    ek_run_options run = { .size = sizeof run, .feeds = feed, .target = { r->op }, .also = r->also, .fetches = fetch,
+                           .n_fetches = r->with_numbers ? f->n_numbers : 0, .error = f->err };
 
     for (int i = 1; i < f->n_numbers; i++) fetch[i] = (ek_fetch){ f->o.metric[i - 1].tensor, NULL };
-    run.n_feeds = ek__fit_feeds(f, f->o.also, feed);
-    run.n_fetches = with_numbers ? f->n_numbers : 0;
-    if (with_numbers) run.also = f->o.also_run;
+    run.n_feeds = ek__fit_feeds(f, r->extra, feed);
     return ek_callable_create_with(f->session, &run, f->where);
 }
 
@@ -156,10 +154,10 @@ static ek_status prepare(ek_fitting *f)
     if (f->steps == 0 && __builtin_mul_overflow(f->o.epochs, ek_batches_per_epoch(f->batches), &f->steps))
         return EK_FAIL(f->err, INVALID_ARGUMENT, "%lld epochs have more steps than can be counted",
                        (long long)f->o.epochs);
-    f->step = callable(f, f->o.train_op, true);
+    f->step = ek__fit_callable(f, &(ek_fit_run){ f->o.also, f->o.train_op, f->o.also_run, true });
     if (f->step == NULL) return f->err->code;
     for (int i = 0; i < EK_FIT_OPS && f->o.then[i].graph != NULL; i++) {
-        f->then[i] = callable(f, f->o.then[i], false);
+        f->then[i] = ek__fit_callable(f, &(ek_fit_run){ .extra = f->o.also, .op = f->o.then[i] });
         if (f->then[i] == NULL) return f->err->code;
     }
     f->began_ns = f->window_ns = ek__now_ns();

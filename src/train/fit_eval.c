@@ -2,18 +2,6 @@
 #include "train/fitting.h"
 #include "values/array.h"
 
-static ek_callable *callable(ek_fitting *f)
-{
-    ek_feed feed[EK_FIT_VALUES];
-    ek_fetch fetch[EK_FIT_NUMBERS] = { { f->o.loss, NULL } };
-    ek_run_options run = {
-        .size = sizeof run, .feeds = feed, .fetches = fetch, .n_fetches = f->n_numbers, .error = f->err};
-
-    for (int i = 1; i < f->n_numbers; i++) fetch[i] = (ek_fetch){ f->o.metric[i - 1].tensor, NULL };
-    run.n_feeds = ek__fit_feeds(f, f->o.eval_also, feed);
-    return ek_callable_create_with(f->session, &run, f->where);
-}
-
 static ek_status all_batches(ek_fitting *f, ek_batches *b, ek_callable *run, ek_array **fetched, ek_fit_numbers *out)
 {
     const int64_t n = ek_batches_per_epoch(b);
@@ -41,7 +29,8 @@ ek_status ek__fit_evaluate(ek_fitting *f, const ek_dataset *d, ek_fit_numbers *o
     ek_array *fetched[EK_FIT_NUMBERS] = { NULL };
     ek_batches *b =
         ek_batches_create(d, size > 0 && size < rows ? size : rows, .partial = EK_PARTIAL_KEEP, .error = f->err);
-    ek_callable *run = b != NULL ? callable(f) : NULL;
+    ek_callable *run =
+        b != NULL ? ek__fit_callable(f, &(ek_fit_run){ .extra = f->o.eval_also, .with_numbers = true }) : NULL;
     const ek_status st = run != NULL ? all_batches(f, b, run, fetched, out) : f->err->code;
 
     ek_callable_destroy(run);

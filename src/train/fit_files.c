@@ -412,13 +412,6 @@ ek_status ek__fit_files_finish(ek_fitting *f)
 
 /* ---- saving -------------------------------------------------------------------------------------------------- */
 
-static bool is_finite(const ek_array *a)
-{
-    for (int64_t i = 0; i < a->count; i++)
-        if (!isfinite(ek_array_get(a, i))) return false;
-    return true;
-}
-
 /* A checkpoint of numbers that are none is worse than none: the good ones before it would be deleted in time. */
 static ek_status check_variables(ek_fitting *f)
 {
@@ -433,7 +426,7 @@ static ek_status check_variables(ek_fitting *f)
         if (all.item[i].kind != EK_ITEM_VARIABLE || !ek_dtype_is_floating(ek_dtype_base(ek_variable_dtype(v))))
             continue;
         st = ek_session_get(f->session, v, &a);
-        const bool fine = st != EK_OK || is_finite(a);
+        const bool fine = st != EK_OK || ek__array_is_finite(a);
         ek_array_unref(a);
         if (st == EK_RESOURCE_EXHAUSTED) return ek__error_copy(f->err, ek_last_error());
         if (fine) continue; /* one without a value is the saver's to tell */

@@ -52,13 +52,6 @@ static ek_status stored(survey *s, ek_edge e, ek_array **out)
     return st == EK_RESOURCE_EXHAUSTED ? ek__error_copy(s->f->err, ek_last_error()) : EK_OK;
 }
 
-static bool is_finite(const ek_array *a)
-{
-    for (int64_t i = 0; i < a->count; i++)
-        if (!isfinite(ek_array_get(a, i))) return false;
-    return true;
-}
-
 static ek_status add_site(survey *s, const ek_site *site)
 {
     const ek_node *n = s->f->graph->node[site->x.node];
@@ -68,7 +61,7 @@ static ek_status add_site(survey *s, const ek_site *site)
     if (s->n == MOST_SITES || n->unfetchable) return EK_OK; /* inside a cond */
     st = stored(s, site->mean, &mean);
     if (st == EK_OK) st = stored(s, site->variance, &variance);
-    if (st == EK_OK && mean != NULL && variance != NULL && !(is_finite(mean) && is_finite(variance))) {
+    if (st == EK_OK && mean != NULL && variance != NULL && !(ek__array_is_finite(mean) && ek__array_is_finite(variance))) {
         if (s->broken++ == 0) s->first_broken = site;
     } else if (st == EK_OK && mean != NULL && variance != NULL) {
         if (ek__drift_begin(site, mean, variance, &s->arena, &s->drift[s->n], s->f->err)) {

@@ -46,6 +46,14 @@ typedef struct ek_fitting {
 
 /* Options of a run: `extra` fed besides the columns of the batch. The feeds are `room` for EK_FIT_VALUES. */
 int ek__fit_feeds(const ek_fitting *f, const ek_feed *extra, ek_feed *room);
+/* A run on batches, bound: with what is fed besides the columns, what it runs, and whether loss and metrics are fetched. */
+typedef struct ek_fit_run {
+    const ek_feed *extra;
+    ek_op op;
+    ek_list also;
+    bool with_numbers;
+} ek_fit_run;
+ek_callable *ek__fit_callable(ek_fitting *f, const ek_fit_run *r);
 /* The values of a batch in the order of ek__fit_feeds. */
 void ek__fit_values(const ek_fitting *f, const ek_array *const *columns, const ek_feed *extra, const ek_array **value);
 /* Loss and metrics of a batch, as sums over its rows. */

@@ -1,8 +1,8 @@
 /* train/models.c - the built-in networks, and the classifier around one. */
 #include "evenkeel/models.h"
 
-#include "base/base.h"
 #include "evenkeel/arrays.h"
+#include "train/dataset.h"
 
 /* What follows a layer: a batch norm and the activation. */
 static ek_tensor normalized(ek_tensor h, const ek_model_options *o)
@@ -85,20 +85,12 @@ ek_model ek_model_named(const char *name)
 
 /* ---- classifiers ------------------------------------------------------------------------------------------- */
 
-static ek_tensor images(ek_graph *g, const ek_shape *image)
-{
-    ek_shape shape = { .rank = image->rank + 1, .dim = { -1 } };
-
-    for (int32_t d = 0; d < image->rank && d + 1 < EK_MAX_RANK; d++) shape.dim[d + 1] = image->dim[d];
-    return ek_placeholder(g, EK_FLOAT32, .shape = shape, .name = "x");
-}
-
 ek_classifier ek_classifier_build_with(ek_graph *g, const ek_classifier_options *o, ek_where where)
 {
     ek_model_options m = { .size = sizeof m, EK_MODEL_DEFAULTS };
     ek_classifier c;
 
-    c.x = images(g, &o->image);
+    c.x = ek_placeholder(g, EK_FLOAT32, .shape = ek__rows_shape(&o->image, -1), .name = "x");
     c.labels = c.is_training = c.loss = c.right = (ek_tensor){ g, -1, 0 };
     if (!o->inference) {
         c.labels = ek_placeholder(g, EK_INT64, .shape = EK_SHAPE(-1), .name = "labels");

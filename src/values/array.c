@@ -302,6 +302,13 @@ ek_status ek_array_set_string(ek_array *a, int64_t i, const char *data, size_t s
     return EK_OK;
 }
 
+bool ek__array_is_finite(const ek_array *a)
+{
+    for (int64_t i = 0; i < a->count; i++)
+        if (!isfinite(ek_array_get(a, i))) return false;
+    return true;
+}
+
 bool ek__array_equal(const ek_array *a, const ek_array *b)
 {
     const ek_string *s = a->data, *t = b->data;

@@ -23,6 +23,7 @@ ek_status ek__array_new_raw(ek_dtype dtype, const ek_shape *shape, ek_array **ou
 
 /* Small conveniences for code that knows what it holds. Element i as an integer; any integer type or bool. */
 int64_t ek__array_int(const ek_array *a, int64_t i);
+bool ek__array_is_finite(const ek_array *a); /* no NaN and no infinity; of any real type */
 bool ek__array_equal(const ek_array *a, const ek_array *b); /* dtype, shape, bits (strings by content) */
 
 /* Replaces *s by a copy of the bytes, freeing what it held. false without memory. */
