@@ -65,6 +65,8 @@ void cli_json_tensor_members(ek_json *j, ek_tensor t);
 
 /* [3, null]; null where nothing is known. */
 void cli_json_shape(ek_json *j, const ek_shape *shape);
+void cli_json_member(ek_json *j, const char *key, const char *value); /* NULL: null */
+void cli_json_number(ek_json *j, const char *key, int64_t value);
 /* The elements as nested lists (json_array.c). */
 void cli_json_array(ek_json *j, const ek_array *a);
 

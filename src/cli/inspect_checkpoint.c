@@ -76,12 +76,6 @@ static void print_norms(const ek_checkpoint_norms *n)
     }
 }
 
-static void member(ek_json *j, const char *key, const char *value)
-{
-    ek__json_key(j, key);
-    ek__json_str(j, value);
-}
-
 static void json_range(ek_json *j, const char *key, double least, double most)
 {
     ek__json_key(j, key);
@@ -94,12 +88,12 @@ static void json_range(ek_json *j, const char *key, double least, double most)
 static void json_norm(ek_json *j, const ek_stored *s)
 {
     ek__json_open(j, '{');
-    member(j, "place", s->set->place);
-    member(j, "state", ek__stored_state_name(s->state));
-    member(j, "gamma", s->set->variable[EK_ROLE_GAMMA]);
-    member(j, "beta", s->set->variable[EK_ROLE_BETA]);
-    member(j, "mean", s->set->variable[EK_ROLE_MEAN]);
-    member(j, "variance", s->set->variable[EK_ROLE_VARIANCE]);
+    cli_json_member(j, "place", s->set->place);
+    cli_json_member(j, "state", ek__stored_state_name(s->state));
+    cli_json_member(j, "gamma", s->set->variable[EK_ROLE_GAMMA]);
+    cli_json_member(j, "beta", s->set->variable[EK_ROLE_BETA]);
+    cli_json_member(j, "mean", s->set->variable[EK_ROLE_MEAN]);
+    cli_json_member(j, "variance", s->set->variable[EK_ROLE_VARIANCE]);
     ek__json_key(j, "channels");
     ek__json_int(j, s->channels);
     json_range(j, "mean_range", s->mean_least, s->mean_most);
@@ -108,9 +102,9 @@ static void json_norm(ek_json *j, const ek_stored *s)
     ek__json_open(j, '[');
     for (int k = 0; k < s->n_findings; k++) {
         ek__json_open(j, '{');
-        member(j, "rule", s->finding[k].rule);
-        member(j, "severity", ek_severity_name(s->finding[k].severity));
-        member(j, "text", s->finding[k].text);
+        cli_json_member(j, "rule", s->finding[k].rule);
+        cli_json_member(j, "severity", ek_severity_name(s->finding[k].severity));
+        cli_json_member(j, "text", s->finding[k].text);
         ek__json_close(j, '}');
     }
     ek__json_close(j, ']');
@@ -129,7 +123,7 @@ void cli_json_norms(ek_json *j, const cli_values *v)
     } else {
         ek__json_str(j, NULL);
     }
-    member(j, "roles_from", n->by_graph ? "graph" : "names");
+    cli_json_member(j, "roles_from", n->by_graph ? "graph" : "names");
     ek__json_key(j, "batch_norms");
     ek__json_open(j, '[');
     for (int i = 0; i < n->n; i++) json_norm(j, &n->at[i]);

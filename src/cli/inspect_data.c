@@ -14,18 +14,6 @@ typedef struct listing {
     ek_error damage; /* what stands behind the records that can be read; OUT_OF_RANGE: their end */
 } listing;
 
-static void member(ek_json *j, const char *key, const char *value)
-{
-    ek__json_key(j, key);
-    ek__json_str(j, value);
-}
-
-static void number(ek_json *j, const char *key, int64_t value)
-{
-    ek__json_key(j, key);
-    ek__json_int(j, value);
-}
-
 /* "x  float32  (3, 4)", or an object. */
 static void list_array(listing *l, const char *name, const ek_array *a)
 {
@@ -38,8 +26,8 @@ static void list_array(listing *l, const char *name, const ek_array *a)
         return;
     }
     ek__json_open(&l->json, '{');
-    if (name[0] != '\0') member(&l->json, "name", name);
-    member(&l->json, "dtype", ek_dtype_name(ek_array_dtype(a)));
+    if (name[0] != '\0') cli_json_member(&l->json, "name", name);
+    cli_json_member(&l->json, "dtype", ek_dtype_name(ek_array_dtype(a)));
     ek__json_key(&l->json, "shape");
     cli_json_shape(&l->json, ek_array_shape(a));
     ek__json_close(&l->json, '}');
@@ -55,7 +43,7 @@ static void begin_list(listing *l, const char *kind, const char *heading, int64_
         return;
     }
     ek__json_open(&l->json, '{');
-    member(&l->json, "kind", kind);
+    cli_json_member(&l->json, "kind", kind);
     ek__json_key(&l->json, key);
     ek__json_open(&l->json, '[');
 }
@@ -156,8 +144,8 @@ static ek_status list_records(listing *l, ek_record_reader *r, ek_error *err)
     }
     if (!l->as_json) return EK_OK;
     ek__json_close(&l->json, ']');
-    number(&l->json, "records", n);
-    number(&l->json, "bytes", bytes);
+    cli_json_number(&l->json, "records", n);
+    cli_json_number(&l->json, "bytes", bytes);
     ek__json_close(&l->json, '}');
     return EK_OK;
 }

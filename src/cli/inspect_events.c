@@ -72,19 +72,13 @@ static void print_text(ek_buf *out, const events *e)
     }
 }
 
-static void number(ek_json *j, const char *key, int64_t value)
-{
-    ek__json_key(j, key);
-    ek__json_int(j, value);
-}
-
 static void print_json(ek_json *j, const events *e)
 {
     ek__json_open(j, '{');
     ek__json_key(j, "kind");
     ek__json_str(j, "events");
-    number(j, "events", e->count);
-    number(j, "graphs", e->graphs);
+    cli_json_number(j, "events", e->count);
+    cli_json_number(j, "graphs", e->graphs);
     ek__json_key(j, "tags");
     ek__json_open(j, '[');
     for (int64_t i = 0; i < e->n; i++) {
@@ -95,9 +89,9 @@ static void print_json(ek_json *j, const events *e)
         ek__json_str(j, s->tag);
         ek__json_key(j, "kind");
         ek__json_str(j, s->kind);
-        number(j, "count", s->n);
-        number(j, "first_step", s->first);
-        number(j, "last_step", s->last);
+        cli_json_number(j, "count", s->n);
+        cli_json_number(j, "first_step", s->first);
+        cli_json_number(j, "last_step", s->last);
         if (strcmp(s->kind, "scalar") == 0) {
             ek__json_key(j, "last");
             ek__json_double(j, s->value);

@@ -61,29 +61,23 @@ void cli_print_signatures(const cli_model *m)
 
 /* ---- JSON ---------------------------------------------------------------------------------------------------- */
 
-static void member(ek_json *j, const char *key, const char *value)
-{
-    ek__json_key(j, key);
-    ek__json_str(j, value);
-}
-
 static void json_infos(ek_json *j, const char *key, const ek_tensor_info *t, int n)
 {
     ek__json_key(j, key);
     ek__json_open(j, '[');
     for (int i = 0; i < n; i++) {
         ek__json_open(j, '{');
-        member(j, "key", t[i].key);
+        cli_json_member(j, "key", t[i].key);
         if (t[i].kind == EK_INFO_TENSOR) {
-            member(j, "name", t[i].name);
+            cli_json_member(j, "name", t[i].name);
         } else {
-            member(j, "kind", info_kinds[t[i].kind]);
+            cli_json_member(j, "kind", info_kinds[t[i].kind]);
             ek__json_key(j, "parts");
             ek__json_open(j, '[');
             for (int k = 0; k < t[i].n_parts; k++) ek__json_str(j, t[i].parts[k]);
             ek__json_close(j, ']');
         }
-        member(j, "dtype", t[i].dtype != EK_DTYPE_NONE ? ek_dtype_name(t[i].dtype) : NULL);
+        cli_json_member(j, "dtype", t[i].dtype != EK_DTYPE_NONE ? ek_dtype_name(t[i].dtype) : NULL);
         ek__json_key(j, "shape");
         cli_json_shape(j, &t[i].shape);
         ek__json_close(j, '}');
@@ -117,7 +111,7 @@ static void json_signatures(ek_json *j, const ek_graph *g)
     for (int i = 0; ek_graph_signature_at(g, i, &s); i++) {
         ek__json_key(j, s.key);
         ek__json_open(j, '{');
-        member(j, "method", s.method_name);
+        cli_json_member(j, "method", s.method_name);
         json_infos(j, "inputs", s.inputs, s.n_inputs);
         json_infos(j, "outputs", s.outputs, s.n_outputs);
         ek__json_close(j, '}');
@@ -131,7 +125,7 @@ static void json_assets(ek_json *j, const ek_graph *g)
 
     ek__json_key(j, "assets");
     ek__json_open(j, '{');
-    for (int i = 0; ek_graph_asset_at(g, i, &a); i++) member(j, a.tensor_name, a.filename);
+    for (int i = 0; ek_graph_asset_at(g, i, &a); i++) cli_json_member(j, a.tensor_name, a.filename);
     ek__json_close(j, '}');
 }
 

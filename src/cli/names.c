@@ -111,6 +111,18 @@ void cli_print_tensor(void *unused, ek_tensor t)
     printf("  %s  %s  %s\n", name, ek_dtype_name(ek_tensor_dtype(t)), text);
 }
 
+void cli_json_member(ek_json *j, const char *key, const char *value)
+{
+    ek__json_key(j, key);
+    ek__json_str(j, value);
+}
+
+void cli_json_number(ek_json *j, const char *key, int64_t value)
+{
+    ek__json_key(j, key);
+    ek__json_int(j, value);
+}
+
 void cli_json_shape(ek_json *j, const ek_shape *shape)
 {
     if (shape->rank < 0) {

@@ -40,12 +40,6 @@ double cli_as_written(double v)
 
 /* ---- JSON -------------------------------------------------------------------------------------------- */
 
-static void member(ek_json *j, const char *key, const char *value)
-{
-    ek__json_key(j, key);
-    ek__json_str(j, value);
-}
-
 /* {"sum": [terms]} where dx is a sum that others add to; no key where it is not. */
 static void json_own_terms(ek_json *j, const ek_graph *g, const ek_site_gradient *way)
 {
@@ -66,10 +60,10 @@ static void json_gradient(ek_json *j, const ek_graph *g, const ek_site_gradient 
     char name[NAME_SIZE];
 
     ek__json_open(j, '{');
-    member(j, "dy", tensor_name(g, way->dy, name));
-    member(j, "dx", tensor_name(g, way->dx, name));
-    member(j, "dgamma", tensor_name(g, way->dgamma, name));
-    member(j, "dbeta", tensor_name(g, way->dbeta, name));
+    cli_json_member(j, "dy", tensor_name(g, way->dy, name));
+    cli_json_member(j, "dx", tensor_name(g, way->dx, name));
+    cli_json_member(j, "dgamma", tensor_name(g, way->dgamma, name));
+    cli_json_member(j, "dbeta", tensor_name(g, way->dbeta, name));
     json_own_terms(j, g, way);
     ek__json_key(j, "nodes");
     ek__json_int(j, way->n_covers);
@@ -81,25 +75,25 @@ static void json_site(ek_json *j, const ek_graph *g, const ek_site *s)
     char name[NAME_SIZE];
 
     ek__json_open(j, '{');
-    member(j, "input", tensor_name(g, s->x, name));
-    member(j, "output", tensor_name(g, s->y, name));
-    member(j, "form", s->fused ? "fused" : "composed");
-    member(j, "mode", ek__site_mode_name(s->mode));
-    if (s->mode == EK_SITE_SWITCHED) member(j, "predicate", tensor_name(g, s->predicate, name));
+    cli_json_member(j, "input", tensor_name(g, s->x, name));
+    cli_json_member(j, "output", tensor_name(g, s->y, name));
+    cli_json_member(j, "form", s->fused ? "fused" : "composed");
+    cli_json_member(j, "mode", ek__site_mode_name(s->mode));
+    if (s->mode == EK_SITE_SWITCHED) cli_json_member(j, "predicate", tensor_name(g, s->predicate, name));
     ek__json_key(j, "axes");
     ek__json_open(j, '[');
     for (int a = 0; a < s->rank; a++)
         if (s->axes >> a & 1u) ek__json_int(j, a);
     ek__json_close(j, ']');
-    member(j, "format", format_of(s));
+    cli_json_member(j, "format", format_of(s));
     ek__json_key(j, "epsilon");
     ek__json_double(j, cli_as_written(s->epsilon));
-    member(j, "mean", node_name(g, s->mean));
-    member(j, "variance", node_name(g, s->variance));
-    member(j, "gamma", node_name(g, s->gamma));
-    member(j, "beta", node_name(g, s->beta));
-    member(j, "set", s->set);
-    member(j, "linear", s->linear < 0 ? NULL : g->node[s->linear]->name);
+    cli_json_member(j, "mean", node_name(g, s->mean));
+    cli_json_member(j, "variance", node_name(g, s->variance));
+    cli_json_member(j, "gamma", node_name(g, s->gamma));
+    cli_json_member(j, "beta", node_name(g, s->beta));
+    cli_json_member(j, "set", s->set);
+    cli_json_member(j, "linear", s->linear < 0 ? NULL : g->node[s->linear]->name);
     ek__json_key(j, "nodes");
     ek__json_int(j, s->n_covers);
     ek__json_key(j, "gradients");

@@ -6,12 +6,9 @@ enum { DIGITS = 20000, UNSEEN_DIGITS = 2000 };
 /* Told by content, as everything is: a zip file begins with "PK". */
 static bool is_npz(const char *path)
 {
-    FILE *f = fopen(path, "rb");
-    char magic[2] = "";
-    const bool is = f != NULL && fread(magic, 1, 2, f) == 2 && memcmp(magic, "PK", 2) == 0;
+    unsigned char head[2];
 
-    if (f != NULL) fclose(f);
-    return is;
+    return cli_read_head(path, head, sizeof head) == sizeof head && memcmp(head, "PK", 2) == 0;
 }
 
 static ek_status load_npz(const char *path, const char *const names[2], ek_dataset **out, ek_error *err)

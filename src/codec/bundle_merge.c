@@ -3,10 +3,8 @@
 #include "codec/bundle_index.h"
 #include "codec/crc32c.h"
 
-/* A shard that takes part: of which checkpoint, and where it is now. */
+/* A shard that takes part: where it is now, and where it goes. */
 typedef struct moved {
-    int prefix;
-    int32_t shard;
     const char *from, *to;
 } moved;
 
@@ -15,20 +13,23 @@ typedef struct merger {
     ek_index index;
     moved *shard; /* the number of each is that in the new checkpoint */
     int64_t n, cap;
+    ek_map by_origin; /* those numbers, by checkpoint and shard */
 } merger;
 
 /* The new number of a shard. */
 static ek_status number_of(merger *m, const ek_bundle *b, int prefix, int32_t shard, int32_t *out, ek_error *err)
 {
-    for (int64_t i = 0; i < m->n; i++) {
-        *out = (int32_t)i;
-        if (m->shard[i].prefix == prefix && m->shard[i].shard == shard) return EK_OK;
-    }
+    const int32_t origin[2] = { prefix, shard };
+    const int64_t known = ek__map_get(&m->by_origin, (const char *)origin, sizeof origin, -1);
+
+    *out = (int32_t)(known >= 0 ? known : m->n);
+    if (known >= 0) return EK_OK;
     const char *from = ek__bundle_shard_path(&m->arena, b->prefix, shard, b->n_shards);
-    if (from == NULL || !EK_GROW(m->shard, m->cap, m->n + 1))
+    const char *key = ek__arena_memdup(&m->arena, origin, sizeof origin);
+    if (from == NULL || key == NULL || !EK_GROW(m->shard, m->cap, m->n + 1) ||
+        !ek__map_put(&m->by_origin, key, sizeof origin, m->n))
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for shards");
-    *out = (int32_t)m->n;
-    m->shard[m->n++] = (moved){ .prefix = prefix, .shard = shard, .from = from };
+    m->shard[m->n++] = (moved){ .from = from };
     return EK_OK;
 }
 
@@ -139,6 +140,7 @@ ek_status ek__bundle_merge(const char *const *prefixes, int n, const char *desti
     for (int i = 0; i < n && st == EK_OK; i++) clean_up(&m, prefixes[i], destination, delete_old_dirs);
     ek__index_fini(&m.index);
     ek__free(m.shard);
+    ek__map_fini(&m.by_origin);
     ek__arena_fini(&m.arena);
     return st;
 }

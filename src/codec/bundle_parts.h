@@ -53,6 +53,7 @@ typedef struct ek_bundle_record {
     ek_bundle_entry entry; /* first: what callers see; of a slice the name is its key */
     size_t key_size;
     int64_t *extent;       /* n_slices * rank * 2 */
+    int32_t cap_slices;    /* room in extent and in_shard */
     int32_t *in_shard;     /* version 1: where each slice is; of a whole tensor the one */
     int32_t shard;         /* version 2 */
     uint32_t crc;          /* as stored, masked */

@@ -56,12 +56,30 @@ static ek_status put_slice(ek_bundle_record *r, ek_span proto, int32_t shard, ek
     return EK_OK;
 }
 
+/* For n slices. Twice what there was at least: a file may bring them one by one, and an arena takes nothing back. */
+static ek_status make_room(ek_bundle *b, ek_bundle_record *r, int64_t n, ek_error *err)
+{
+    const int32_t had = r->entry.n_slices, rank = r->entry.shape.rank;
+    const int64_t cap = n > 2 * (int64_t)r->cap_slices ? n : 2 * (int64_t)r->cap_slices, *extent = r->extent;
+    const int32_t *in_shard = r->in_shard;
+
+    if (n <= r->cap_slices) return EK_OK;
+    r->extent = EK_ARENA_NEW(&b->arena, int64_t, 2 * cap * rank);
+    r->in_shard = EK_ARENA_NEW(&b->arena, int32_t, cap);
+    if (r->extent == NULL || r->in_shard == NULL)
+        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the slices of %s", r->entry.name);
+    if (had > 0) {
+        memcpy(r->extent, extent, 2 * (size_t)had * (size_t)rank * sizeof *extent);
+        memcpy(r->in_shard, in_shard, (size_t)had * sizeof *in_shard);
+    }
+    r->cap_slices = (int32_t)cap;
+    return EK_OK;
+}
+
 ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span message, uint32_t field, int32_t shard,
                                 ek_error *err)
 {
-    const int32_t had = r->entry.n_slices, rank = r->entry.shape.rank;
-    const int64_t *extent = r->extent;
-    const int32_t *in_shard = r->in_shard;
+    const int32_t had = r->entry.n_slices;
     int64_t n = had;
     ek_wire w = ek__wire_open(message, NULL, err);
     ek_wire_field f;
@@ -72,14 +90,7 @@ ek_status ek__bundle_put_slices(ek_bundle *b, ek_bundle_record *r, ek_span messa
     if (n > MAX_SLICES)
         return EK_FAIL(err, RESOURCE_EXHAUSTED, "%s has %lld slices; %d are the most", r->entry.name, (long long)n,
                        MAX_SLICES);
-    r->extent = EK_ARENA_NEW(&b->arena, int64_t, 2 * n * rank);
-    r->in_shard = EK_ARENA_NEW(&b->arena, int32_t, n);
-    if (r->extent == NULL || r->in_shard == NULL)
-        return EK_FAIL(err, RESOURCE_EXHAUSTED, "no memory for the slices of %s", r->entry.name);
-    if (had > 0) {
-        memcpy(r->extent, extent, 2 * (size_t)had * (size_t)rank * sizeof *extent);
-        memcpy(r->in_shard, in_shard, (size_t)had * sizeof *in_shard);
-    }
+    EK_TRY(make_room(b, r, n, err));
     w = ek__wire_open(message, NULL, err);
     while (ek__wire_next(&w, &f))
         if (f.number == field) EK_TRY(put_slice(r, f.bytes, shard, err));

@@ -10,22 +10,10 @@ enum { VERSION = 1 };
 enum { KEYS_PER_FILE = 64, KEYS_AT_LEAST = 1 << 20 };
 enum { EXPANSION = 16 }; /* bytes in memory for one of the file: a number of 8 or a string in one and its tag */
 
-/* The last field of a number; { NULL, 0 }: none. */
-static ek_span field_of(ek_span message, uint32_t number)
-{
-    ek_wire w = ek__wire_open(message, NULL, &(ek_error){ .code = EK_OK });
-    ek_wire_field f;
-    ek_span found = { NULL, 0 };
-
-    while (ek__wire_next(&w, &f))
-        if (f.number == number) found = f.bytes;
-    return found;
-}
-
 /* One SavedSliceMeta: a tensor, with those of its slices that this file has. */
 static ek_status put_tensor(ek_bundle *b, ek_span meta, int32_t shard, const char *path, ek_error *err)
 {
-    const ek_span name = field_of(meta, EK_F_SAVED_TENSOR_NAME), shape = field_of(meta, EK_F_SAVED_TENSOR_SHAPE);
+    const ek_span name = ek__wire_bytes_of(meta, EK_F_SAVED_TENSOR_NAME), shape = ek__wire_bytes_of(meta, EK_F_SAVED_TENSOR_SHAPE);
     ek_bundle_record other = { .entry = { .name = "a tensor", .shape = EK_SCALAR } }, *r;
     ek_wire w = ek__wire_open(meta, NULL, err);
     ek_wire_field f;
@@ -51,7 +39,7 @@ static ek_status put_tensor(ek_bundle *b, ek_span meta, int32_t shard, const cha
 
 static ek_status put_tensors(ek_bundle *b, ek_span value, int32_t shard, const char *path, ek_error *err)
 {
-    const ek_span meta = field_of(value, EK_F_SAVED_META), versions = field_of(meta, EK_F_SAVED_META_VERSIONS);
+    const ek_span meta = ek__wire_bytes_of(value, EK_F_SAVED_META), versions = ek__wire_bytes_of(meta, EK_F_SAVED_META_VERSIONS);
     ek_wire w = ek__wire_open(versions, NULL, err);
     ek_wire_field f;
 
@@ -135,7 +123,7 @@ static ek_status find_slice(ek_bundle *b, const ek_bundle_record *r, int32_t i, 
     if (st != EK_OK) return st;
     if (!found) return EK_FAIL(err, DATA_LOSS, "slice %d of %s is not in '%s'", (int)i, r->entry.name, t->name);
     EK_TRY(ek__wire_check(ek__proto(EK_PROTO_SAVED_SLICES), value, NULL, err));
-    *out = field_of(field_of(value, EK_F_SAVED_DATA), EK_F_SAVED_SLICE_DATA);
+    *out = ek__wire_bytes_of(ek__wire_bytes_of(value, EK_F_SAVED_DATA), EK_F_SAVED_SLICE_DATA);
     return EK_OK;
 }
 

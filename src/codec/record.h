@@ -6,7 +6,6 @@
 #include "codec/wire.h"
 #include "evenkeel/records.h"
 
-enum { EK_RECORD_AROUND = 16 }; /* bytes that a record has besides its own */
 
 /* Appends one record. */
 void ek__record_put(ek_buf *b, const void *data, size_t size);

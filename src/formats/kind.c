@@ -4,6 +4,7 @@
 
 #include "codec/bundle.h"
 #include "codec/fields.h"
+#include "codec/table.h"
 #include "codec/text.h"
 #include "formats/graph_io.h"
 
@@ -124,13 +125,6 @@ static bool exists_beside(const char *path, const char *ending)
     return there;
 }
 
-/* The number that ends a table file, of checkpoints too. */
-static bool is_table(ek_span s)
-{
-    static const uint8_t magic[8] = { 0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb };
-    return s.size >= 48 && memcmp(s.at + s.size - 8, magic, 8) == 0;
-}
-
 /* Of a checkpoint; also of a damaged one, whose reader will say what is wrong. */
 static bool is_prefix(const char *path)
 {
@@ -160,7 +154,7 @@ ek_status ek__file_kind(const char *path, ek_file_kind *out, ek_error *err)
     }
     EK_TRY(ek__source_open(path, &source, err));
     *out = ek__bytes_kind((ek_span){ source->data, source->size });
-    if (*out == EK_FILE_OTHER && is_table((ek_span){ source->data, source->size })) *out = EK_FILE_CHECKPOINT;
+    if (*out == EK_FILE_OTHER && ek__table_is((ek_span){ source->data, source->size })) *out = EK_FILE_CHECKPOINT;
     ek__source_unref(source);
     return EK_OK;
 }

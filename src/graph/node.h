@@ -166,6 +166,12 @@ ek_array *ek__constant_value(const ek_graph *g, ek_edge e);
 /* What is known of an integer vector's elements, as a shape. */
 ek_shape ek__constant_value_as_shape(const ek_graph *g, ek_edge e);
 
+/* Whether it is a variable, of whichever sort: what holds values from run to run. */
+static inline bool ek__is_variable_node(const ek_node *n)
+{
+    return strcmp(n->type, "VariableV2") == 0 || strcmp(n->type, "Variable") == 0 || strcmp(n->type, "VarHandleOp") == 0;
+}
+
 static inline ek_tensor ek__tensor(const ek_graph *g, ek_edge e)
 {
     return (ek_tensor){ (ek_graph *)(uintptr_t)g, e.node, e.index };

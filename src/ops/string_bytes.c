@@ -45,20 +45,9 @@ static ek_status raw_shape(ek_shape_ctx *c)
 typedef struct raw_state {
     ek_dtype type;
     int64_t n;
-    size_t row, part; /* bytes of a string, and of what is turned around: halves of a complex number are by themselves */
+    size_t row; /* bytes of a string */
     bool swap;
 } raw_state;
-
-static void turn_around(char *at, size_t bytes, size_t part)
-{
-    for (size_t from = 0; from < bytes; from += part)
-        for (size_t i = 0; i < part / 2; i++) {
-            const char c = at[from + i];
-
-            at[from + i] = at[from + part - 1 - i];
-            at[from + part - 1 - i] = c;
-        }
-}
 
 static ek_status raw_run(const ek_run_args *a, int64_t chunk)
 {
@@ -72,7 +61,7 @@ static ek_status raw_run(const ek_run_args *a, int64_t chunk)
         if (in[i].size != s->row) return EK_FAIL(a->err, INTERNAL, "strings changed while they were measured");
         if (s->row == 0) continue;
         memcpy(out, in[i].data, s->row);
-        if (s->swap) turn_around(out, s->row, s->part);
+        if (s->swap) ek__swap_bytes(s->type, out, (int64_t)(s->row / ek_dtype_size(s->type)));
         /* Any byte but 0 is true; none but 0 and 1 may stand in a bool. */
         for (size_t k = 0; s->type == EK_BOOL && k < s->row; k++) out[k] = out[k] != 0;
     }
@@ -88,7 +77,6 @@ static ek_status raw_prepare(ek_prepare_ctx *c)
     if (s == NULL) return ek__no_memory(c);
     *s = (raw_state){ .type = attrs->out_type, .n = ek_shape_count(&c->in[0]), .swap = !attrs->little_endian };
     s->row = (size_t)c->out[0].dim[c->out[0].rank - 1] * size;
-    s->part = ek_dtype_is_complex(attrs->out_type) ? size / 2 : size;
     c->state = s;
     ek__add_phase(c, raw_run, 1);
     return EK_OK;

@@ -24,7 +24,6 @@ enum { NOT_ASKED = -1, NONE = -2, ON_THE_WAY = -3 };
 
 static bool is(const ek_node *n, const char *type) { return strcmp(n->type, type) == 0; }
 static bool is_handle(const ek_node *n) { return is(n, "VarHandleOp"); }
-static bool is_variable(const ek_node *n) { return is(n, "VariableV2") || is(n, "Variable") || is_handle(n); }
 static ek_status no_memory(const freezer *f)
 {
     return EK_FAIL(f->err, RESOURCE_EXHAUSTED, "no memory for a frozen graph");
@@ -278,7 +277,7 @@ static ek_status write_graph(freezer *f)
     for (int64_t i = 0; i < f->g->n_nodes; i++) {
         const ek_node *n = f->g->node[i];
         if (!f->kept[i]) continue;
-        if (is_variable(n)) EK_TRY(put_variable(f, n));
+        if (ek__is_variable_node(n)) EK_TRY(put_variable(f, n));
         else if (is(n, "ReadVariableOp")) put_read(f, n);
         else if (is(n, "ResourceGather")) EK_TRY(put_gather(f, n));
         else if (f->variable[i] >= 0) EK_TRY(put_handed_on(f, n));

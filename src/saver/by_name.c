@@ -3,11 +3,6 @@
 
 #include "runtime/runtime.h"
 
-static bool is_variable(const ek_node *n)
-{
-    return strcmp(n->type, "VariableV2") == 0 || strcmp(n->type, "Variable") == 0 || strcmp(n->type, "VarHandleOp") == 0;
-}
-
 static ek_status check(const ek_checkpoint *c, const ek_node *n, ek_error *err)
 {
     const ek_attr_value *dtype = ek__attr_find(n->attr, n->n_attr, "dtype");
@@ -33,7 +28,7 @@ ek_status ek__restore_by_name(ek_session *s, const ek_graph *g, const char *pref
 
     EK_TRY(ek_checkpoint_open(prefix, &c, err));
     for (int64_t i = 0; st == EK_OK && i < g->n_nodes; i++) {
-        if (!is_variable(g->node[i])) continue;
+        if (!ek__is_variable_node(g->node[i])) continue;
         st = check(c, g->node[i], err);
         n++;
     }
@@ -41,7 +36,7 @@ ek_status ek__restore_by_name(ek_session *s, const ek_graph *g, const char *pref
     for (int64_t i = 0; st == EK_OK && i < g->n_nodes; i++) {
         ek_array *value = NULL;
 
-        if (!is_variable(g->node[i])) continue;
+        if (!ek__is_variable_node(g->node[i])) continue;
         st = ek_checkpoint_read(c, g->node[i]->name, &value, err);
         if (st == EK_OK) st = ek__session_set_value(s, g->node[i], value, err);
         ek_array_unref(value);

@@ -9,9 +9,7 @@
 #include "saver/saver.h"
 
 typedef struct restoring {
-    const ek_saver *saver;
     const ek_graph *g;
-    const char *prefix;
     ek_bundle *bundle;
     bool *seen; /* nodes that were looked at */
     ek_error *err;
@@ -145,7 +143,7 @@ static ek_status check_op(const restoring *r, int32_t first)
 
 static ek_status check(const ek_saver *s, const char *prefix, ek_error *err)
 {
-    restoring r = { s, s->graph, prefix, NULL, NULL, err };
+    restoring r = { .g = s->graph, .err = err };
     ek_status st = ek__bundle_open(prefix, &r.bundle, err);
 
     if (st == EK_OK) {

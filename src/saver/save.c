@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "codec/bundle.h"
+#include "evenkeel/checkpoint.h"
 #include "runtime/runtime.h"
 #include "saver/path.h"
 #include "saver/saver.h"
@@ -98,25 +99,6 @@ static ek_status run_to(const saving *s, const char *prefix)
 
 /* ---- tensors and what is kept with them ------------------------------------------------------------------------ */
 
-static ek_status write_extra(const saving *s, const char *prefix)
-{
-    ek_bundle_writer *w = NULL;
-    ek_status st;
-
-    EK_TRY(ek__bundle_writer_open(prefix, &w, s->err));
-    for (int64_t i = 0; i < s->o->n_extra; i++) {
-        const ek_named_array *x = &s->o->extra[i];
-        if (x->name == NULL || x->array == NULL)
-            st = EK_FAIL(s->err, INVALID_ARGUMENT, "item %lld of .extra has no name or no array", (long long)i);
-        else
-            st = ek__bundle_add(w, x->name, x->array->dtype, &x->array->shape, x->array->data, NULL, NULL, s->err);
-        if (st == EK_OK) continue;
-        ek__bundle_abandon(w);
-        return st;
-    }
-    return ek__bundle_finish(w, s->err);
-}
-
 /* Whatever a saver's nodes are like, they write one checkpoint; what is to stand in it besides is a second, and both
  * are merged as the shards of a sharded saver are: by renaming, the values are written once. What a process that was
  * killed left of this is used up by the next that saves under the name. */
@@ -131,7 +113,7 @@ static ek_status save_with_extra(const saving *s)
         if (part[i].failed) st = no_memory(s->err);
     }
     if (st == EK_OK) st = run_to(s, part[0].data);
-    if (st == EK_OK) st = write_extra(s, part[1].data);
+    if (st == EK_OK) st = ek_checkpoint_write(part[1].data, s->o->extra, s->o->n_extra, s->err);
     if (st == EK_OK)
         st = ek__bundle_merge((const char *const[]){ part[0].data, part[1].data }, 2, s->prefix.data, true, s->err);
     if (st != EK_OK && !part[0].failed && !part[1].failed) {
@@ -231,6 +213,9 @@ static ek_status check(const saving *s)
         return EK_FAIL(s->err, INVALID_ARGUMENT, "the prefix of a checkpoint is needed");
     if (o->n_extra < 0 || (o->n_extra > 0 && o->extra == NULL))
         return EK_FAIL(s->err, INVALID_ARGUMENT, ".extra has %lld items and is not there", (long long)o->n_extra);
+    for (int64_t i = 0; !s->saver->is_empty && i < o->n_extra; i++)
+        if (o->extra[i].name == NULL || o->extra[i].array == NULL)
+            return EK_FAIL(s->err, INVALID_ARGUMENT, "item %lld of .extra has no name or no array", (long long)i);
     if (!s->saver->is_empty && s->saver->def.version != 2)
         return EK_FAIL(s->err, UNIMPLEMENTED,
                        "the saver of this graph writes checkpoints V1, which are read here and not written: "

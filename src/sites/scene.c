@@ -267,11 +267,6 @@ static bool ordered_after_write(const ek_scene *s, const ek_node *n)
     return false;
 }
 
-static bool is_variable(const ek_node *n)
-{
-    return ek__is_type(n, "VarHandleOp") || ek__is_type(n, "VariableV2") || ek__is_type(n, "Variable");
-}
-
 /* The input whose value output 0 has, or that each output has (*each); -1: none. */
 static int alias_of(ek_scene *s, const ek_node *n, bool *each)
 {
@@ -286,7 +281,7 @@ static int alias_of(ek_scene *s, const ek_node *n, bool *each)
     if (ek__is_type(n, "Select") || ek__is_type(n, "SelectV2"))
         return n->n_in == 3 && s->shape[ek__scene_in(s, n, 0)].rank == 0 ? 2 - decide(s, n, ek__scene_in(s, n, 0)) : -1;
     if (!ek__is_one_of(n, kin, EK_COUNT_OF(kin))) return -1;
-    if (ordered_after_write(s, n) && is_variable(ek__scene_node(s, ek__scene_root_in(s, n, 0)))) return -1;
+    if (ordered_after_write(s, n) && ek__is_variable_node(ek__scene_node(s, ek__scene_root_in(s, n, 0)))) return -1;
     return ek__is_type(n, "NextIteration") ? -1 : 0;
 }
 
