@@ -31,7 +31,7 @@ rm -rf "$build/demo"
 mkdir "$build/demo"
 show evenkeel train --model mlp --data digits --steps 3000 --eval-every 500 --logdir "$build/demo/run" --export "$build/demo/model"
 echo
-echo "== What it left in $build/demo: checkpoints, a SavedModel, events for TensorBoard, curves as pictures"
+echo "== What it left in $build/demo (older checkpoints not listed): a checkpoint, a SavedModel, events for TensorBoard, curves as pictures"
 (cd "$build/demo" && find . -name 'model.ckpt-[0-2]*' -prune -o -type f -print | LC_ALL=C sort)
 echo
 echo "== The same network in C, and what becomes of it when the update ops are forgotten (examples/digits.c)"
